@@ -1,0 +1,1 @@
+"""Labelled clips: manifests, scanning, splitting, augmentation, data sets."""

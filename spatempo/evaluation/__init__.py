@@ -1,0 +1,1 @@
+"""Protocols, metrics and the one function that turns views into scores."""

@@ -1,0 +1,1 @@
+"""The training recipe, on Lightning."""

@@ -1,0 +1,1 @@
+"""2D backbones of our own."""

@@ -1,0 +1,1 @@
+"""Work that uses several rooms: the comparison of designs and the demonstration."""
