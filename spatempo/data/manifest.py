@@ -1,0 +1,207 @@
+"""Labelled clips, whatever they came as: a folder per class, a CSV, or a published list file.
+
+All three become one :class:`Manifest`: clips with the number of their class, and the classes by name. Reading a
+manifest opens no video; a file that is missing or broken is found, named and counted when it is read (``data scan``,
+training, ``test``), never left out in silence.
+
+The order of the classes, that is, which output of a network stands for which class:
+
+1. the classes that were given (those of a model, when its test data are loaded);
+2. else ``classes.txt`` (or ``category.txt``) beside the clips, one name a line;
+3. else the sorted names (by value where all are whole numbers); for a list file without names, 0, 1, 2, ...
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spatempo.data._paths import find_clips, inside, is_video
+from spatempo.data._tables import Row, clean_name, is_number, read_csv, read_list, read_names
+from spatempo.errors import SpatempoError
+
+CLASS_FILES = ("classes.txt", "category.txt")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled clip.
+
+    Attributes:
+        path: of the video file or frame folder; absolute, links followed.
+        label: number of the class, from 0.
+        frames: how many frames the table says it has; ``None`` where it says nothing.
+        group: clips of one group (a scene, a person) stay on one side of a split.
+        family, pair: of the generated data: the kind of class, and the class it is the time-reversal of.
+    """
+
+    path: str
+    label: int
+    frames: int | None = None
+    group: str | None = None
+    family: str | None = None
+    pair: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Labelled clips and the names of their classes.
+
+    Attributes:
+        source: what was loaded, as the user named it.
+        root: the folder that holds every clip, absolute.
+        samples: the clips, in the order of the table (a folder: sorted by class, then by path).
+        classes: names; ``classes[sample.label]`` is a clip's class.
+        template: name pattern of the images of a frame folder, such as ``"img_{:05d}.jpg"``; ``None``: look there.
+    """
+
+    source: str
+    root: Path
+    samples: tuple[Sample, ...]
+    classes: tuple[str, ...]
+    template: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def subset(self, indices: Sequence[int]) -> Manifest:
+        """The clips at `indices`, in that order; the classes stay."""
+        return replace(self, samples=tuple(self.samples[i] for i in indices))
+
+
+def load_manifest(
+    source: str | os.PathLike[str],
+    *,
+    classes: Sequence[str] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    template: str | None = None,
+) -> Manifest:
+    """Loads labelled clips.
+
+    Args:
+        source: a folder with one folder per class; or a ``.csv`` with a header that names ``path`` and ``label`` (and
+            may name ``group`` or ``scene``, ``family``, ``pair``, ``frames``); or any other file: a published list,
+            ``path frames label`` a line. A label is the name of a class, or its number where the names are known from
+            `classes` or from ``classes.txt`` beside the table.
+        classes: names to number by (a model's). A label that is not among them is an error.
+        root: the folder that paths of a table are relative to; by default the folder of the table.
+        template: see :class:`Manifest`.
+
+    Raises:
+        SpatempoError: one line that names the file, and the line in it, says why and how to mend it.
+    """
+    given = Path(source)
+    forms = "give a folder of class folders, a CSV or a list file"
+    if not given.exists():
+        raise SpatempoError(f"{given}: no such file or folder; {forms}")
+    if given.is_file() and is_video(given):
+        raise SpatempoError(f"{given}: a video, not a table of videos; {forms}")
+    folder = given if given.is_dir() else given.parent
+    top = Path(os.path.realpath(folder if root is None or given.is_dir() else root))
+    if not top.is_dir():
+        raise SpatempoError(f"{root}: the root of {given} is not a folder; give the folder its paths are relative to")
+    is_list = given.is_file() and given.suffix.lower() != ".csv"
+    rows = _class_folders(given) if given.is_dir() else read_list(given) if is_list else read_csv(given)
+    if not rows:
+        raise SpatempoError(f"{given}: no clips in it; write one a line")
+    wanted = None if classes is None else tuple(clean_name(name) for name in classes)
+    names, numbers = _number_labels(rows, _names_beside(folder), wanted, is_list)
+    samples = tuple(
+        Sample(inside(top, row.path, row.where), number, row.frames, row.group, row.family, row.pair)
+        for row, number in zip(rows, numbers, strict=True)
+    )
+    _refuse_repeats(rows, samples)
+    return Manifest(str(source), top, samples, names, template)
+
+
+def _class_folders(folder: Path) -> list[Row]:
+    """Rows of a folder with one folder per class."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    tables = [entry.name for entry in entries if entry.suffix.lower() == ".csv"]
+    hint = f"give a table ({folder / tables[0]})" if tables else "make one folder per class, or give a CSV (path,label)"
+    folders = [entry for entry in entries if entry.is_dir()]
+    if not folders:
+        raise SpatempoError(f"{folder}: no class folders in it; {hint}")
+    if len(folders) == 1 and tables:
+        raise SpatempoError(f"{folder}: only one class folder, {folders[0].name!r}, beside {tables[0]}; {hint}")
+    loose = next((entry for entry in entries if is_video(entry) and not entry.is_dir()), None)
+    if loose is not None:
+        raise SpatempoError(f"{loose}: lies beside the class folders and has no class; move it into one of them")
+    rows = []
+    for class_folder in folders:
+        clips = [str(clip.relative_to(folder)) for clip in find_clips(class_folder)]
+        if clips == [class_folder.name]:
+            raise SpatempoError(
+                f"{class_folder}: images, not clips; put the frames of each clip in a folder of its own"
+            )
+        if not clips:
+            raise SpatempoError(f"{class_folder}: no videos or frame folders in it; add some or remove the folder")
+        rows += [Row(str(folder), clip, clean_name(class_folder.name)) for clip in clips]
+    return rows
+
+
+def _names_beside(folder: Path) -> tuple[str, ...] | None:
+    file = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
+    return None if file is None else read_names(file)
+
+
+def _number_labels(
+    rows: Sequence[Row], beside: tuple[str, ...] | None, wanted: tuple[str, ...] | None, is_list: bool
+) -> tuple[tuple[str, ...], list[int]]:
+    """Names of the classes and the number of each row's class.
+
+    Args:
+        beside: names from the file beside the clips, in its order.
+        wanted: names to end up with (a model's). Where both are known a class keeps its *name*, not its number.
+        is_list: the labels are the numbers of a list file.
+    """
+    known = beside or wanted
+    labels = [str(int(row.label)) if is_list else row.label for row in rows]
+    digits = all(is_number(label) for label in labels)
+    if digits and known is not None and not set(labels) <= set(known):
+        labels = [_name_of(row, known) for row in rows]
+    if known is None and is_list:
+        known = _numbered_classes(rows)
+    elif known is None:
+        known = tuple(sorted(set(labels), key=(lambda name: (int(name), name)) if digits else None))
+    names = wanted or known
+    index = {name: i for i, name in enumerate(names)}
+    for row, label in zip(rows, labels, strict=True):
+        if label not in index:
+            raise SpatempoError(
+                f"{row.where}: label {label!r} ({row.path}) is not one of the {len(names)} classes ({_some(names)}); "
+                "correct it, or leave the clip out"
+            )
+    return names, [index[label] for label in labels]
+
+
+def _numbered_classes(rows: Sequence[Row], most: int = 100_000) -> tuple[str, ...]:
+    """Names for the labels of a list that has none: the numbers from 0 to the largest."""
+    largest = max(rows, key=lambda row: int(row.label))
+    if int(largest.label) >= most:
+        raise SpatempoError(f"{largest.where}: label {largest.label} is no class number; a line is 'path frames label'")
+    return tuple(str(i) for i in range(int(largest.label) + 1))
+
+
+def _name_of(row: Row, names: tuple[str, ...]) -> str:
+    if int(row.label) >= len(names):
+        raise SpatempoError(
+            f"{row.where}: label {row.label} ({row.path}), but there are {len(names)} classes, numbered from 0; "
+            "correct it, or give the file of class names that belongs to the list"
+        )
+    return names[int(row.label)]
+
+
+def _refuse_repeats(rows: Sequence[Row], samples: Sequence[Sample]) -> None:
+    """A clip listed twice would be trained on and counted twice, or contradict itself: the table's owner must say."""
+    first: dict[str, Row] = {}
+    for row, sample in zip(rows, samples, strict=True):
+        before = first.setdefault(sample.path, row)
+        if before is not row:
+            raise SpatempoError(f"{row.where}: {row.path!r} is already at {before.where} ({before.path!r}); remove one")
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
