@@ -1,0 +1,222 @@
+"""The examinations behind ``spatempo doctor``. Each is a small function that tries the thing and says what happened.
+
+A finding is ``{"works": bool, "detail": str}``; a problem is ``{"what", "reason", "mend"}``. A thing that fails to
+import or to run is what this module looks for, so each check names the exceptions that mean "does not work here".
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from spatempo import __version__
+from spatempo.errors import SpatempoError
+
+Finding = dict[str, Any]
+
+REQUIRED = ("timm", "av", "lightning", "torchmetrics", "safetensors", "matplotlib")
+# extra -> the modules it brings; listed, never a problem: most people need none of them
+EXTRAS = {"generate": ("skimage",), "codec": ("torchcodec",)}
+
+# what importing or running native code that does not fit the machine raises
+BROKEN = (ImportError, OSError, RuntimeError, AttributeError)
+
+_SMALL_SHARED_MEMORY = 512 * 2**20  # bytes; two workers prefetching two batches of 32 clips of 8x224 fill about 600 MB
+_SMALL_TEMP = 2**30  # bytes
+
+
+def examine() -> dict[str, Any]:
+    """Runs every check.
+
+    Returns:
+        ``spatempo, python, torch, torchvision`` (versions; None where it cannot be imported), ``packages, decoders,
+        encoders, devices, machine, extras`` (name -> finding) and ``problems``.
+    """
+    problems: list[dict[str, str]] = []
+    report: dict[str, Any] = {"spatempo": __version__, "python": platform.python_version()}
+    for name in ("torch", "torchvision"):
+        report[name] = _version_of_import(name, problems)
+    report["packages"] = {name: _package(name, problems) for name in REQUIRED}
+    report["encoders"] = {"libx264": _encoder(problems)}
+    report["decoders"] = _decoders(problems)
+    report["devices"] = _devices(problems) if report["torch"] else {}
+    report["machine"] = _machine(problems)
+    report["extras"] = {extra: _extra(modules) for extra, modules in EXTRAS.items()}
+    report["problems"] = problems
+    return report
+
+
+def _version_of_import(name: str, problems: list[dict[str, str]]) -> str | None:
+    """The version of ``name`` if importing it works."""
+    try:
+        module = importlib.import_module(name)
+        if name == "torchvision":
+            importlib.import_module("torchvision.ops").nms  # noqa: B018  its compiled part, absent when it does not fit torch
+        return str(module.__version__)
+    except BROKEN as error:
+        mend = "reinstall the pair that belongs together: pip install --force-reinstall torch torchvision"
+        problems.append({"what": name, "reason": _first_line(error), "mend": mend})
+        return None
+
+
+def _package(name: str, problems: list[dict[str, str]]) -> Finding:
+    try:
+        module = importlib.import_module(name)
+        return {"works": True, "detail": str(module.__version__)}
+    except BROKEN as error:
+        problems.append({"what": name, "reason": _first_line(error), "mend": f"pip install --force-reinstall {name}"})
+        return {"works": False, "detail": _first_line(error)}
+
+
+def _extra(modules: tuple[str, ...]) -> Finding:
+    """Whether an optional extra is installed; not imported, since merely listed."""
+    found = {name: importlib.util.find_spec(name) is not None for name in modules}
+    missing = [name for name, there in found.items() if not there]
+    return {"works": not missing, "detail": f"missing {', '.join(missing)}" if missing else ", ".join(modules)}
+
+
+def _decoders(problems: list[dict[str, str]]) -> dict[str, Finding]:
+    """Each reader of `spatempo.video.backends`, by decoding a small video that was just written."""
+    from spatempo.video.backends import available_backends
+
+    decoders: dict[str, Finding] = {}
+    with tempfile.TemporaryDirectory(prefix="spatempo-doctor-") as folder:
+        path = Path(folder) / "probe.mp4"
+        probe = _write_probe(path)
+        for name, state in available_backends().items():
+            works = not state.startswith("not usable")
+            detail = state
+            if works and probe:
+                reason = _decode_probe(path, name)
+                works, detail = reason is None, f"{state}: {reason}" if reason else state
+            decoders[name] = {"works": works, "detail": detail}
+    if not decoders.get("pyav", {"works": False})["works"]:
+        detail = decoders["pyav"]["detail"] if "pyav" in decoders else "not found"
+        problems.append({"what": "decoder pyav", "reason": detail, "mend": "pip install --force-reinstall av"})
+    codec = decoders.get("torchcodec")
+    if codec and not codec["works"] and importlib.util.find_spec("torchcodec") is not None:
+        mend = "install FFmpeg's shared libraries and the torchcodec made for this torch, or pip uninstall torchcodec"
+        problems.append({"what": "decoder torchcodec", "reason": codec["detail"], "mend": mend})
+    return decoders
+
+
+def _write_probe(path: Path) -> bool:
+    import numpy as np
+
+    from spatempo.video.writer import write_video
+
+    grey = np.linspace(0, 255, 16 * 64 * 64 * 3).astype(np.uint8).reshape(16, 64, 64, 3)
+    try:
+        write_video(path, grey, 25)
+    except (SpatempoError, OSError, ValueError):
+        return False
+    return True
+
+
+def _decode_probe(path: Path, backend: str) -> str | None:
+    """Why ``backend`` does not read the probe, or None."""
+    from spatempo.video.source import open_video
+
+    try:
+        with open_video(str(path), backend=backend) as video:
+            frames = video.read([0, video.frames - 1])
+            if video.frames != 16 or frames.shape != (2, 64, 64, 3) or not frames[0].mean() < frames[1].mean():
+                return "reads other frames than were written"
+    except (SpatempoError, *BROKEN) as error:
+        return _first_line(error)
+    return None
+
+
+def _encoder(problems: list[dict[str, str]]) -> Finding:
+    """libx264, by encoding: ``data make`` needs it."""
+    with tempfile.TemporaryDirectory(prefix="spatempo-doctor-") as folder:
+        if _write_probe(Path(folder) / "probe.mp4"):
+            return {"works": True, "detail": "writes H.264"}
+    mend = "install PyAV from its wheel, which carries libx264: pip install --force-reinstall --only-binary av av"
+    problems.append({"what": "encoder libx264", "reason": "cannot write a small video", "mend": mend})
+    return {"works": False, "detail": "cannot write a small video"}
+
+
+def _devices(problems: list[dict[str, str]]) -> dict[str, Finding]:
+    """Every device torch sees, by a convolution that is compared with what it must give."""
+    import torch
+
+    names = {"cpu": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"}
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        names[f"cuda:{index}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    if torch.backends.mps.is_available():
+        names["mps"] = "Apple GPU"
+    devices: dict[str, Finding] = {}
+    for device, name in names.items():
+        reason = _compute(device)
+        devices[device] = {"works": reason is None, "detail": name if reason is None else f"{name}: {reason}"}
+        if reason is not None:
+            mend = "use --device cpu, or install the torch made for this driver: https://pytorch.org/get-started"
+            problems.append({"what": f"device {device}", "reason": reason, "mend": mend})
+    if shutil.which("nvidia-smi") and not torch.cuda.is_available():
+        built = "was built without CUDA" if torch.version.cuda is None else f"(CUDA {torch.version.cuda}) cannot use it"
+        mend = "install the torch made for this driver: https://pytorch.org/get-started"
+        problems.append(
+            {"what": "device cuda", "reason": f"there is an NVIDIA driver, but torch {built}", "mend": mend}
+        )
+    return devices
+
+
+def _compute(device: str) -> str | None:
+    """Why ``device`` cannot convolve (forward and backward), or None. 3x3 ones on ones give 9 in the middle."""
+    import torch
+
+    try:
+        image = torch.ones(1, 4, 5, 5, device=device, requires_grad=True)
+        kernel = torch.full((2, 4, 3, 3), 0.25, device=device)
+        out = torch.nn.functional.conv2d(image, kernel, padding=1)
+        out.sum().backward()
+        gradient = image.grad
+        if abs(out[0, 0, 2, 2].item() - 9) > 1e-3 or gradient is None or abs(gradient[0, 0, 2, 2].item() - 4.5) > 1e-3:
+            return "computes wrong numbers"
+    except (RuntimeError, NotImplementedError) as error:
+        return _first_line(error)
+    return None
+
+
+def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
+    """Room for temporary files and for what data-loading workers hand over."""
+    findings: dict[str, Finding] = {}
+    temp = tempfile.gettempdir()
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"spatempo")
+        free = shutil.disk_usage(temp).free
+        findings["temporary files"] = {"works": True, "detail": f"{temp}, {_size(free)} free"}
+        if free < _SMALL_TEMP:
+            mend = "free some space, or set TMPDIR to a folder on a larger disk"
+            problems.append({"what": f"temporary files in {temp}", "reason": f"only {_size(free)} free", "mend": mend})
+    except OSError as error:
+        findings["temporary files"] = {"works": False, "detail": _first_line(error)}
+        mend = "set TMPDIR to a folder that can be written"
+        problems.append({"what": "temporary files", "reason": _first_line(error), "mend": mend})
+    if sys.platform == "linux" and os.path.isdir("/dev/shm"):
+        total = shutil.disk_usage("/dev/shm").total
+        findings["shared memory"] = {"works": total >= _SMALL_SHARED_MEMORY, "detail": _size(total)}
+        if total < _SMALL_SHARED_MEMORY:
+            mend = "start the container with --shm-size=2g (or --ipc=host), or use --workers 0"
+            reason = f"/dev/shm holds {_size(total)}, too little for data-loading workers"
+            problems.append({"what": "shared memory", "reason": reason, "mend": mend})
+    return findings
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

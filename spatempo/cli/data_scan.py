@@ -1,0 +1,37 @@
+"""``spatempo data scan DIR_OR_CSV``: open every clip, say what cannot be read and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from spatempo.cli.flags import Count, Path
+from spatempo.cli.output import print_unreadable
+
+
+@dataclass
+class Options:
+    """Open every clip, write a manifest, list what cannot be read and why."""
+
+    source: Annotated[Positional[str], arg(metavar="DIR_OR_CSV")]
+    """a folder of class folders, a CSV (path,label), or a published list file."""
+    out: Path = None
+    """the manifest to write: a CSV of the clips that can be read, with frames, fps and size."""
+    workers: Count = None
+    """processes that decode; one a core if left out."""
+    json: bool = False
+    """print one JSON document."""
+
+
+def run(options: Options) -> dict[str, Any]:
+    raise NotImplementedError
+
+
+def show(document: dict[str, Any]) -> None:
+    """Prints the counts and the unreadable files with their reasons."""
+    print(f"{document['readable']} of {document['clips']} clips can be read")
+    print_unreadable(document["unreadable"])
+    if document.get("manifest"):
+        print(f"manifest: {document['manifest']}")

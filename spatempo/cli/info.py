@@ -1,0 +1,92 @@
+"""``spatempo info NAME``: one design, measured and compared with what its paper says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spatempo.cli.flags import Name
+from spatempo.cli.flags import Options as NamedOptions
+from spatempo.cli.output import count, print_table
+from spatempo.cli.values import parse_options
+from spatempo.errors import SpatempoError
+
+
+@dataclass
+class Options:
+    """Show one design: parameters, MACs, shapes stage by stage, published figures."""
+
+    name: Name
+    """a design by its name (`spatempo models`), such as tsm_resnet50."""
+    frames: int = 8
+    """frames of a clip."""
+    size: int = 224
+    """side of the square input in pixels."""
+    classes: int = 400
+    """classes of the head."""
+    option: NamedOptions = ()
+    """an option of the design, such as shift_div=8 or p=1/8; repeatable."""
+    json: bool = False
+    """print one JSON document."""
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Builds the design without weights (meta device) and counts.
+
+    Raises:
+        SpatempoError: an unknown design or option; says which names are near.
+    """
+    design = parse_options(options.option)
+
+    from spatempo.models.info import describe
+
+    for flag in ("frames", "size", "classes"):
+        if getattr(options, flag) < 1:
+            raise SpatempoError(f"--{flag} {getattr(options, flag)}: give a whole number from 1")
+    given = {"frames": options.frames, "size": options.size, "num_classes": options.classes}
+    if clash := sorted(given.keys() & design.keys()):
+        raise SpatempoError(f"--option {clash[0]}=...: has a flag of its own (--frames, --size, --classes)")
+    document = describe(options.name, **given, **design)
+    document["published_all"] = document["published"]
+    document["published"] = _nearest(document["published"], options)
+    return document
+
+
+def _nearest(published: list[dict[str, Any]], options: Options) -> dict[str, Any]:
+    """The published figures of the network asked for, else the first known, else a note that there are none."""
+    asked = (options.frames, options.size, options.classes)
+    for figures in published:
+        if (figures["frames"], figures["size"], figures["classes"]) == asked:
+            return figures
+    return published[0] if published else {"params": None, "macs": None, "note": "no published figures are known"}
+
+
+def show(document: dict[str, Any]) -> None:
+    """Prints the facts, the stages, and the published figures beside what the same settings come to here."""
+    frames, size = document["frames"], document["size"]
+    facts = [
+        ("source", document["source"]),
+        ("backbone", document["backbone"]),
+        ("params", f"{document['params']:,}"),
+        ("MACs", f"{document['macs']:,} ({count(document['macs'])}) of one view of {frames} x {size} x {size}"),
+        ("classes", document["classes"]),
+        ("temporal receptive field", f"{document['temporal_receptive_field']} frames"),
+        ("operators plugged in", document["operators"]),
+        ("causal", "yes" if document["causal"] else "no"),
+    ]
+    facts += [(f"option {name}", value) for name, value in document["options"].items()]
+    print_table([document["name"], ""], facts)
+    stages = [(stage["name"], stage["blocks"] or None, _shape(stage["shape"])) for stage in document["stages"]]
+    print_table(["stage", "blocks", "shape C x T x H x W"], stages)
+    for figures in document["published_all"]:
+        network = f"{figures['frames']} x {figures['size']} x {figures['size']}, {figures['classes']} classes"
+        for key, title in (("params", "params"), ("macs", "MACs")):
+            if figures[key] is not None:
+                ours = figures["ours"][key]
+                apart = 100 * (ours / figures[key] - 1)
+                print(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
+        print(f"  {figures['note']}")
+
+
+def _shape(shape: list[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,147 @@
+"""The ``spatempo`` command: finds the verb, loads only that verb's module, and turns what happens into an exit code.
+
+A verb is a module with three plain things: ``Options`` (a dataclass, torch-free: the flags, their help and types),
+``run(options)`` which does the work and returns the JSON document, and ``show(document)`` which prints it for people.
+
+Exit codes: 0 done; 2 what was given cannot be used (one line on stderr, no traceback); 130 interrupted; 141 the reader
+of our output went away. Anything else is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from spatempo import __version__
+from spatempo.errors import SpatempoError
+
+# verb -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
+VERBS = {
+    "train": "Train a design on labelled videos.",
+    "test": "Evaluate a checkpoint on labelled videos.",
+    "predict": "Label videos with a checkpoint.",
+    "compare": "Train and test several designs alike; table and page.",
+    "models": "List the catalogue of designs.",
+    "info": "Show one design: parameters, MACs, shapes stage by stage, published figures.",
+    "data make": "Render the generated data set as real video files.",
+    "data scan": "Open every clip, write a manifest, list what cannot be read and why.",
+    "doctor": "Tell what works on this machine, and how to mend what does not.",
+}
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+READER_GONE = 141  # 128 + SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one ``spatempo`` command line.
+
+    Args:
+        argv: the words after ``spatempo``; those of this process if left out.
+
+    Returns:
+        the exit code.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except SpatempoError as error:
+        complain(str(error))
+        return 2
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the interpreter flushes stdout once more at exit; give it somewhere to go
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+
+
+def complain(message: str) -> None:
+    """Prints one line on stderr, whatever line breaks the message holds."""
+    print("spatempo: error: " + " ".join(message.split()), file=sys.stderr)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        print(f"spatempo {__version__}")
+        return 0
+    if words[0] == "data" and words[1:2] in ([], ["-h"], ["--help"]):
+        print(_help("data "))
+        return 0
+    verb, rest = _find_verb(words)
+    return _run_verb(verb, rest)
+
+
+def _find_verb(words: list[str]) -> tuple[str, list[str]]:
+    """Splits ``words`` into a known verb of one or two words and its arguments."""
+    count = 2 if words[0] == "data" else 1
+    verb = " ".join(words[:count])
+    if verb in VERBS:
+        return verb, words[count:]
+    if verb.startswith("-"):
+        raise SpatempoError(f"a verb comes first, not {verb!r}: one of {', '.join(VERBS)}; see spatempo --help")
+    close = get_close_matches(verb, VERBS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"verbs are {', '.join(VERBS)}"
+    raise SpatempoError(f"unknown verb {verb!r}: {hint} See spatempo --help")
+
+
+def _run_verb(verb: str, arguments: list[str]) -> int:
+    from spatempo.cli.output import Incomplete, print_json
+    from spatempo.cli.parse import parse
+
+    module = importlib.import_module("spatempo.cli." + verb.replace(" ", "_"))
+    options = parse(module.Options, f"spatempo {verb}", arguments)
+    if options is None:  # help was asked for, and printed
+        return 0
+    failure = None
+    # the one JSON document owns stdout; what libraries print on the way goes to stderr
+    with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
+        try:
+            document = module.run(options)
+        except Incomplete as error:
+            document, failure = error.document, error
+    if _is_first_process():
+        if options.json:
+            print_json(document)
+        else:
+            module.show(document)
+    if failure is not None:
+        sys.stdout.flush()
+        raise failure
+    return 0
+
+
+def _is_first_process() -> bool:
+    """Whether this is rank 0: Lightning runs the same command line once per device, and one of them answers."""
+    return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK"))
+
+
+def _help(prefix: str = "") -> str:
+    """The text of ``spatempo --help`` or, with ``prefix`` "data ", of ``spatempo data --help``."""
+    verbs = {verb: text for verb, text in VERBS.items() if verb.startswith(prefix)}
+    width = max(len(verb) for verb in verbs)
+    lines = [
+        f"usage: spatempo {prefix}VERB ... [--json]",
+        "",
+        "Efficient video action recognition: image networks that look along time.",
+        "",
+        "verbs:",
+        *(f"  {verb:<{width}}  {text}" for verb, text in verbs.items()),
+        "",
+        "  --json          print exactly one JSON document on stdout, everything else on stderr",
+        "  --version       print the version",
+        f"  spatempo {prefix}VERB --help shows the flags of a verb.",
+        "",
+        "exit code: 0 done; 2 what was given cannot be used, one line on stderr says what, why and how to mend it.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""``spatempo models [GLOB]``: the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from spatempo.cli.output import count, print_table
+from spatempo.errors import SpatempoError
+
+
+@dataclass
+class Options:
+    """List the catalogue of designs.
+
+    What each is made of, its size for 400 classes and clips of 8x224, and where it was published.
+    """
+
+    glob: Annotated[Positional[str], arg(metavar="GLOB")] = "*"
+    """names to list, such as "tsm_*"."""
+    json: bool = False
+    """print one JSON document."""
+
+
+def run(options: Options) -> list[dict[str, Any]]:
+    """Describes every design that matches; returns ``[{name, operator, backbone, causal, params, macs, source}]``.
+
+    Raises:
+        SpatempoError: no name matches; says which names are near.
+    """
+    from spatempo.models.info import catalogue
+    from spatempo.models.registry import list_models
+
+    rows = catalogue(options.glob)
+    if not rows:
+        near = get_close_matches(options.glob.strip("*"), list_models(), 3, 0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "`spatempo models` lists all."
+        raise SpatempoError(f"no design is called {options.glob!r}: {hint}")
+    return rows
+
+
+def show(document: list[dict[str, Any]]) -> None:
+    """Prints one row a design."""
+    rows = [
+        (
+            entry["name"],
+            entry["operator"],
+            entry["backbone"],
+            entry["causal"],
+            count(entry["params"]),
+            count(entry["macs"]),
+            entry["source"],
+        )
+        for entry in document
+    ]
+    print_table(["name", "operator", "backbone", "causal", "params", "MACs", "source"], rows)

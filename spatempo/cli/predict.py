@@ -1,0 +1,96 @@
+"""``spatempo predict CHECKPOINT VIDEO...``: label videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from spatempo.cli.flags import Checkpoint
+from spatempo.cli.output import Incomplete, percent, print_table
+from spatempo.data._paths import find_clips
+from spatempo.errors import SpatempoError, VideoError
+
+
+@dataclass
+class Options:
+    """Label videos with a checkpoint.
+
+    A folder stands for the videos below it; a folder of images is one video. A video that cannot be read is reported
+    with its reason and does not lose the others; the exit code is then 2.
+    """
+
+    checkpoint: Checkpoint
+    """a checkpoint folder, such as runs/demo/tsm/best."""
+    videos: Annotated[Positional[tuple[str, ...]], arg(metavar="VIDEO [VIDEO ...]")]
+    """video files, addresses PyAV can open, folders of videos or of frames."""
+    top: int = 5
+    """how many labels a video gets."""
+    clips: int = 1
+    """clips in time, averaged."""
+    crops: int = 1
+    """crops in space, averaged: 1 or 3."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    json: bool = False
+    """print one JSON document."""
+
+
+def run(options: Options) -> list[dict[str, Any]]:
+    """Labels every video; returns ``[{video, predictions}]``, with ``error`` instead for one that cannot be read.
+
+    Raises:
+        SpatempoError: no video given, an empty folder, no checkpoint.
+        Incomplete: some videos could not be read; carries the document with the others.
+    """
+    if not options.videos:
+        raise SpatempoError("no video given: spatempo predict CHECKPOINT VIDEO...")
+    if options.top < 1:
+        raise SpatempoError(f"--top {options.top}: ask for at least 1 label")
+    videos = [video for given in options.videos for video in expand(given)]
+
+    from spatempo.evaluation.device import pick_device
+    from spatempo.evaluation.predict import predict
+    from spatempo.models.checkpoint import load
+
+    model = load(options.checkpoint, device=str(pick_device(options.device)))
+    document: list[dict[str, Any]] = []
+    for video in videos:
+        try:
+            labels = predict(model, video, top=options.top, clips=options.clips, crops=options.crops)
+            document.append({"video": video, "predictions": labels})
+        except VideoError as error:
+            document.append({"video": video, "predictions": [], "error": error.reason})
+    broken = [entry for entry in document if "error" in entry]
+    if broken:
+        first = f"{broken[0]['video']}: {broken[0]['error']}"
+        some = "the video" if len(document) == 1 else f"{len(broken)} of {len(document)} videos"
+        raise Incomplete(document, f"{some} cannot be read ({first}); mend or leave out what `data scan` lists")
+    return document
+
+
+def expand(given: str) -> list[str]:
+    """The videos that one word of the command line stands for, in order of their names.
+
+    Raises:
+        SpatempoError: a folder with neither videos nor frames in it.
+    """
+    folder = Path(given)
+    if "://" in given or not folder.is_dir():
+        return [given]
+    if videos := [str(clip) for clip in find_clips(folder)]:
+        return videos
+    raise SpatempoError(f"{given}: a folder with no video and no frames in it; name the folder that holds the files")
+
+
+def show(document: list[dict[str, Any]]) -> None:
+    """Prints one table: a video's labels below each other."""
+    rows: list[tuple[object, ...]] = []
+    for entry in document:
+        if "error" in entry:
+            rows.append((entry["video"], f"cannot be read: {entry['error']}", None))
+        for rank, guess in enumerate(entry["predictions"]):
+            rows.append((entry["video"] if rank == 0 else "", guess["label"], percent(guess["score"])))
+    print_table(["video", "label", "score"], rows)

@@ -1,0 +1,79 @@
+"""``spatempo test CHECKPOINT DATA``: evaluate a checkpoint on labelled videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spatempo.cli.flags import Checkpoint, Count, Data, Text
+from spatempo.cli.output import percent, print_table, print_unreadable
+from spatempo.errors import SpatempoError
+
+
+@dataclass
+class Options:
+    """Evaluate a checkpoint on labelled videos.
+
+    Scores are averaged over the views (clips x crops) of a video. Take a published protocol by its name, or say how
+    many clips and crops. Videos that cannot be read are counted and listed with their reason, and are left out of
+    the accuracy.
+    """
+
+    checkpoint: Checkpoint
+    """a checkpoint folder, such as runs/demo/tsm/best."""
+    data: Data
+    """a folder of class folders, a CSV (path,label), or a published list file."""
+    protocol: Text = None
+    """a published protocol: something-efficient, something-accurate, kinetics-10x3, kinetics-10x10, ucf-hmdb, ..."""
+    clips: Count = None
+    """clips in time of every video."""
+    crops: Count = None
+    """crops in space of every clip: 1 (centre) or 3 (left, centre, right)."""
+    batch_size: Count = None
+    """videos scored at a time."""
+    workers: Count = None
+    """processes that decode videos; 0 decodes in this one."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    json: bool = False
+    """print one JSON document."""
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Evaluates; returns the document of ``test``: accuracies are shares in 0..1.
+
+    Raises:
+        SpatempoError: no checkpoint, unusable data, an unknown protocol, or a protocol and clips or crops at once.
+    """
+    if options.protocol is not None and (options.clips is not None or options.crops is not None):
+        raise SpatempoError(
+            f"--protocol {options.protocol} already says how many clips and crops: drop --clips and --crops"
+        )
+    from spatempo.evaluation.evaluate import evaluate
+    from spatempo.models.checkpoint import load
+
+    model = load(options.checkpoint)
+    given = {"batch_size": options.batch_size, "workers": options.workers}
+    result = evaluate(
+        model,
+        options.data,
+        protocol=options.protocol,
+        clips=options.clips,
+        crops=options.crops,
+        device=options.device,
+        progress=True,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    return result.to_json()
+
+
+def show(document: dict[str, Any]) -> None:
+    """Prints the accuracies and the per-class table."""
+    print(
+        f"top-1 {percent(document['top1'])}   top-5 {percent(document['top5'])}   "
+        f"mean class {percent(document['mean_class'])}   "
+        f"({document['n']} videos, {document['clips']} clips x {document['crops']} crops)"
+    )
+    rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
+    print_table(["class", "top-1"], rows)
+    print_unreadable(document["unreadable"])

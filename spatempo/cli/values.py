@@ -1,0 +1,86 @@
+"""The values of flags that hold a small language of their own: ``--option p=1/8``, ``--mean 0.5,0.5,0.5``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from spatempo.errors import SpatempoError
+
+_FRACTION = re.compile(r"([+-]?\d+)/(\d+)")
+
+
+def parse_options(pairs: Sequence[str], flag: str = "--option") -> dict[str, object]:
+    """Reads repeated ``--option NAME=VALUE`` (or what ``flag`` is called) into keywords.
+
+    Values are read as JSON where they are JSON (``3``, ``0.125``, ``true``, ``null``, ``[1,2]``), fractions as numbers
+    (``1/8``), and as text otherwise (``merge``). A later pair of the same name wins.
+
+    >>> parse_options(["p=1/8", "form=merge", "causal=true", "shift_div=8"])
+    {'p': 0.125, 'form': 'merge', 'causal': True, 'shift_div': 8}
+
+    Raises:
+        SpatempoError: a pair without ``=``, or whose name is not a Python name.
+    """
+    options: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name.isidentifier():
+            raise SpatempoError(f"{flag} {pair}: write {flag} NAME=VALUE, for example {flag} shift_div=8")
+        options[name] = parse_value(text)
+    return options
+
+
+def parse_value(text: str) -> object:
+    """One value of ``--option``, see `parse_options`."""
+    text = text.strip()
+    if fraction := _FRACTION.fullmatch(text):
+        if int(fraction[2]) == 0:
+            raise SpatempoError(f"{text}: a fraction cannot be divided by 0")
+        return int(fraction[1]) / int(fraction[2])
+    if text in ("True", "False", "None"):  # as Python spells them
+        return {"True": True, "False": False, "None": None}[text]
+    try:
+        return json.loads(text, parse_constant=lambda name: name)
+    except ValueError:
+        return text
+
+
+def parse_rgb(flag: str, text: str | None) -> tuple[float, float, float] | None:
+    """Reads ``"0.485,0.456,0.406"`` (or with spaces) for ``--mean`` and ``--std``; None stays None."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3:
+        raise SpatempoError(f"{flag} {text}: give three numbers for red, green and blue, such as 0.485,0.456,0.406")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def join_rgb(words: Sequence[str]) -> list[str]:
+    """Lets three numbers follow ``--mean`` and ``--std`` with spaces between them, by putting commas there.
+
+    >>> join_rgb(["--mean", "0.5", "0.4", "0.3", "data.csv"])
+    ['--mean', '0.5,0.4,0.3', 'data.csv']
+    """
+    joined: list[str] = []
+    index = 0
+    while index < len(words):
+        joined.append(words[index])
+        index += 1
+        if joined[-1] in ("--mean", "--std") and all(_is_float(word) for word in words[index : index + 3]):
+            joined.append(",".join(words[index : index + 3]))
+            index += 3
+    return joined
+
+
+def _is_float(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""The command's frame: verbs, help, exit codes, one line on stderr, one document on stdout, and what it may import."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import spatempo
+from spatempo.cli import main as command
+from spatempo.cli import output
+from spatempo.cli import parse as command_parse
+from spatempo.cli.main import VERBS, main
+from spatempo.errors import SpatempoError
+
+HEAVY = ("torch", "torchvision", "timm", "lightning", "pytorch_lightning", "av", "matplotlib", "numpy")
+
+
+def spatempo_process(*words: str, **kwargs) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "spatempo", *words], capture_output=True, text=True, **kwargs)
+
+
+def failure(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Runs a command line that must fail: exit code 2, nothing on stdout, one line on stderr, which is returned."""
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("spatempo: error: ")
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint('|' + ','.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.rsplit("|", 1)[1].strip().split(","))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import spatempo",
+        "import spatempo; dir(spatempo); spatempo.__version__; spatempo.SpatempoError",
+        "from spatempo.cli.main import main; main(['--help'])",
+        "from spatempo.cli.main import main; main(['train', '--help'])",
+        "from spatempo.cli.main import main; main(['predict', '--tpo', '5'])",
+        *(f"import spatempo.cli.{verb.replace(' ', '_')}" for verb in VERBS),
+    ],
+)
+def test_nothing_heavy_is_loaded(statement):
+    assert not loaded_after(statement) & set(HEAVY)
+
+
+def test_help_answers_within_half_a_second():
+    seconds = []
+    for _ in range(3):  # the fastest of three: other tests share the cores
+        start = time.perf_counter()
+        done = spatempo_process("--help")
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0
+        assert all(verb in done.stdout for verb in VERBS)
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(verb, capsys):
+    assert main([*verb.split(), "--help"]) == 0
+    captured = capsys.readouterr()
+    assert f"usage: spatempo {verb}" in captured.out
+    assert VERBS[verb] in " ".join(captured.out.split())
+    assert "--json" in captured.out
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_the_three_things(verb):
+    module = importlib.import_module("spatempo.cli." + verb.replace(" ", "_"))
+    assert inspect.getdoc(module.Options).startswith(VERBS[verb])
+    assert callable(module.run)
+    assert callable(module.show)
+
+
+def test_version_is_the_one_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert spatempo.__version__ == project["version"]
+    assert spatempo_process("--version").stdout == f"spatempo {project['version']}\n"
+
+
+def test_public_names_all_exist():
+    for name in spatempo.__all__:
+        assert getattr(spatempo, name) is not None
+    assert set(spatempo._LAZY) <= set(spatempo.__all__) <= set(dir(spatempo))
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        spatempo.no_such_thing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["trian"], ["unknown verb 'trian'", "'train'"]),
+        (["stirfry"], ["unknown verb 'stirfry'", "predict", "data make"]),
+        (["--frames", "8"], ["a verb comes first", "--frames"]),
+        (["data", "mkae"], ["'data mkae'", "'data make'"]),
+        (["predict"], ["CHECKPOINT", "spatempo predict --help"]),
+        (["predict", "ck", "a.mp4", "--tpo", "3"], ["--tpo", "--top", "spatempo predict --help"]),
+        (["predict", "ck", "a.mp4", "--top", "many"], ["--top", "many"]),
+        (["predict", "ck", "a.mp4", "--top"], ["--top"]),
+        (["predict", "ck", "a.mp4", "--top", "1.5"], ["--top", "1.5"]),
+        (["test", "ck"], ["DATA"]),
+        (["test", "ck", "data", "--no-such-flag"], ["--no-such-flag", "spatempo test --help"]),
+        (["data", "make", "out", "--seed", "x"], ["--seed", "spatempo data make --help"]),
+        (["models", "tsm_*", "tsn_*"], ["tsn_*"]),
+    ],
+)
+@pytest.mark.parametrize("json_flag", [[], ["--json"]])
+def test_usage_errors_are_one_line(words, says, json_flag, capsys):
+    error = failure(capsys, *words, *json_flag)
+    for part in says:
+        assert part in error
+    assert "│" not in error
+    assert "─" not in error
+
+
+class FakeVerb:
+    """A verb's module, for what `main` does around any of them."""
+
+    class Options:
+        json = False
+
+    def __init__(self, run):
+        self.run = run
+
+    def show(self, document):
+        print("shown", document)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Puts a verb in place of ``models`` whose work is the given function."""
+
+    def put(run, json_flag=False):
+        options = FakeVerb.Options()
+        options.json = json_flag
+        monkeypatch.setattr(command_parse, "parse", lambda *_: options)
+        monkeypatch.setattr(command.importlib, "import_module", lambda _: FakeVerb(run))
+        return main(["models"])
+
+    return put
+
+
+def test_what_cannot_be_used_is_one_line_even_if_the_message_has_several(fake, capsys):
+    def run(_):
+        raise SpatempoError("train.csv:3: no label;\n   add one")
+
+    assert fake(run) == 2
+    assert capsys.readouterr() == ("", "spatempo: error: train.csv:3: no label; add one\n")
+
+
+def test_a_defect_keeps_its_traceback(fake):
+    def run(_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fake(run)
+
+
+def test_interrupt_is_130(fake, capsys):
+    def run(_):
+        raise KeyboardInterrupt
+
+    assert fake(run) == 130
+    assert capsys.readouterr().err == "spatempo: error: interrupted\n"
+
+
+def test_incomplete_work_is_shown_and_is_2(fake, capsys):
+    def run(_):
+        raise output.Incomplete([1], "1 of 2 videos cannot be read")
+
+    assert fake(run) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "shown [1]\n"
+    assert captured.err == "spatempo: error: 1 of 2 videos cannot be read\n"
+
+
+def test_json_owns_stdout(fake, capsys):
+    def run(_):
+        print("a library's chatter")
+        return {"loss": float("nan"), "path": Path("a b")}
+
+    assert fake(run, json_flag=True) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"loss": None, "path": "a b"}
+    assert captured.err == "a library's chatter\n"
+
+
+@pytest.mark.parametrize("rank", ["RANK", "LOCAL_RANK", "NODE_RANK"])
+def test_only_the_first_of_many_processes_answers(fake, capsys, monkeypatch, rank):
+    monkeypatch.setenv(rank, "1")
+    assert fake(lambda _: {}, json_flag=True) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes close differently there")
+def test_a_reader_that_goes_away_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spatempo", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait() == 141
+    assert process.stderr.read() == ""
