@@ -1,0 +1,197 @@
+"""The open file of a `PyAVReader`: it seeks, feeds packets, hands out decoded frames, and checks what comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import av
+import av.stream
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from spatempo.errors import VideoError
+from spatempo.video.packet_index import PacketIndex
+from spatempo.video.source import is_address
+
+Receive = Callable[[int, av.VideoFrame], None]  # (time of the packet or number of the frame, the frame)
+_NEAR = 12  # packets; reading over so few is faster than a seek
+_INHERITED: list[object] = []  # containers carried over a fork, see `close`
+
+
+class IndexIsWrong(Exception):
+    """The packets promised a frame that the decoder does not give."""
+
+
+class Decoder:
+    """One file, opened when it is first needed, and again after a fork.
+
+    Args:
+        path: a file, or an address that FFmpeg can open.
+        threads: decoding threads; 0 lets FFmpeg choose.
+    """
+
+    def __init__(self, path: str, threads: int) -> None:
+        self.path = path
+        self.threads = threads
+        self._container: InputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._packets: Iterator[av.Packet] = iter(())
+        self._position: int | None = None  # number of the packet that is read next; None where it is not known
+        self._ahead: av.Packet | None = None  # that packet, if it was read already
+        self._pid = 0
+
+    @property
+    def video_stream(self) -> VideoStream:
+        """The best video stream of the open file."""
+        return self._stream or self.open()[1]
+
+    def open(self) -> tuple[InputContainer, VideoStream]:
+        """Open the file afresh, at its start."""
+        self.close()
+        # an absolute path, so that a file called "a:b.mp4" is no protocol "a"
+        name = self.path if is_address(self.path) else os.path.abspath(self.path)
+        try:
+            container = av.open(name, metadata_errors="ignore")
+        except (FFmpegError, OSError) as error:
+            raise VideoError(
+                self.path, f"not a video, or damaged ({error.strerror}); replace the file or leave it out"
+            ) from error
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            container.close()
+            raise VideoError(self.path, "it has no video stream; leave it out")
+        for other in container.streams:
+            if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not even read the others
+                other.discard = av.stream.Discard.all
+        stream.codec_context.thread_count = self.threads
+        stream.thread_type = "NONE" if self.threads == 1 else "AUTO"
+        self._container, self._stream, self._pid = container, stream, os.getpid()
+        self._packets, self._position, self._ahead = iter(()), None, None
+        return container, stream
+
+    def close(self) -> None:
+        """Let go of the file. Reading again opens it again."""
+        if self._container is not None:
+            if self._pid == os.getpid():
+                self._container.close()
+            else:  # inherited over a fork: its threads live in the parent, so freeing it here could wait for ever
+                _INHERITED.append(self._container)
+        self._container = self._stream = self._position = self._ahead = None
+
+    def by_index(self, index: PacketIndex, numbers: np.ndarray, receive: Receive) -> None:
+        """Hand (pts, frame) of every one of the frames `numbers` to `receive`.
+
+        Every wanted frame takes the packets from its entry to itself; stretches that overlap or touch are decoded as
+        one.
+        """
+        packets = index.packet[numbers].tolist()
+        wanted = set(packets)
+        stretches: list[list[int]] = []
+        for start, end in sorted(zip(index.entry[numbers].tolist(), packets, strict=True)):
+            if stretches and start <= stretches[-1][1] + 1:
+                stretches[-1][1] = max(stretches[-1][1], end)
+            else:
+                stretches.append([start, end])
+        for start, end in stretches:
+            self._stretch(index, start, end, wanted, receive)
+
+    def _stretch(self, index: PacketIndex, start: int, end: int, wanted: set[int], receive: Receive) -> None:
+        """Decode packets `start` (a clean key frame) to `end`, and check that what goes in comes out."""
+        codec = self._go_to(index, start)
+        times = {int(index.pts[packet]) for packet in wanted if start <= packet <= end}
+        earliest = index.pts[start]  # frames before it are leading frames, which a clean start cannot decode
+        due: set[int] = set()
+
+        def take(frames: Sequence[av.VideoFrame]) -> None:
+            for frame in frames:
+                if frame.pts is None or (frame.pts >= earliest and frame.pts not in due):
+                    raise IndexIsWrong("a frame comes out with a time that no packet has")
+                due.discard(frame.pts)
+                if frame.pts in times:
+                    receive(frame.pts, frame)
+
+        finished = False
+        try:
+            for position in range(start, end + 1):
+                packet = self._next_packet(index)
+                if index.spare[position] and position not in wanted:
+                    continue
+                if index.shown[position] and index.pts[position] >= earliest:
+                    due.add(int(index.pts[position]))
+                take(codec.decode(packet))
+            take(codec.decode(None))
+            codec.flush_buffers()
+            finished = True
+        except FFmpegError as error:
+            raise IndexIsWrong(f"a packet does not decode ({error.strerror})") from error
+        finally:
+            if not finished:  # frames are left in the decoder: let the next read seek, which empties it
+                self._position = None
+        if due:
+            raise IndexIsWrong("a packet gives no frame")
+
+    def _go_to(self, index: PacketIndex, start: int) -> av.VideoCodecContext:
+        """Bring the file to where packet `start` is read next."""
+        if self._container is None or self._pid != os.getpid():
+            self.open()
+        assert self._container is not None
+        assert self._stream is not None
+        if self._position is None or not 0 <= start - self._position <= _NEAR:
+            # containers look up presentation or decoding times, so the first try may land too late
+            for time in (index.pts[start], index.dts[start], index.dts[0]):
+                try:
+                    self._container.seek(int(time), stream=self._stream)
+                    self._packets = self._container.demux(self._stream)
+                    packet = next(self._packets)
+                except (FFmpegError, StopIteration):
+                    continue
+                found = np.flatnonzero(index.pts == packet.pts).tolist() if packet.pts is not None else []
+                if found and found[0] <= start:
+                    self._position, self._ahead = found[0], packet
+                    break
+            else:
+                self.open()
+                self._packets = self._container.demux(self._stream)
+                self._position, self._ahead = 0, None
+        while self._position < start:
+            self._next_packet(index)
+        return self._stream.codec_context
+
+    def _next_packet(self, index: PacketIndex) -> av.Packet:
+        assert self._position is not None
+        packet, self._ahead = self._ahead, None
+        if packet is None:
+            packet = next(self._packets, None)
+        if packet is None or packet.pts != index.pts[self._position]:
+            raise IndexIsWrong("the packets come in another order after a seek")
+        self._position += 1
+        return packet
+
+    def by_counting(self, numbers: np.ndarray, receive: Receive) -> None:
+        """Hand (number, frame) to `receive`, decoding from the start up to the last number."""
+        wanted, last = set(numbers.tolist()), numbers[-1]
+        for number, frame in enumerate(self.all_frames()):
+            if number in wanted:
+                receive(number, frame)
+            if number == last:
+                return
+        raise VideoError(self.path, f"frame {last} does not decode any more: did the file change?")
+
+    def all_frames(self) -> Iterator[av.VideoFrame]:
+        """All frames from the start. Packets that the decoder refuses are passed over; it may recover."""
+        self._container, self._stream = self.open()
+        codec = self._stream.codec_context
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:  # the file ends too early: what is in the decoder still counts
+                packet = None
+            with contextlib.suppress(FFmpegError):
+                yield from codec.decode(packet if packet is not None and packet.size else None)
+            if packet is None or (packet.size == 0 and packet.pts is None):
+                return

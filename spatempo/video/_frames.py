@@ -1,0 +1,51 @@
+"""What every reader of video does alike: checks indices, works out the scaled size, allocates the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spatempo.errors import SpatempoError, VideoError
+
+
+def check_indices(path: str, indices: Sequence[int], frames: int) -> np.ndarray:
+    """`indices` as int64 [k].
+
+    Raises:
+        VideoError: an index outside 0 .. frames - 1.
+        SpatempoError: something other than a flat list of whole numbers.
+    """
+    wanted = np.asarray(indices)
+    if wanted.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if wanted.ndim != 1 or not np.issubdtype(wanted.dtype, np.integer):
+        raise SpatempoError(f"frame indices must be a flat list of whole numbers, not {wanted.dtype} {wanted.shape}")
+    bad = wanted[(wanted < 0) | (wanted >= frames)]
+    if bad.size:
+        raise VideoError(path, f"frame {bad[0]} was asked for, but it has {frames} frames: use 0 to {frames - 1}")
+    return wanted.astype(np.int64)
+
+
+def scaled_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """(height, width) with the short side at `short_side`; never larger than the native size.
+
+    The long side is cut down to whole pixels as torchvision's `resize` does, so that resizing to the same short side
+    again is no operation.
+
+    Raises:
+        SpatempoError: `short_side` below 1.
+    """
+    short = min(height, width)
+    if short_side is None or short_side >= short:
+        return height, width
+    if short_side < 1:
+        raise SpatempoError(f"short_side={short_side}: frames need at least 1 pixel")
+    long = int(short_side * max(height, width) / short)
+    return (short_side, long) if height <= width else (long, short_side)
+
+
+def turn(frame: np.ndarray, rotation: int) -> np.ndarray:
+    """A frame [H, W, 3] turned counter-clockwise by `rotation` degrees, the nearest quarter turn."""
+    quarters = round(rotation / 90) % 4
+    return np.rot90(frame, quarters) if quarters else frame

@@ -1,0 +1,148 @@
+"""A folder of numbered images, read as a video: how Something-Something, Jester and extracted flow are often stored."""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from spatempo.errors import SpatempoError, VideoError
+from spatempo.video._frames import check_indices, scaled_size
+
+# Names used by the published frame lists: TSN/TSM (Kinetics, UCF), Something-Something v2, Jester, Something v1, ...
+_TEMPLATES = tuple(
+    stem + number + ending
+    for ending in (".jpg", ".png", ".jpeg")
+    for stem in ("img_", "image_", "frame_", "")
+    for number in ("{:05d}", "{:06d}", "{:04d}")
+)
+
+
+class FrameFolder:
+    """The images `template` of a folder, numbered from 1 (or from 0) without a gap; frame 0 is the first of them.
+
+    Grey images, such as extracted flow (`template="flow_x_{:05d}.jpg"`), give three equal channels. See
+    `spatempo.video.source.VideoSource` for the rest.
+
+    Args:
+        path: the folder.
+        template: file name with one whole-number field, for example "img_{:05d}.jpg"; it may name a folder inside
+            `path`. None tries the names in use and takes the first that fits.
+
+    Raises:
+        VideoError: no image of that name, or a gap in the numbering.
+        SpatempoError: a template without a number field.
+    """
+
+    fps = 0.0  # images carry no time
+    duration = 0.0
+
+    def __init__(self, path: str | os.PathLike[str], template: str | None = None) -> None:
+        self.path = os.fspath(path)
+        if template is None:
+            template = self._guess()
+        numbers = self._numbers(template)
+        if not numbers:
+            raise VideoError(self.path, f"no image called {template}; check the folder, or give its template")
+        first, last = min(numbers), max(numbers)
+        if first > 1:
+            raise VideoError(self.path, f"{template.format(1)} is missing; numbering starts at 1 (or 0)")
+        if len(numbers) != last - first + 1:
+            gap = next(number for number in range(first, last) if number not in numbers)
+            raise VideoError(self.path, f"{template.format(gap)} is missing; extract the frames again")
+        self.template = template
+        self.frames = len(numbers)
+        self._first = first
+        with self._open(0) as image:
+            self.width, self.height = image.size
+            self.codec = (image.format or "image").lower()
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        """uint8 [len(indices), H, W, 3]; see `VideoSource.read`. JPEG is scaled by its decoder, then bilinearly."""
+        wanted = check_indices(self.path, indices, self.frames)
+        out = np.empty((len(wanted), *scaled_size(self.height, self.width, short_side), 3), dtype=np.uint8)
+        for number in np.unique(wanted):
+            out[wanted == number] = self._load(int(number), out.shape[1], out.shape[2])
+        return out
+
+    def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield (frame number, as images carry no time; uint8 [H, W, 3]); see `FrameStream.stream`."""
+        height, width = scaled_size(self.height, self.width, short_side)
+        for number in range(self.frames):
+            yield float(number), self._load(number, height, width)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _load(self, number: int, height: int, width: int) -> np.ndarray:
+        with self._open(number) as image:
+            if image.size != (self.width, self.height):
+                name = self.template.format(self._first + number)
+                raise VideoError(
+                    self.path, f"{name} is {image.size[0]}x{image.size[1]}, others {self.width}x{self.height}"
+                )
+            try:
+                if (height, width) == (self.height, self.width):
+                    return np.asarray(image.convert("RGB"))
+                if image.format == "JPEG":
+                    image.draft(image.mode, (width * 2, height * 2))  # decode at 1/2, 1/4, 1/8 where that is enough
+                return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+            except (OSError, SyntaxError, ValueError) as error:
+                raise self._damaged(number, error) from error
+
+    def _open(self, number: int) -> Any:
+        try:
+            return Image.open(os.path.join(self.path, self.template.format(self._first + number)))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise self._damaged(number, error) from error
+
+    def _damaged(self, number: int, error: Exception) -> VideoError:
+        name = self.template.format(self._first + number)
+        return VideoError(self.path, f"{name} is missing or damaged ({type(error).__name__}); extract the frames again")
+
+    def _guess(self) -> str:
+        for template in _TEMPLATES:
+            if any(os.path.exists(os.path.join(self.path, template.format(number))) for number in (1, 0)):
+                return template
+        raise VideoError(
+            self.path, f"no numbered images such as {_TEMPLATES[0].format(1)}; check the folder, or give its template"
+        )
+
+    def _numbers(self, template: str) -> set[int]:
+        """Numbers of the files that fit the template."""
+        pattern = _pattern(template)
+        inside, _ = os.path.split(template)
+        try:
+            names = os.listdir(os.path.join(self.path, inside))
+        except OSError as error:
+            raise VideoError(self.path, f"cannot list the folder of {template} ({error.strerror})") from error
+        found = (pattern.fullmatch(name) for name in names)
+        numbers = {int(match[1]) for match in found if match}
+        present = set(names)  # "img_1.jpg" fits the pattern of img_{:05d}.jpg, but not the template
+        return {number for number in numbers if os.path.basename(template.format(number)) in present}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """The file name of `template` as a regular expression with the number in group 1."""
+    try:
+        parts = list(string.Formatter().parse(os.path.basename(template)))
+        template.format(1)
+    except (ValueError, IndexError, KeyError) as error:
+        raise SpatempoError(f"template {template!r} is not a file name such as 'img_{{:05d}}.jpg'") from error
+    if sum(field is not None for _, field, _, _ in parts) != 1:
+        raise SpatempoError(f"template {template!r} needs one number field, as in 'img_{{:05d}}.jpg'")
+    return re.compile("".join(re.escape(text) + ("" if field is None else r"(\d+)") for text, field, _, _ in parts))

@@ -1,0 +1,174 @@
+"""Where the frames of a file are, learnt from its packets without decoding them.
+
+Reading all packets of a ten-second clip takes about two milliseconds, decoding it a hundred. The packets tell how many
+frames there are, in which order they are shown, from which key frame each can be decoded, and which are needed by no
+other. They do not always tell the truth, so `index_packets` returns an index only for files whose packets are known to
+be frames one for one, and otherwise the reason why they are not believed. The reader then decodes the whole file once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+# Codecs of which one packet is one shown frame, given the checks below. Left out, because packets and frames differ in
+# ways that only decoding shows: MPEG-4 part 2 (packets that repeat a frame or hold two), MPEG-2 (fields), VP8 (hidden
+# frames), and everything never tried.
+_ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1"}
+_PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
+
+
+@dataclass(frozen=True)
+class PacketIndex:
+    """Packets in decoding order (P of them) and frames in the order shown (n).
+
+    Attributes:
+        pts: presentation time of every packet, in the stream's time base. int64 [P].
+        dts: decoding time. int64 [P].
+        shown: packets that give a frame (edit lists hide some). bool [P].
+        spare: packets that no other packet needs to be decoded. bool [P].
+        packet: the packet of every frame. int64 [n].
+        entry: the key packet from which every frame can be decoded exactly. int64 [n].
+    """
+
+    pts: np.ndarray
+    dts: np.ndarray
+    shown: np.ndarray
+    spare: np.ndarray
+    packet: np.ndarray
+    entry: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in vars(self).values())
+
+
+def index_packets(container: InputContainer, stream: VideoStream) -> PacketIndex | str:
+    """Read all packets of `stream`; return the index, or one line why the packets cannot be believed."""
+    codec = stream.codec_context
+    name = codec.codec.canonical_name
+    if name not in _ONE_FRAME_A_PACKET:
+        return f"packets of {name} are not frames one for one"
+    if getattr(codec, "field_order", 0) not in _PROGRESSIVE_OR_UNKNOWN:
+        return "interlaced"
+
+    pts, dts, shown, key, spare = [], [], [], [], []
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 and packet.pts is None:  # the end of the stream
+                continue
+            if packet.size == 0:
+                return "empty packets"
+            if packet.pts is None or packet.dts is None:
+                return "packets without a time"
+            if packet.is_corrupt:
+                return "a packet is cut short"
+            kind = _look_inside(name, codec.extradata, packet)
+            if isinstance(kind, str):
+                return kind
+            entry, unneeded = kind
+            pts.append(packet.pts)
+            dts.append(packet.dts)
+            shown.append(not packet.is_discard)
+            key.append(packet.is_keyframe and entry)
+            spare.append(unneeded)
+    except FFmpegError as error:
+        return f"reading stops early ({error.strerror})"
+    return _order(np.array(pts, np.int64), np.array(dts, np.int64), np.array(shown), np.array(key), np.array(spare))
+
+
+def _order(
+    pts: np.ndarray, dts: np.ndarray, shown: np.ndarray, key: np.ndarray, spare: np.ndarray
+) -> PacketIndex | str:
+    """Frames in the order shown, each with the last key packet that is before it in decoding order *and* in time.
+
+    Both are needed: frames shown before the key frame but stored after it (the leading frames of an open group of
+    pictures) refer to the group before. Without them, a key frame makes a clean start.
+    """
+    if len(pts) == 0 or not shown.any():
+        return "no packets"
+    if len(np.unique(pts)) != len(pts):
+        return "two packets with the same time"
+    if (np.diff(dts) <= 0).any():
+        return "decoding times do not rise"
+    if not key[0] or pts[0] != pts.min():
+        return "it does not start with a key frame"
+
+    packet = np.flatnonzero(shown)
+    packet = packet[np.argsort(pts[packet])]
+    keys = np.flatnonzero(key)
+    # entry[p] = last key with position <= p and pts <= pts[p]; a leading frame is behind one key at most by one group,
+    # but nothing promises that, so walk back until it holds
+    nearest = np.searchsorted(keys, np.arange(len(pts)), side="right") - 1
+    while (late := pts[keys[nearest]] > pts).any():
+        nearest[late] -= 1  # ends: key 0 is the first in time
+    return PacketIndex(pts, dts, shown, spare, packet, keys[nearest][packet])
+
+
+def _look_inside(codec: str, extradata: bytes | None, packet: av.Packet) -> tuple[bool, bool] | str:
+    """(a key packet here is a clean start, no other packet needs this one), or why the packet is no single frame."""
+    if codec == "h264":
+        return _look_inside_h264(memoryview(packet), extradata)
+    if codec == "vp9":
+        return _look_inside_vp9(memoryview(packet))
+    return True, False
+
+
+def _look_inside_h264(data: memoryview, extradata: bytes | None) -> tuple[bool, bool] | str:
+    """Read the one-byte headers of the NAL units (H.264 clause 7.3.1, 7.4.1).
+
+    Only an IDR picture counts as a clean start: containers also mark recovery points, after which earlier frames may
+    still be referred to. A picture with nal_ref_idc = 0 is never referred to, so it may be left undecoded.
+    """
+    pictures, idr, reference = 0, False, False
+    for start, end in _nal_units(data, extradata):
+        header = data[start]
+        kind = header & 31
+        if kind in (1, 5):
+            idr |= kind == 5
+            reference |= header & 0x60 != 0
+            # first_mb_in_slice is an Exp-Golomb code: a leading 1 is the value 0, the first slice of a picture
+            pictures += end > start + 1 and data[start + 1] >> 7
+        elif kind in (2, 3, 4):
+            return "partitioned slices"
+    return (idr, not reference) if pictures == 1 else f"a packet holds {pictures} pictures"
+
+
+def _nal_units(data: memoryview, extradata: bytes | None) -> list[tuple[int, int]]:
+    """(first byte, end) of the NAL units: behind their lengths (mp4, mkv), or behind start codes (avi, ts)."""
+    units = []
+    if extradata and extradata[0] == 1 and len(extradata) > 4:  # avcC box
+        width, at = (extradata[4] & 3) + 1, 0
+        while at + width < len(data):
+            size = int.from_bytes(data[at : at + width], "big")
+            at += width
+            if size == 0:
+                continue
+            units.append((at, min(at + size, len(data))))
+            at += size
+        return units
+    raw = bytes(data)
+    at = raw.find(b"\0\0\1")
+    while at >= 0:
+        following = raw.find(b"\0\0\1", at + 3)
+        end = len(raw) if following < 0 else following
+        if end > at + 3:
+            units.append((at + 3, end))
+        at = following
+    return units
+
+
+def _look_inside_vp9(data: memoryview) -> tuple[bool, bool] | str:
+    """Whether a VP9 packet shows a frame (VP9 bitstream specification 6.2 and annex B)."""
+    if data[-1] & 0xE0 == 0xC0:  # a superframe: hidden frames and a shown one
+        return True, False
+    bits = format(int.from_bytes(data[:1], "big"), "08b")  # marker 2, profile 2, then by profile
+    profile = int(bits[3] + bits[2], 2)
+    at = 5 if profile == 3 else 4
+    show_existing, show = bits[at] == "1", at + 2 < 8 and bits[at + 2] == "1"
+    return (True, False) if show_existing or show else "a packet shows no frame"

@@ -1,0 +1,197 @@
+"""Video files through PyAV, which carries its own FFmpeg: exact frames, and no more decoding than they take.
+
+How `read` saves work, from the most to the least:
+
+1. It decodes only from the nearest key frame to the frame that is wanted, and seeks over the rest (`packet_index.py`).
+2. Packets that no other frame needs (H.264's non-reference pictures, mostly B-frames) are not decoded unless wanted.
+3. Frames that are decoded only because others need them are dropped before conversion.
+4. Conversion to RGB and scaling are one pass of swscale, one thread, bilinear. When it makes a frame smaller,
+   swscale widens the bilinear filter, so the result is antialiased: within 1.2 grey levels, on average, of
+   torchvision's antialiased bilinear `resize` of the full-size frame, where swscale's AREA is at 3. Rotation comes
+   last.
+
+Whether the result is the frames that a full decode gives is checked while decoding: every packet fed must come out
+as a frame. When one does not, or when the packets of a file are not to be believed in the first place, the reader
+decodes from the start and counts. Right first, fast where possible.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
+
+from spatempo.errors import VideoError
+from spatempo.video import _facts
+from spatempo.video._decoder import Decoder, IndexIsWrong, Receive
+from spatempo.video._facts import Facts
+from spatempo.video._frames import check_indices, scaled_size, turn
+from spatempo.video.packet_index import index_packets
+
+
+class PyAVReader:
+    """One video file. See `spatempo.video.source.VideoSource` for what it promises.
+
+    Args:
+        path: a file, or an address that FFmpeg can open and seek in.
+        threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
+
+    Raises:
+        VideoError: it cannot be opened, has no video stream, or no frame of it decodes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+        self.path = os.fspath(path)
+        self.threads = threads
+        self._start()
+        self._known()
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    @property
+    def frames(self) -> int:
+        return self._known().frames
+
+    @property
+    def height(self) -> int:
+        return self._known().size[0]
+
+    @property
+    def width(self) -> int:
+        return self._known().size[1]
+
+    @property
+    def fps(self) -> float:
+        return self._known().fps
+
+    @property
+    def duration(self) -> float:
+        return self._known().duration
+
+    @property
+    def codec(self) -> str:
+        return self._known().codec
+
+    @property
+    def decodes_all(self) -> str | None:
+        """Why this file is decoded from its start on every read; None if the reader seeks."""
+        return self._known().distrust
+
+    def _known(self) -> Facts:
+        """The facts, learnt on first use: from this process's memory, the packets, or a full decode."""
+        if self._facts is None:
+            self._facts = _facts.recall(self.path)
+        if self._facts is None:
+            self._facts = self._learn()
+            _facts.remember(self.path, self._facts)
+        return self._facts
+
+    def _learn(self) -> Facts:
+        container, stream = self._decoder.open()
+        index = index_packets(container, stream)
+        if isinstance(index, str):
+            return self._learn_by_decoding(index)
+        first: list[av.VideoFrame] = []
+        try:
+            self._decoder.by_index(index, np.zeros(1, np.int64), lambda _, frame: first.append(frame))
+        except IndexIsWrong as wrong:
+            return self._learn_by_decoding(str(wrong))
+        return Facts.of(stream, first[0], index.pts[index.packet].tolist(), index, None)
+
+    def _learn_by_decoding(self, distrust: str) -> Facts:
+        """Decode everything, convert nothing, count."""
+        first, times = None, []
+        for frame in self._decoder.all_frames():
+            first = frame if first is None else first
+            times.append(frame.pts)
+        if first is None:
+            raise VideoError(self.path, "no frame of it decodes; replace the file or leave it out")
+        return Facts.of(self._decoder.video_stream, first, times, None, distrust)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        """uint8 [len(indices), H, W, 3]; see `VideoSource.read`."""
+        facts = self._known()
+        wanted = check_indices(self.path, indices, facts.frames)
+        height, width = scaled_size(*facts.size, short_side)
+        out = np.empty((len(wanted), height, width, 3), dtype=np.uint8)
+        numbers, slots = np.unique(wanted, return_inverse=True)
+        if len(numbers) == 0:
+            return out
+
+        def into(place: dict[int, int]) -> Receive:
+            # a decoded frame goes straight to every place in `out` that asked for it
+            def receive(key: int, frame: av.VideoFrame) -> None:
+                out[slots == place[key]] = self._to_rgb(frame, facts, short_side)
+
+            return receive
+
+        if facts.index is not None:
+            times = facts.index.pts[facts.index.packet[numbers]].tolist()
+            try:
+                self._decoder.by_index(facts.index, numbers, into({time: i for i, time in enumerate(times)}))
+                return out
+            except IndexIsWrong as wrong:
+                facts = self._facts = self._learn_by_decoding(str(wrong))
+                _facts.remember(self.path, facts)
+        if numbers[-1] >= facts.frames:
+            raise VideoError(
+                self.path, f"frame {numbers[-1]} does not decode: it is damaged and has {facts.frames} good frames"
+            )
+        self._decoder.by_counting(numbers, into({number: i for i, number in enumerate(numbers.tolist())}))
+        return out
+
+    def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield (seconds since the first frame, uint8 [H, W, 3]) in order; see `FrameStream.stream`."""
+        facts = self._known()
+        decoder = Decoder(self.path, self.threads)  # its own, so that `read` may be used in between
+        start = None
+        try:
+            for number, frame in enumerate(decoder.all_frames()):
+                start = frame.time if start is None else start
+                seconds = number / facts.fps if frame.time is None or start is None else frame.time - start
+                yield seconds, np.ascontiguousarray(self._to_rgb(frame, facts, short_side))
+        finally:
+            decoder.close()
+
+    def _to_rgb(self, frame: av.VideoFrame, facts: Facts, short_side: int | None) -> np.ndarray:
+        """[H, W, 3]; a frame that changes size on the way is brought to the size of the first."""
+        height, width = scaled_size(facts.coded_height, facts.coded_width, short_side)
+        try:
+            rgb = self._reformatter.reformat(
+                frame, width=width, height=height, format="rgb24", interpolation="BILINEAR", **_facts.ONE_THREAD
+            )
+        except FFmpegError as error:
+            raise VideoError(self.path, f"{frame.format.name} cannot be turned into RGB ({error.strerror})") from error
+        return turn(rgb.to_ndarray(), facts.rotation)
+
+    def close(self) -> None:
+        """Let go of the file. Reading again opens it again."""
+        self._decoder.close()
+
+    def _start(self) -> None:
+        self._facts: Facts | None = None
+        self._decoder = Decoder(self.path, self.threads)
+        self._reformatter = VideoReformatter()  # kept: setting up the scaler costs more than using it
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "threads": self.threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path, self.threads = state["path"], state["threads"]
+        self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

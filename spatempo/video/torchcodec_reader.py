@@ -1,0 +1,146 @@
+"""Video files through torchcodec, where it loads: a second reader behind the same interface.
+
+Optional (`pip install "spatempo[codec]"`): it needs FFmpeg's shared libraries on the machine and a build that fits the
+installed torch. Its colours may be a level or two off PyAV's: another build of FFmpeg, other defaults of the scaler.
+Use one reader for training and testing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from spatempo.errors import SpatempoError, VideoError
+from spatempo.video._frames import check_indices, scaled_size
+
+
+def load_torchcodec() -> ModuleType:
+    """Import torchcodec, which loads FFmpeg's libraries.
+
+    Raises:
+        SpatempoError: it does not load; one line says why.
+    """
+    try:
+        for name in ("torchcodec.decoders", "torchcodec.transforms"):
+            importlib.import_module(name)
+        return importlib.import_module("torchcodec")
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SpatempoError(
+            f"torchcodec does not load ({reason}): install it with FFmpeg's shared libraries, or use backend='pyav'"
+        ) from error
+
+
+class TorchCodecReader:
+    """One video file. See `spatempo.video.source.VideoSource` for what it promises.
+
+    Args:
+        path: a file, or an address that FFmpeg can open.
+        threads: decoding threads; 0 lets FFmpeg choose.
+
+    Raises:
+        SpatempoError: torchcodec does not load here.
+        VideoError: the file is no video.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+        self.path = os.fspath(path)
+        self.threads = threads
+        self._decoders: dict[tuple[int, int] | None, Any] = {}
+        self._pid = os.getpid()
+        self._decoder()
+
+    @property
+    def frames(self) -> int:
+        return int(self._decoder().metadata.num_frames)
+
+    @property
+    def height(self) -> int:
+        return int(self._decoder().metadata.height)
+
+    @property
+    def width(self) -> int:
+        return int(self._decoder().metadata.width)
+
+    @property
+    def fps(self) -> float:
+        return float(self._decoder().metadata.average_fps or 0.0)
+
+    @property
+    def duration(self) -> float:
+        return float(self._decoder().metadata.duration_seconds or 0.0)
+
+    @property
+    def codec(self) -> str:
+        return str(self._decoder().metadata.codec)
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        """uint8 [len(indices), H, W, 3]; see `VideoSource.read`."""
+        wanted = check_indices(self.path, indices, self.frames)
+        size = scaled_size(self.height, self.width, short_side)
+        if len(wanted) == 0:
+            return np.empty((0, *size, 3), dtype=np.uint8)
+        try:
+            return self._decoder(size).get_frames_at(indices=wanted.tolist()).data.numpy()
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise VideoError(self.path, f"torchcodec cannot read it ({_line(error)}); try backend='pyav'") from error
+
+    def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield (seconds since the first frame, uint8 [H, W, 3]) in order; see `FrameStream.stream`."""
+        decoder = self._decoder(scaled_size(self.height, self.width, short_side))
+        start = None
+        for number in range(self.frames):
+            frame = decoder.get_frame_at(number)
+            start = frame.pts_seconds if start is None else start
+            yield frame.pts_seconds - start, frame.data.numpy()
+
+    def _decoder(self, size: tuple[int, int] | None = None) -> Any:
+        """A decoder giving frames of `size`; its scaler is set when it is made, so there is one for every size."""
+        if self._pid != os.getpid():  # a decoder must not be carried over a fork
+            self._decoders, self._pid = {}, os.getpid()
+        if size is not None and size == (self.height, self.width):
+            size = None
+        if size not in self._decoders:
+            torchcodec = load_torchcodec()
+            try:
+                self._decoders[size] = torchcodec.decoders.VideoDecoder(
+                    self.path,
+                    dimension_order="NHWC",
+                    num_ffmpeg_threads=self.threads,
+                    seek_mode="exact",
+                    transforms=None if size is None else [torchcodec.transforms.Resize(size)],
+                )
+            except (RuntimeError, ValueError, OSError) as error:
+                raise VideoError(
+                    self.path, f"not a video torchcodec can read ({_line(error)}); replace the file or leave it out"
+                ) from error
+        return self._decoders[size]
+
+    def close(self) -> None:
+        """Let go of the file. Reading again opens it again."""
+        self._decoders = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "threads": self.threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path, self.threads = state["path"], state["threads"]
+        self._decoders, self._pid = {}, os.getpid()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
