@@ -1,0 +1,142 @@
+"""Where in a backbone an operator goes: its residual blocks, and the first convolution of their residual branch.
+
+The rule, stated once: in residual families every block, at the first convolution of its residual branch; in
+inverted-residual families the expanding convolution of the blocks whose shortcut is the identity (TSM's ten of
+MobileNetV2). Which block of which library has that convolution where, is the table below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from timm.models import (
+    _efficientnet_blocks,
+    byobnet,
+    convnext,
+    cspnet,
+    edgenext,
+    nfnet,
+    regnet,
+    res2net,
+    resnest,
+    resnet,
+    resnetv2,
+    rexnet,
+)
+from torch import nn
+from torchvision.models import convnext as tv_convnext
+from torchvision.models import efficientnet as tv_efficientnet
+from torchvision.models import mnasnet as tv_mnasnet
+from torchvision.models import mobilenetv2 as tv_mobilenetv2
+from torchvision.models import mobilenetv3 as tv_mobilenetv3
+from torchvision.models import regnet as tv_regnet
+from torchvision.models import resnet as tv_resnet
+
+from spatempo.errors import SpatempoError
+
+
+class Site(NamedTuple):
+    """A residual block that an operator can serve.
+
+    Attributes:
+        name: the block's name in the backbone, for example ``layer1.0``.
+        block: the block.
+        conv_name: the first convolution of its residual branch, for example ``layer1.0.conv1``.
+        conv: that convolution.
+        position: which of its stage's residual blocks it is, from 0 (every one counted, served or not).
+    """
+
+    name: str
+    block: nn.Module
+    conv_name: str
+    conv: nn.Module
+    position: int
+
+
+# block class -> name of the first convolution of its residual branch
+_RESIDUAL: dict[type[nn.Module], str] = {
+    tv_resnet.BasicBlock: "conv1",
+    tv_resnet.Bottleneck: "conv1",
+    tv_regnet.ResBottleneckBlock: "f.a.0",
+    tv_convnext.CNBlock: "block.0",
+    resnet.BasicBlock: "conv1",
+    resnet.Bottleneck: "conv1",
+    res2net.Bottle2neck: "conv1",
+    resnest.ResNestBottleneck: "conv1",
+    regnet.Bottleneck: "conv1.conv",
+    regnet.PreBottleneck: "conv1",
+    resnetv2.PreActBasic: "conv1",
+    resnetv2.PreActBottleneck: "conv1",
+    resnetv2.Bottleneck: "conv1",
+    convnext.ConvNeXtBlock: "conv_dw",
+    edgenext.ConvBlock: "conv_dw",
+    cspnet.DarkBlock: "conv1.conv",
+    nfnet.NormFreeBlock: "conv1",
+    byobnet.BasicBlock: "conv1_kxk.conv",
+    byobnet.BottleneckBlock: "conv1_1x1.conv",
+}
+
+# inverted residuals: block class -> (has it an identity shortcut?, name of its expanding convolution or None)
+_INVERTED: dict[type[nn.Module], tuple[Callable[[nn.Module], bool], Callable[[nn.Module], str | None]]] = {
+    tv_mobilenetv2.InvertedResidual: (
+        lambda b: b.use_res_connect,
+        # features: expand, depthwise, project, norm; without expansion the first is missing
+        lambda b: "conv.0.0" if len(b.conv) == 4 else None,
+    ),
+    tv_mobilenetv3.InvertedResidual: (lambda b: b.use_res_connect, lambda b: _expanding(b, "block.0.0")),
+    tv_efficientnet.MBConv: (lambda b: b.use_res_connect, lambda b: _expanding(b, "block.0.0")),
+    tv_efficientnet.FusedMBConv: (lambda b: b.use_res_connect, lambda b: _expanding(b, "block.0.0")),
+    tv_mnasnet._InvertedResidual: (lambda b: b.apply_residual, lambda b: _expanding(b, "layers.0")),
+    _efficientnet_blocks.InvertedResidual: (lambda b: b.has_skip, lambda b: _expanding(b, "conv_pw")),
+    _efficientnet_blocks.EdgeResidual: (lambda b: b.has_skip, lambda b: _expanding(b, "conv_exp")),
+    _efficientnet_blocks.UniversalInvertedResidual: (
+        lambda b: b.has_skip,
+        lambda b: _expanding(b, "pw_exp.conv"),
+    ),
+    rexnet.LinearBottleneck: (
+        lambda b: b.use_shortcut,
+        lambda b: _expanding(b, "conv_exp.conv") if b.conv_exp is not None else None,
+    ),
+}
+
+
+def _refuse_relative(name: str, block: nn.Module) -> None:
+    """A block that only descends from a known one may keep its convolutions elsewhere, and must not be passed over."""
+    for known in (*_RESIDUAL, *_INVERTED):
+        if isinstance(block, known):
+            raise SpatempoError(
+                f"{name} is a {type(block).__name__}, a kind of {known.__name__} for which no place of an operator is known"
+            )
+
+
+def _expanding(block: nn.Module, name: str) -> str | None:
+    """``name`` if that convolution widens its input, as an inverted residual's first one does unless expansion is 1."""
+    conv = block.get_submodule(name)
+    assert isinstance(conv, nn.Conv2d)
+    return name if conv.out_channels > conv.in_channels and conv.groups == 1 else None
+
+
+def residual_sites(net: nn.Module) -> Iterator[Site]:
+    """The blocks of ``net`` that an operator can serve, in the order of the network; none if it has no such blocks."""
+    seen: dict[str, int] = {}  # stage (the blocks' container) -> residual blocks counted so far
+    for name, block in net.named_modules():
+        conv_name = _RESIDUAL.get(type(block))
+        served = conv_name is not None
+        if type(block) in _INVERTED:
+            has_identity, expanding = _INVERTED[type(block)]
+            conv_name = expanding(block)
+            served = has_identity(block) and conv_name is not None
+        elif not served:
+            _refuse_relative(name, block)
+            continue
+        stage = name.rpartition(".")[0]
+        position = seen.get(stage, 0)
+        seen[stage] = position + 1
+        if served and conv_name is not None:
+            yield Site(name, block, f"{name}.{conv_name}", block.get_submodule(conv_name), position)
+
+
+def residual_blocks(net: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Every residual block of the known families, served by an operator or not."""
+    return [(n, m) for n, m in net.named_modules() if type(m) in _RESIDUAL or type(m) in _INVERTED]

@@ -1,0 +1,66 @@
+"""The designs that plug an operator into a 2D backbone: which operator, at which seam, in which blocks."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.blocks import Site, residual_sites
+from spatempo.models.registry import register_design
+from spatempo.models.seams import plug_at_block, plug_at_conv
+from spatempo.operators.call import TimeCall
+from spatempo.operators.shift import Padding, TemporalShift
+
+# Backbones whose published TSM shifts every second block only: the official code does so where layer3 has 23 blocks or
+# more ("n_round"), because shifting all of them costs too much spatial modelling.
+EVERY_SECOND_BLOCK = ("resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
+
+
+@register_design("tsn", source="Wang et al., Temporal Segment Networks, ECCV 2016")
+def tsn(net: nn.Module, call: TimeCall, source: str, *, causal: bool = False) -> None:
+    """No operator at all: the frames meet only in the consensus, so their order cannot matter. Causal as it is."""
+
+
+@register_design("tsm", source="Lin, Gan, Han, TSM, ICCV 2019")
+def tsm(
+    net: nn.Module,
+    call: TimeCall,
+    source: str,
+    *,
+    shift_div: int = 8,
+    placement: str = "residual",
+    padding: Padding = "zero",
+    causal: bool = False,
+    every: int | None = None,
+) -> None:
+    """Temporal shift in every residual block.
+
+    Args:
+        shift_div: a fold is C / shift_div channels; two folds move (one, if causal). 2 moves them all.
+        placement: ``"residual"``, at the first convolution of the residual branch, so that the shortcut carries the
+            frame unshifted (the paper's better one), or ``"inplace"``, before the whole block.
+        padding: ``"zero"``, or ``"circulant"`` (the first preprint's variant).
+        causal: shift from the past only (the paper's online form).
+        every: shift in every so-manieth block of a stage; by default 2 where published so (ResNet-101 and deeper), else 1.
+    """
+    if placement not in ("residual", "inplace"):
+        raise SpatempoError(f"tsm: placement must be 'residual' or 'inplace', got {placement!r}")
+    step = every or (2 if source.rpartition("/")[2] in EVERY_SECOND_BLOCK else 1)
+    for site in _need_sites(net, source):
+        if site.position % step:
+            continue
+        operator = TemporalShift(call, div=shift_div, causal=causal, padding=padding)
+        if placement == "residual":
+            plug_at_conv(site.conv, operator, site.conv_name)
+        else:
+            plug_at_block(site.block, operator)
+
+
+def _need_sites(net: nn.Module, source: str) -> list[Site]:
+    sites = list(residual_sites(net))
+    if not sites:
+        raise SpatempoError(
+            f"backbone {source} has no residual blocks that an operator can serve; take a ResNet, ResNeXt, RegNet, "
+            "MobileNet, EfficientNet, ConvNeXt or another residual family"
+        )
+    return sites

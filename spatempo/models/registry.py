@@ -1,0 +1,174 @@
+"""Names to models: ``create_model`` and ``list_models``.
+
+A name is ``<design>_<backbone>`` with the paper's settings; a design alone takes ``backbone=``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+from spatempo.errors import SpatempoError
+from spatempo.models.backbone import make_backbone
+from spatempo.models.video_model import VideoModel
+from spatempo.models.weights import load_pretrained
+from spatempo.operators.call import TimeCall
+from spatempo.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Design:
+    """A way to plug operators into a 2D backbone.
+
+    Attributes:
+        name: for example ``tsm``.
+        plug: ``(net, call, source, **options)``, changes ``net`` in place.
+        source: the paper.
+        options: names and defaults of the options that ``plug`` takes.
+    """
+
+    name: str
+    plug: Callable[..., None]
+    source: str
+    options: dict[str, Any]
+
+
+_DESIGNS: dict[str, Design] = {}
+
+# The names that `list_models` shows. Any other backbone that a design can serve works too.
+_LISTED_BACKBONES = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnext50",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "regnet_y_800mf",
+    "convnext_tiny",
+    "smallresnet",
+)
+
+
+def register_design(name: str, *, source: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: enters a function ``plug(net, call, source, *, causal=False, ...)`` as a design.
+
+    Its keyword-only parameters are the design's options.
+    """
+
+    def register(plug: Callable[..., None]) -> Callable[..., None]:
+        parameters = inspect.signature(plug).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        _DESIGNS[name] = Design(name, plug, source, options)
+        return plug
+
+    return register
+
+
+def designs() -> dict[str, Design]:
+    """The designs by name."""
+    from spatempo.models import designs as _  # registers them; imported here because designs.py imports this module
+
+    return _DESIGNS
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the catalogue that match a glob, for example ``"tsm_*"``, sorted."""
+    names = [f"{design}_{backbone}" for design in designs() for backbone in _LISTED_BACKBONES]
+    return sorted(fnmatch.filter(names, pattern))
+
+
+def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str]:
+    """The design and the backbone that a name stands for.
+
+    Raises:
+        SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
+    """
+    prefix, _, rest = name.partition("_")
+    design = designs().get(prefix)
+    if design is None or (backbone is None and not rest):
+        near = difflib.get_close_matches(name, list_models(), 3, 0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "see `spatempo models`"
+        if design is not None:
+            hint = f"give a backbone, as in {prefix}_resnet50"
+        raise SpatempoError(f"model {name!r} is unknown: {hint}")
+    if backbone is not None and rest:
+        raise SpatempoError(f"model {name!r} names its backbone, and backbone={backbone!r} another: give one of the two")
+    return design, backbone or rest
+
+
+def create_model(
+    name: str,
+    *,
+    num_classes: int = 400,
+    backbone: str | None = None,
+    pretrained: str | bool | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
+    frames: int = 8,
+    size: int = 224,
+    dropout: float = 0.5,
+    **options: Any,
+) -> VideoModel:
+    """Builds a video model.
+
+    Args:
+        name: ``<design>_<backbone>`` as listed by :func:`list_models`, or a design together with ``backbone``.
+        num_classes: K.
+        backbone: ours, torchvision's or timm's name, for example ``regnety_008`` or ``timm/resnet50``.
+        pretrained: a local weight file (safetensors, or a .pth that needs no code to be read), or a weight set of
+            torchvision or timm by its name, which they download; ``True`` is their default set.
+        mean, std: normalisation that the weights expect, if the file has no ``.json`` beside it that says so.
+        frames: frames per clip that :attr:`VideoModel.preprocess` asks for. The network itself takes any number.
+        size: side of the crop in pixels that ``preprocess`` asks for.
+        dropout: before the classifier; 0.5 in the published recipes.
+        **options: the design's, for example ``shift_div=4`` or ``causal=True``.
+
+    Returns:
+        The model, in training mode as torch makes it.
+
+    Raises:
+        SpatempoError: unknown name, backbone or option, or weights that do not fit.
+    """
+    design, backbone_name = parse_name(name, backbone)
+    unknown = sorted(set(options) - set(design.options))
+    if unknown:
+        raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
+    if not 0 <= dropout < 1:
+        raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
+    base = make_backbone(backbone_name)
+    call = TimeCall()
+    try:
+        design.plug(base.net, call, base.source, **options)
+    except (ValueError, TypeError) as error:
+        raise SpatempoError(f"{name}: {error}") from error
+    resolved = {**design.options, **options}
+    model = VideoModel(
+        name=f"{design.name}_{base.source.rpartition('/')[2]}",
+        design=design.name,
+        options=resolved,
+        backbone=base,
+        call=call,
+        num_classes=num_classes,
+        dropout=dropout,
+        causal=bool(resolved.get("causal", False)),
+        preprocess=Preprocess(frames=frames, size=size),
+    )
+    if pretrained:
+        load_pretrained(model, pretrained, mean=mean, std=std)
+    return model
+
+
+def backbone_names() -> tuple[str, ...]:
+    """The backbones that :func:`list_models` combines with every design."""
+    return _LISTED_BACKBONES
+
+

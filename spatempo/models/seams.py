@@ -1,0 +1,84 @@
+"""The two seams at which an operator is plugged into a 2D backbone: a convolution's input, or a block's input.
+
+Either way every parameter of the backbone keeps its name and shape; an operator with parameters of its own adds them
+under ``<conv or block>.temporal``.
+"""
+
+from __future__ import annotations
+
+from timm.layers import Conv2dSame, ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
+from torch import Tensor, nn
+
+from spatempo.errors import SpatempoError
+from spatempo.operators.base import TemporalOperator
+
+
+class _MixFirst(nn.Module):
+    """A convolution that mixes frames before it convolves."""
+
+    temporal: TemporalOperator
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.temporal(x))
+
+
+# One explicit subclass per known kind of convolution: a kind that is not here must never quietly become a plain Conv2d.
+class TemporalConv2d(_MixFirst, nn.Conv2d): ...
+
+
+class TemporalConv2dSame(_MixFirst, Conv2dSame): ...
+
+
+class TemporalStdConv2d(_MixFirst, StdConv2d): ...
+
+
+class TemporalStdConv2dSame(_MixFirst, StdConv2dSame): ...
+
+
+class TemporalScaledStdConv2d(_MixFirst, ScaledStdConv2d): ...
+
+
+class TemporalScaledStdConv2dSame(_MixFirst, ScaledStdConv2dSame): ...
+
+
+TEMPORAL_KINDS: dict[type[nn.Module], type[_MixFirst]] = {
+    nn.Conv2d: TemporalConv2d,
+    Conv2dSame: TemporalConv2dSame,
+    StdConv2d: TemporalStdConv2d,
+    StdConv2dSame: TemporalStdConv2dSame,
+    ScaledStdConv2d: TemporalScaledStdConv2d,
+    ScaledStdConv2dSame: TemporalScaledStdConv2dSame,
+}
+
+
+def plug_at_conv(conv: nn.Module, operator: TemporalOperator, where: str) -> None:
+    """Lets ``operator`` mix the input of ``conv``.
+
+    Args:
+        conv: a convolution of exactly one of the known kinds.
+        operator: what mixes the frames.
+        where: the convolution's name, for the error.
+
+    Raises:
+        SpatempoError: the kind of convolution is not known, or it has an operator already.
+    """
+    kind = TEMPORAL_KINDS.get(type(conv))
+    if kind is None:
+        known = ", ".join(k.__name__ for k in TEMPORAL_KINDS)
+        raise SpatempoError(
+            f"{where} is a {type(conv).__name__}, at which no operator can be plugged: known kinds are {known}"
+        )
+    # The object stays the same, so parameters, hyper-parameters and hooks do; only its class learns to mix first.
+    conv.__class__ = kind
+    conv.temporal = operator
+
+
+def plug_at_block(block: nn.Module, operator: TemporalOperator) -> None:
+    """Lets ``operator`` mix the input of ``block``, its shortcut included."""
+    block.temporal = operator
+    block.register_forward_pre_hook(_mix_input)
+
+
+def _mix_input(block: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    assert isinstance(block.temporal, TemporalOperator)
+    return (block.temporal(inputs[0]), *inputs[1:])

@@ -1,0 +1,160 @@
+"""Loading weights that spatempo did not write: image networks' and other video code's. Strict, loud, and without pickle."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+import torchvision.models as tv
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from spatempo.errors import SpatempoError
+from spatempo.models.adapters import tsm_official
+from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD
+
+if TYPE_CHECKING:
+    from spatempo.models.video_model import VideoModel
+
+Channels = tuple[float, float, float]
+_ADAPTERS = (tsm_official,)
+
+
+def load_pretrained(
+    model: VideoModel, source: str | bool, *, mean: Channels | None = None, std: Channels | None = None
+) -> None:
+    """Loads weights into a new model and sets the mean and standard deviation that they expect.
+
+    A classifier of as many classes as the model's is loaded, any other is left out; every other weight must have a
+    place and every other place a weight.
+
+    Args:
+        model: the model.
+        source: a file, or a weight set of the backbone's library (``True``: its default).
+        mean, std: of the input, for values in 0..1. They win over a ``.json`` beside the file, and that over ImageNet's.
+
+    Raises:
+        SpatempoError: the file cannot be read or does not fit; names the keys.
+    """
+    if isinstance(source, str) and _is_path(source):
+        weights, (found_mean, found_std) = read_weights(source), _sidecar(Path(source))
+    else:
+        weights, (found_mean, found_std) = _download(model.backbone_source, source)
+    if mean is None and std is None and found_mean is None and found_std is None:
+        warnings.warn(f"{source}: no mean and std given or found beside it; ImageNet's are used", stacklevel=3)
+    _fit(model, weights, str(source))
+    model.preprocess = replace(
+        model.preprocess, mean=mean or found_mean or IMAGENET_MEAN, std=std or found_std or IMAGENET_STD
+    )
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a weight file by name: safetensors, or torch's own format as far as it holds tensors only.
+
+    Raises:
+        SpatempoError: not there, damaged, or it would need code to be run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SpatempoError(f"{path}: no such weight file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SpatempoError(
+            f"{path}: holds more than tensors, and reading it would run code; save its state_dict as safetensors instead"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise SpatempoError(f"{path}: not a weight file, or damaged ({_first_line(error)})") from error
+    for key in ("state_dict", "model", "model_state", "net"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise SpatempoError(f"{path}: holds no state_dict (names and tensors)")
+    return content
+
+
+def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
+    adapter = next((a for a in _ADAPTERS if a.matches(weights)), None)
+    if adapter is not None:
+        weights = adapter.convert(weights)
+    else:  # an image network's own keys
+        weights = {
+            f"backbone.{k.removeprefix('module.')}": v
+            for k, v in weights.items()
+            if not k.removeprefix("module.").startswith(model.image_classifier)
+        }
+    head = {k for k in weights if k.startswith("head.")}
+    own = model.state_dict()
+    if any(k not in own or own[k].shape != weights[k].shape for k in head):
+        weights = {k: v for k, v in weights.items() if k not in head}
+        head = set()
+    missing = [k for k in own if k not in weights and (head or not k.startswith("head."))]
+    missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # files from before torch 0.4.1 have none
+    unexpected = [k for k in weights if k not in own]
+    misshaped = [k for k in weights if k in own and own[k].shape != weights[k].shape]
+    for what, keys in (("lacks", missing), ("has unknown", unexpected), ("has other shapes for", misshaped)):
+        if keys:
+            some = ", ".join(k.removeprefix("backbone.") for k in keys[:3]) + (", ..." if len(keys) > 3 else "")
+            raise SpatempoError(
+                f"{source}: does not fit {model.name}: it {what} {len(keys)} of its weights ({some}); "
+                "is it a file of another network?"
+            )
+    model.load_state_dict(weights, strict=False)
+
+
+def _is_path(source: str) -> bool:
+    return "/" in source or "\\" in source or Path(source).suffix in (".pth", ".pt", ".tar", ".safetensors", ".bin")
+
+
+def _sidecar(path: Path) -> tuple[Channels | None, Channels | None]:
+    """``mean`` and ``std`` of the ``.json`` beside a weight file, if there is one."""
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        return None, None
+    try:
+        facts = json.loads(sidecar.read_text(encoding="utf-8"))
+        return _three(facts.get("mean")), _three(facts.get("std"))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise SpatempoError(f"{sidecar}: mean and std must be three numbers each ({_first_line(error)})") from error
+
+
+def _three(values: Any) -> Channels | None:
+    if values is None:
+        return None
+    red, green, blue = (float(v) for v in values)
+    return red, green, blue
+
+
+def _download(source: str, weight_set: str | bool) -> tuple[dict[str, Tensor], tuple[Channels | None, Channels | None]]:
+    library, _, name = source.partition("/")
+    if library == "torchvision":
+        try:
+            weights = tv.get_model_weights(name)["DEFAULT" if weight_set is True else str(weight_set)]
+        except KeyError as error:
+            known = ", ".join(w.name for w in tv.get_model_weights(name))
+            raise SpatempoError(f"{source} has no weight set {weight_set!r}; it has {known}, or give a file") from error
+        transforms = weights.transforms()
+        return dict(weights.get_state_dict(progress=True)), (_three(transforms.mean), _three(transforms.std))
+    if library == "timm":
+        tags = [n.partition(".")[2] for n in timm.list_pretrained(f"{name}.*")]
+        if weight_set is not True and weight_set not in tags:
+            raise SpatempoError(f"{source} has no weight set {weight_set!r}; it has {', '.join(tags)}, or give a file")
+        net = timm.create_model(name if weight_set is True else f"{name}.{weight_set}", pretrained=True)
+        config = net.pretrained_cfg
+        return net.state_dict(), (_three(config["mean"]), _three(config["std"]))
+    raise SpatempoError(f"{source} has no published weights; give a file")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,55 @@
+"""The contract of a temporal operator that keeps the network's shape."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from spatempo.operators.call import TimeCall
+
+
+class Reach(NamedTuple):
+    """How many frames back and ahead of its own a frame's output depends on."""
+
+    past: int
+    future: int
+
+
+class TemporalOperator(nn.Module):
+    """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out.
+
+    A subclass writes :meth:`mix`, and :meth:`mix_step` where it has a causal form; this class unfolds the frames, by a
+    view, and keeps the state. ``T`` belongs to the input and is asked of the call in hand.
+
+    Args:
+        call: the video model's call in hand.
+        causal: look at past frames only.
+    """
+
+    def __init__(self, call: TimeCall, *, causal: bool = False) -> None:
+        super().__init__()
+        self.call = call
+        self.causal = causal
+
+    @property
+    def reach(self) -> Reach:
+        """Temporal reach of this one operator."""
+        raise NotImplementedError
+
+    def mix(self, clip: Tensor) -> Tensor:
+        """``[B, T, C, H, W]`` in, the same shape out, for whole clips."""
+        raise NotImplementedError
+
+    def mix_step(self, clip: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The causal form for the next frames: ``(clip, past)`` in, ``(mixed, what to keep)`` out."""
+        raise NotImplementedError(f"{type(self).__name__} has no causal form")
+
+    def forward(self, x: Tensor) -> Tensor:
+        call = self.call
+        clip = x.unflatten(0, (-1, call.frames))
+        if not call.stepping:
+            return self.mix(clip).flatten(0, 1)
+        mixed, kept = self.mix_step(clip, call.past())
+        call.keep(kept)
+        return mixed.flatten(0, 1)

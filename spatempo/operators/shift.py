@@ -1,0 +1,127 @@
+"""Temporal Shift Module, TSM (Lin, Gan, Han, "TSM: Temporal Shift Module for Efficient Video Understanding", ICCV 2019).
+
+Of a frame's C channels, the first fold of C/div is taken from the next frame, the second fold from the previous frame,
+the rest stays: a 3-tap convolution along time with fixed 0/1 weights, for no multiplications at all ::
+
+    channel      0 .. f        f .. 2f        2f .. C
+    frame t     x[t+1]         x[t-1]          x[t]          f = C // div
+
+The frames that a fold would take from outside the clip are zeros (the paper's choice) or, in the first preprint's
+variant, those that fell off at the other end (``padding="circulant"``). The paper's Figure 1 draws the two directions
+the other way round; the released code and weights have them as above, and so has this file.
+
+Causal form (the paper's online TSM): only one fold, channels 0 .. f, taken from the previous frame. Its state is that
+fold of the last frame seen, ``[B, f, H, W]``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from spatempo.operators.base import Reach, TemporalOperator
+from spatempo.operators.call import TimeCall
+
+Padding = Literal["zero", "circulant"]
+
+
+def temporal_shift(x: Tensor, div: int = 8, *, causal: bool = False, padding: Padding = "zero") -> Tensor:
+    """Shifts channels along time.
+
+    Args:
+        x: clips, ``[B, T, C, H, W]``.
+        div: ``shift_div``; ``C // div`` channels move each way. With ``div > C`` nothing moves.
+        causal: move one fold, from the past only.
+        padding: what comes in at the ends of a clip: ``"zero"`` frames, or ``"circulant"``, the other end's.
+
+    Returns:
+        ``[B, T, C, H, W]``, in the memory layout of ``x``.
+    """
+    fold = x.shape[2] // div
+    if fold == 0:
+        return x
+    view, c = _in_memory_order(x)
+    if causal:
+        past, rest = view.split([fold, x.shape[2] - fold], c)
+        parts = [_from_previous(past, padding), rest]
+    else:
+        future, past, rest = view.split([fold, fold, x.shape[2] - 2 * fold], c)
+        parts = [_from_next(future, padding), _from_previous(past, padding), rest]
+    return torch.cat(parts, c).movedim(c, 2)
+
+
+def temporal_shift_step(x: Tensor, past: Tensor | None, div: int = 8) -> tuple[Tensor, Tensor]:
+    """The causal shift for the next frames of a stream.
+
+    Args:
+        x: the next frames, ``[B, T, C, H, W]``, usually T = 1.
+        past: first fold of the frame before, ``[B, C // div, H, W]``; ``None`` before the first frame (zeros).
+        div: ``shift_div``.
+
+    Returns:
+        The shifted frames and the state for the next step.
+    """
+    fold = x.shape[2] // div
+    view, c = _in_memory_order(x)
+    moving, rest = view.split([fold, x.shape[2] - fold], c)
+    before = torch.zeros_like(moving[:, :1]) if past is None else past.unsqueeze(1).movedim(2, c)
+    shifted = torch.cat([before, moving[:, :-1]], 1)
+    return torch.cat([shifted, rest], c).movedim(c, 2), x[:, -1, :fold]
+
+
+def _from_next(x: Tensor, padding: Padding) -> Tensor:
+    end = x[:, :1] if padding == "circulant" else torch.zeros_like(x[:, :1])
+    return torch.cat([x[:, 1:], end], dim=1)
+
+
+def _from_previous(x: Tensor, padding: Padding) -> Tensor:
+    start = x[:, -1:] if padding == "circulant" else torch.zeros_like(x[:, :1])
+    return torch.cat([start, x[:, :-1]], dim=1)
+
+
+def _in_memory_order(x: Tensor) -> tuple[Tensor, int]:
+    """The clips with their channels where they lie in memory, and which dimension that is.
+
+    Where channels lie side by side, cutting and joining in that order is up to 5 times faster on a CPU than joining the
+    ``[B, T, C, H, W]`` view, and the result keeps the layout.
+    """
+    channels_last = x.stride(2) == 1 and x.shape[2] > 1
+    return (x.movedim(2, -1), -1) if channels_last else (x, 2)
+
+
+class TemporalShift(TemporalOperator):
+    """The shift as a module, without parameters: image weights stay as they are.
+
+    Args:
+        call: the video model's call in hand.
+        div: ``shift_div``, 2 and more; 8 in the paper (a quarter of the channels moves in all).
+        causal: look at the past only.
+        padding: ``"zero"`` or ``"circulant"``.
+    """
+
+    def __init__(self, call: TimeCall, *, div: int = 8, causal: bool = False, padding: Padding = "zero") -> None:
+        super().__init__(call, causal=causal)
+        if not isinstance(div, int) or div < 2:
+            raise ValueError(f"shift_div must be a whole number of at least 2, got {div!r}: two folds of C/shift_div move")
+        if padding not in ("zero", "circulant"):
+            raise ValueError(f"padding must be 'zero' or 'circulant', got {padding!r}")
+        if causal and padding == "circulant":
+            raise ValueError("a causal shift cannot have circulant padding, which brings the end of a clip to its start")
+        self.div = div
+        self.padding: Padding = padding
+
+    @property
+    def reach(self) -> Reach:
+        # circulant padding joins the ends, but reaches no further than one frame round the circle
+        return Reach(1, 0) if self.causal else Reach(1, 1)
+
+    def mix(self, clip: Tensor) -> Tensor:
+        return temporal_shift(clip, self.div, causal=self.causal, padding=self.padding)
+
+    def mix_step(self, clip: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        return temporal_shift_step(clip, past, self.div)
+
+    def extra_repr(self) -> str:
+        return f"div={self.div}, causal={self.causal}, padding={self.padding}"

@@ -1,0 +1,136 @@
+"""The temporal shift against values written by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spatempo.operators.call import TimeCall
+from spatempo.operators.shift import TemporalShift, temporal_shift, temporal_shift_step
+
+# three frames of four channels of one pixel: the tens are the frame, the units the channel
+CLIP = torch.tensor([[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]], dtype=torch.float32).view(1, 3, 4, 1, 1)
+
+
+def rows(x: torch.Tensor) -> list[list[float]]:
+    return x.reshape(x.shape[1], x.shape[2]).tolist()
+
+
+def test_first_fold_comes_from_the_future_and_the_second_from_the_past():
+    assert rows(temporal_shift(CLIP, 4)) == [[20, 0, 12, 13], [30, 11, 22, 23], [0, 21, 32, 33]]
+
+
+def test_circulant_padding_brings_the_other_end():
+    assert rows(temporal_shift(CLIP, 4, padding="circulant")) == [[20, 31, 12, 13], [30, 11, 22, 23], [10, 21, 32, 33]]
+
+
+def test_causal_moves_the_first_fold_from_the_past_only():
+    assert rows(temporal_shift(CLIP, 4, causal=True)) == [[0, 11, 12, 13], [10, 21, 22, 23], [20, 31, 32, 33]]
+
+
+def test_div_2_moves_every_channel():
+    assert rows(temporal_shift(CLIP, 2)) == [[20, 21, 0, 0], [30, 31, 12, 13], [0, 0, 22, 23]]
+
+
+def test_a_fold_of_no_channels_moves_nothing():
+    assert temporal_shift(CLIP, 8) is CLIP
+
+
+def test_one_frame_sees_only_zeros_beside_it():
+    assert rows(temporal_shift(CLIP[:, :1], 4)) == [[0, 0, 12, 13]]
+
+
+def test_channels_that_do_not_divide_stay():
+    clip = torch.arange(2 * 11.0).view(1, 2, 11, 1, 1)
+    out = temporal_shift(clip, 4)  # a fold is 2 of 11 channels
+    assert torch.equal(out[:, :, 4:], clip[:, :, 4:])
+    assert rows(out)[0][:4] == [11, 12, 0, 0]
+
+
+def test_gradient_is_the_reverse_shift():
+    clip = CLIP.clone().requires_grad_()
+    grad = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12.0]]).view(1, 3, 4, 1, 1)
+    temporal_shift(clip, 4).backward(grad)
+    assert clip.grad is not None
+    # channel 0 goes back to the frame after, channel 1 to the frame before; what was pushed out gets nothing
+    assert rows(clip.grad) == [[0, 6, 3, 4], [1, 10, 7, 8], [5, 0, 11, 12]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    batch=st.integers(1, 3),
+    frames=st.integers(1, 6),
+    channels=st.integers(1, 17),
+    div=st.integers(2, 16),
+    causal=st.booleans(),
+    circulant=st.booleans(),
+)
+def test_equals_slice_assignment_in_both_memory_layouts(batch, frames, channels, div, causal, circulant):
+    """Against the other way to write it, by assigning slices, and whatever the memory layout."""
+    x = torch.randn(batch, frames, channels, 2, 3)
+    fold, moves = channels // div, frames - 1
+    want = x.clone()
+    first, second = slice(0, fold), slice(fold, 2 * fold)
+    if causal:
+        want[:, 1:, first] = x[:, :moves, first]
+        want[:, 0, first] = x[:, -1, first] if circulant else 0
+    else:
+        want[:, :moves, first] = x[:, 1:, first]
+        want[:, -1, first] = x[:, 0, first] if circulant else 0
+        want[:, 1:, second] = x[:, :moves, second]
+        want[:, 0, second] = x[:, -1, second] if circulant else 0
+    padding = "circulant" if circulant else "zero"
+    assert torch.equal(temporal_shift(x, div, causal=causal, padding=padding), want)
+    last = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    out = temporal_shift(last, div, causal=causal, padding=padding)
+    assert torch.equal(out, want)
+    if channels > 1:
+        assert out.stride() == last.stride()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    frames=st.integers(1, 7),
+    cut=st.integers(0, 7),
+    channels=st.integers(1, 9),
+    div=st.integers(2, 9),
+    last=st.booleans(),
+)
+def test_steps_of_any_length_equal_the_clip(frames, cut, channels, div, last):
+    x = torch.randn(2, frames, channels, 3, 2)
+    if last:
+        x = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    past, parts = None, []
+    for part in (x[:, :cut], x[:, cut:]):
+        if part.shape[1]:
+            out, past = temporal_shift_step(part, past, div)
+            parts.append(out)
+    assert torch.equal(torch.cat(parts, 1), temporal_shift(x, div, causal=True))
+
+
+@pytest.mark.parametrize(
+    "options", [{"div": 1}, {"div": 2.5}, {"padding": "mirror"}, {"causal": True, "padding": "circulant"}]
+)
+def test_refuses_what_cannot_be(options):
+    with pytest.raises(ValueError, match="shift"):
+        try:
+            TemporalShift(TimeCall(), **options)
+        except ValueError as error:
+            raise ValueError(f"shift: {error}") from error
+
+
+def test_an_operator_outside_its_model_says_so():
+    with pytest.raises(RuntimeError, match="outside its video model"):
+        TemporalShift(TimeCall())(torch.zeros(8, 8, 2, 2))
+
+
+def test_a_second_call_at_once_is_refused():
+    call = TimeCall()
+    call.open(8)
+    with pytest.raises(RuntimeError, match="already in a call"):
+        call.open(4)
+    call.close()
+    call.open(4)
+    assert call.frames == 4
