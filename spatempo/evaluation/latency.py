@@ -1,0 +1,101 @@
+"""How long a model takes for one clip, measured so that the number can be repeated."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import nn
+
+from spatempo.evaluation.scores import eval_mode
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of one forward pass, and under which conditions.
+
+    Attributes:
+        ms: median of the runs.
+        low, high: fastest and slowest run.
+        runs: how many, after warm-up.
+        batch, frames, size: the input, ``[batch, 3, frames, size, size]``.
+        threads: CPU threads of one operator (``torch.get_num_threads()``).
+        device: where it ran.
+    """
+
+    ms: float
+    low: float
+    high: float
+    runs: int
+    batch: int
+    frames: int
+    size: int
+    threads: int
+    device: str
+
+    def __str__(self) -> str:
+        where = f"{self.threads} threads" if self.device == "cpu" else self.device
+        clip = f"{self.batch} x {self.frames} frames of {self.size} pixels"
+        return f"{self.ms:.1f} ms ({self.low:.1f} to {self.high:.1f} in {self.runs} runs; {clip}, {where})"
+
+
+def measure_latency(
+    model: nn.Module,
+    frames: int | None = None,
+    size: int | None = None,
+    *,
+    batch: int = 1,
+    runs: int = 10,
+    warmup: int = 3,
+) -> Latency:
+    """Times the forward pass on random input, where the model is, in eval mode and without gradients.
+
+    Args:
+        model: a video model.
+        frames, size: of the clip; None: ``model.preprocess``'s.
+        batch: clips in one pass.
+        runs: timed passes, at least 1; the median is not moved by one that something else disturbed.
+        warmup: passes before (lazy initialisation, kernel choice, caches).
+    """
+    preprocess = getattr(model, "preprocess", None)
+    length: int = frames or (preprocess.frames if preprocess else 8)
+    side: int = size or (preprocess.size if preprocess else 224)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    # the memory order that preprocessing gives: channels_last_3d
+    clip = torch.randn(batch, length, side, side, 3, device=device).permute(0, 4, 1, 2, 3)
+    times = []
+    with eval_mode(model), torch.inference_mode():
+        for _ in range(warmup):
+            model(clip)
+        for _ in range(max(1, runs)):
+            _wait(device)
+            start = time.perf_counter()
+            model(clip)
+            _wait(device)
+            times.append(1000 * (time.perf_counter() - start))
+    return Latency(
+        ms=median(times),
+        low=min(times),
+        high=max(times),
+        runs=len(times),
+        batch=batch,
+        frames=length,
+        size=side,
+        threads=torch.get_num_threads(),
+        device=str(device),
+    )
+
+
+def latency_ms(model: nn.Module, frames: int | None = None, size: int | None = None, *, runs: int = 10) -> float:
+    """Median milliseconds for one clip; see :func:`measure_latency` for the conditions."""
+    return measure_latency(model, frames, size, runs=runs).ms
+
+
+def _wait(device: torch.device) -> None:
+    """Devices work asynchronously: a pass is over only when they say so."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

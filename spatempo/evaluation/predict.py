@@ -1,0 +1,62 @@
+"""Labels one video."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spatempo.data.views import ArrayFrames, load_views
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.plan import view_plan
+from spatempo.evaluation.protocols import Protocol
+from spatempo.evaluation.scores import eval_mode, score_views
+from spatempo.video.source import open_video
+
+
+def predict(
+    model: nn.Module,
+    video: str | os.PathLike[str] | Tensor | np.ndarray,
+    *,
+    top: int = 5,
+    clips: int | None = None,
+    crops: int | None = None,
+    protocol: str | Protocol | None = None,
+) -> list[dict[str, Any]]:
+    """The best classes of a video, read and scored exactly as ``test`` does it.
+
+    Args:
+        model: with ``preprocess``, and ``classes`` if the labels are to be names; put in eval mode for the time.
+        video: a file, a frame folder, an address that the decoder can open, or uint8 frames ``[T, H, W, 3]`` (RGB).
+        top: how many classes, at most all.
+        clips, crops: views of the video, 1 x 1 by default.
+        protocol: a published one instead.
+
+    Returns:
+        ``[{"label", "score"}]``, the best first; scores are the softmax of the mean logits and sum to 1 over all
+        classes.
+
+    Raises:
+        SpatempoError: frames, counts or a protocol that cannot be used; scores that are not finite.
+        VideoError: the video cannot be read.
+    """
+    if top < 1:
+        raise SpatempoError(f"top is {top}; give 1 or more")
+    plan, preprocess = view_plan(model, protocol, clips, crops)
+    if isinstance(video, Tensor | np.ndarray):
+        clip = load_views(ArrayFrames(video), preprocess, plan.clips, plan.crops)
+    else:
+        with open_video(os.fspath(video)) as source:
+            clip = load_views(source, preprocess, plan.clips, plan.crops)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    with eval_mode(model), torch.inference_mode():
+        # view by view when there are many, as in `test`, so that memory is bounded
+        logits = score_views(model, clip[None].to(device), chunk=16)[0].cpu()
+    if not logits.isfinite().all():
+        raise SpatempoError("the scores are not finite: the model has diverged; load an earlier checkpoint")
+    names = getattr(model, "classes", None) or [str(k) for k in range(len(logits))]
+    best = logits.softmax(0).topk(min(top, len(logits)))
+    return [{"label": names[k], "score": float(s)} for s, k in zip(best.values, best.indices, strict=True)]

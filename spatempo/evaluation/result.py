@@ -1,0 +1,119 @@
+"""What an evaluation found: metrics, and the scores they were counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
+
+from spatempo.errors import SpatempoError
+
+
+@dataclass
+class EvalResult:
+    """Metrics of n videos, all shares between 0 and 1.
+
+    Attributes:
+        top1, top5: share of videos whose class is the best, or among the best five (of fewer classes: among all).
+        mean_class: mean of `per_class` over the classes that have videos.
+        per_class: share of right answers by class name; None for a class without videos.
+        confusion: ``confusion[truth][answer]``, counts.
+        n: videos that were read and scored.
+        clips, crops: views per video = clips x crops.
+        unreadable: ``{"path", "reason"}`` of every video that could not be read; none is in `n`.
+        classes: names, in the order of the scores.
+        scores: float32 ``[n, K]``, mean logits over the views.
+        labels: int ``[n]``.
+        indices: int ``[n]``, position of each video in its manifest, ascending.
+        paths: of the n videos; empty when not known.
+    """
+
+    top1: float
+    top5: float
+    mean_class: float
+    per_class: dict[str, float | None]
+    confusion: list[list[int]]
+    n: int
+    clips: int
+    crops: int
+    unreadable: list[dict[str, str]]
+    classes: tuple[str, ...] = ()
+    scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    indices: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    paths: list[str] = field(default_factory=list, repr=False)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """int ``[n]``, the class with the best score."""
+        return self.scores.argmax(1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of ``spatempo test --json``, plain types."""
+        keys = ("top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "unreadable")
+        return {key: getattr(self, key) for key in keys}
+
+
+def measure(
+    scores: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    *,
+    indices: Sequence[int] | None = None,
+    paths: Sequence[str] | None = None,
+    clips: int = 1,
+    crops: int = 1,
+    unreadable: Sequence[dict[str, str]] = (),
+) -> EvalResult:
+    """Counts the metrics.
+
+    Args:
+        scores: float ``[n, K]``, n >= 1.
+        labels: int ``[n]``.
+        classes: K names, each once.
+        indices: position of each video in its manifest; None: 0, 1, ...
+        paths: path of every video of the manifest, by index.
+        clips, crops, unreadable: for the record.
+
+    Raises:
+        SpatempoError: the names are not K, or one occurs twice.
+    """
+    count = scores.shape[1]
+    if len(classes) != count:
+        raise SpatempoError(
+            f"{len(classes)} class names for a model of {count} classes: give the model's own, in its order"
+        )
+    if len(set(classes)) != count:
+        twice = sorted({c for c in classes if list(classes).count(c) > 1})
+        raise SpatempoError(f"class name {twice[0]!r} occurs twice; names must differ")
+    indices = range(len(labels)) if indices is None else indices
+    if count > 1:
+        confusion = multiclass_confusion_matrix(scores.argmax(1), labels, count).numpy()
+        top5 = float(multiclass_accuracy(scores, labels, count, average="micro", top_k=min(5, count)))
+    else:  # torchmetrics refuses one class, where every answer is right
+        confusion, top5 = np.array([[len(labels)]]), 1.0
+    # From the matrix, not from torchmetrics' macro average: that one counts a class without videos as 0 as soon as
+    # it was answered once.
+    videos = confusion.sum(1)
+    hits = confusion.diagonal()
+    per_class = {name: float(h / v) if v else None for name, h, v in zip(classes, hits, videos, strict=True)}
+    return EvalResult(
+        top1=float(hits.sum() / videos.sum()),
+        top5=top5,
+        mean_class=float(np.mean([share for share in per_class.values() if share is not None])),
+        per_class=per_class,
+        confusion=confusion.tolist(),
+        n=len(labels),
+        clips=clips,
+        crops=crops,
+        unreadable=list(unreadable),
+        classes=tuple(classes),
+        scores=scores.numpy(),
+        labels=labels.numpy(),
+        indices=np.asarray(indices, np.int64),
+        paths=[] if paths is None else [str(paths[i]) for i in indices],
+    )

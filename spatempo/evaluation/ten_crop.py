@@ -1,0 +1,47 @@
+"""The ten-crop test of the image era: four corners, the centre, and the mirror image of each.
+
+A :class:`~spatempo.preprocess.Preprocess` that knows these ten besides its own three, so a data set asked for 10 crops
+needs no word about it. (TSM's ``GroupOverSample``, TSN's before it.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from spatempo.preprocess import Preprocess, as_frames, resize_short
+
+_PLACES = ("top-left", "top-right", "bottom-left", "bottom-right", "middle")
+_MIRRORED = "mirrored "
+TEN_CROPS = (*_PLACES, *(_MIRRORED + place for place in _PLACES))
+
+
+@dataclass(frozen=True)
+class TenCrop(Preprocess):
+    """A model's preprocessing, extended by ten crops."""
+
+    @classmethod
+    def extend(cls, preprocess: Preprocess) -> TenCrop:
+        """The same numbers as `preprocess`."""
+        return cls(**{f.name: getattr(preprocess, f.name) for f in fields(preprocess)})
+
+    @staticmethod
+    def crops(n: int) -> tuple[str, ...]:
+        """Names of the crops for 1, 3 or 10."""
+        return TEN_CROPS if n == 10 else Preprocess.crops(n)
+
+    def __call__(self, frames: torch.Tensor | np.ndarray, crop: str = "center") -> torch.Tensor:
+        """As :meth:`Preprocess.__call__`; `crop` may be one of :data:`TEN_CROPS` too."""
+        if crop not in TEN_CROPS:
+            return super().__call__(frames, crop)
+        images = resize_short(as_frames(frames), self.short_side)
+        free_h, free_w = images.shape[1] - self.size, images.shape[2] - self.size
+        place = crop.removeprefix(_MIRRORED)
+        # "middle" rounds down, as the published (h - size) // 4 * 2 nearly does; corners touch the borders
+        top = free_h // 2 if place == "middle" else free_h * place.startswith("bottom")
+        left = free_w // 2 if place == "middle" else free_w * place.endswith("right")
+        images = images[:, top : top + self.size, left : left + self.size]
+        # flipped as bytes: the float clip then has its usual memory order
+        return self.normalize(images.flip(2) if crop.startswith(_MIRRORED) else images)

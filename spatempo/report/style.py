@@ -1,0 +1,63 @@
+"""The style sheet of the page: one column, from 320 pixels up; nothing is loaded from anywhere."""
+
+CSS = """
+:root { color-scheme: light; --ink: #1d2329; --muted: #5b6670; --line: #dfe4e8; --ground: #f6f7f8; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 960px; margin: 0 auto; padding: 28px 20px 60px; }
+h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; }
+h2 { font-size: 20px; line-height: 1.3; margin: 0 0 4px; }
+.lead { font-size: 19px; margin: 0 0 20px; }
+.caption { color: var(--muted); font-size: 15px; margin: 0 0 12px; }
+section { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin: 0 0 18px; }
+svg { display: block; width: 100%; height: auto; overflow: visible; } /* the reader's letters may be wider */
+svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif !important; }
+.narrow { display: none; }
+.question { margin: 0 0 8px; font-weight: 600; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 14px; margin: 0 0 18px; }
+.card { background: #fff; border: 1px solid var(--line); border-left: 8px solid var(--model); border-radius: 10px;
+  padding: 12px 16px; }
+.card .name { font-weight: 700; font-size: 18px; overflow-wrap: anywhere; }
+.card .value { font-size: 46px; line-height: 1.15; font-weight: 700; }
+.card .verdict { color: var(--muted); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 15px; }
+th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+th { color: var(--muted); font-weight: 600; }
+tbody th { color: var(--ink); }
+th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+tr:last-child > * { border-bottom: 0; }
+.matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
+.strip { margin: 0 0 22px; }
+.strip:last-child { margin-bottom: 4px; }
+.strip h3 { font-size: 16px; margin: 0 0 6px; overflow-wrap: anywhere; }
+.frames { display: grid; grid-template-columns: repeat(var(--n), 1fr); gap: 3px; max-width: calc(var(--n) * 116px); }
+.frames figure { margin: 0; }
+.frames img { display: block; width: 100%; border-radius: 3px; }
+.frames figcaption { font-size: 11px; color: var(--muted); text-align: center; }
+.answers { list-style: none; display: flex; flex-wrap: wrap; gap: 6px 8px; padding: 0;
+  margin: 6px 0 0; font-size: 15px; }
+.answers li { border: 1px solid var(--line); border-radius: 99px; padding: 1px 12px; overflow-wrap: anywhere; }
+.answers .right { background: #e3f1ea; border-color: #8cc7a9; }
+.answers .wrong { background: #fdeee6; border-color: #e8b08d; }
+footer { color: var(--muted); font-size: 14px; }
+footer p { margin: 0 0 6px; overflow-wrap: anywhere; }
+@media (max-width: 700px) {
+  main { padding: 18px 10px 40px; }
+  h1 { font-size: 24px; }
+  .lead { font-size: 17px; margin-bottom: 14px; }
+  section { padding: 14px 12px; }
+  .wide { display: none; }
+  .narrow { display: block; }
+  .cards { grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 8px; }
+  .card { padding: 8px 10px; border-left-width: 6px; }
+  .card .value { font-size: 34px; }
+  .card .verdict { font-size: 14px; line-height: 1.3; }
+  .frames { grid-template-columns: repeat(var(--half), 1fr); }
+  th, td { padding: 6px 6px; }
+  table { font-size: 14px; }
+}
+@media print { body { background: #fff; } section { break-inside: avoid; } }
+"""
