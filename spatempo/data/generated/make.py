@@ -1,0 +1,255 @@
+"""Renders the generated data set into a folder of video files with a manifest for each split.
+
+    OUT/videos/<split>/<class>/<class>_<number>.mp4
+    OUT/train.csv, val.csv, test.csv    path,label,family,pair,group,frames,fps
+    OUT/dataset.json                    what it is; written last, so its presence means the set is complete
+
+Every clip has its own seed, made of the data set's seed, the split, the kind of clip and its number. So a clip is the
+same whatever the number of workers, the presets that share it, or how often rendering was interrupted.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spatempo.data.generated.photos import pyramids
+from spatempo.data.generated.presets import CONTROLS, PAIRS, SPLITS, Preset, get_preset
+from spatempo.data.generated.scenes import render
+from spatempo.errors import SpatempoError
+from spatempo.video.writer import write_video
+
+RENDERER = 1  # raise it whenever the same seed gives other frames, so that old folders are not taken for new ones
+COLUMNS = ("path", "label", "family", "pair", "group", "frames", "fps")
+_UNITS = (*PAIRS, *CONTROLS)
+_FINISHED, _BEGUN = "dataset.json", "dataset.unfinished.json"
+_FEW = 32  # sources; fewer are rendered sooner than worker processes start
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One rendered clip: two files for a pair (itself and its reversal), one for a control class."""
+
+    unit: str
+    split: str
+    number: int
+
+    @property
+    def family(self) -> str:
+        """``direction``, ``order`` or ``control``."""
+        return PAIRS[self.unit][0] if self.unit in PAIRS else "control"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class of the clip as rendered and, for a pair, the class of its reversal."""
+        return PAIRS[self.unit][1:] if self.unit in PAIRS else (self.unit,)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where the clip, and its reversal, lie below the data set's folder."""
+        return tuple(f"videos/{self.split}/{label}/{label}_{self.number:05d}.mp4" for label in self.labels)
+
+    def seed(self, root: int) -> np.random.SeedSequence:
+        """This clip's own randomness."""
+        return np.random.SeedSequence(root, spawn_key=(SPLITS.index(self.split), _UNITS.index(self.unit), self.number))
+
+    def rows(self, preset: Preset) -> list[tuple[str, ...]]:
+        """This clip's lines of the manifest, in the order of ``COLUMNS``."""
+        pair = self.unit if self.unit in PAIRS else ""
+        group = f"{self.split}-{self.unit}-{self.number:05d}"
+        numbers = (str(preset.frames), str(preset.fps))
+        return [
+            (file, label, self.family, pair, group, *numbers)
+            for file, label in zip(self.files, self.labels, strict=True)
+        ]
+
+
+def make(
+    out: str | os.PathLike[str],
+    preset: str = "demo",
+    *,
+    seed: int = 0,
+    clips_per_class: int | None = None,
+    size: int | None = None,
+    frames: int | None = None,
+    workers: int | None = None,
+    progress: bool | Progress = False,
+) -> dict[str, object]:
+    """Renders the generated data set, or returns at once if it is there already.
+
+    A rendering that was interrupted is continued. Worker processes are started with ``spawn``, so a script that calls
+    this needs the usual ``if __name__ == "__main__":``, or ``workers=1``.
+
+    Args:
+        out: the folder; made if need be. It must be empty, or hold this very data set.
+        preset: one of ``presets.PRESETS``.
+        seed: 0 or more; another seed, another data set.
+        clips_per_class: training clips of each class; validation and test in proportion. ``None``: the preset's.
+        size: height and width, pixels. ``None``: the preset's.
+        frames: of each clip. ``None``: the preset's.
+        workers: processes; ``None``: one for each processor this process may use, none for a few clips.
+        progress: ``True`` draws a bar on stderr; or a function that is called with clips done and clips in all.
+
+    Returns:
+        ``root``; ``classes``, the names; ``train``, ``val``, ``test``, the paths of the manifests; ``clips``, how many
+        each split holds; ``rendered``, how many files this call wrote. Nothing but JSON types.
+
+    Raises:
+        SpatempoError: the folder holds something else, an option cannot be served, or scikit-image is absent.
+    """
+    chosen = get_preset(preset, clips_per_class=clips_per_class, size=size, frames=frames)
+    if seed < 0:
+        raise SpatempoError(f"seed={seed} is negative; give 0 or more")
+    if workers is not None and workers < 1:
+        raise SpatempoError(f"workers={workers} renders nothing; give at least 1")
+    root = Path(out).resolve()
+    plan = [
+        Source(unit, split, number)
+        for split in SPLITS
+        for unit in (*chosen.pairs, *chosen.controls)
+        for number in range(chosen.clips(split))
+    ]
+    what = {"renderer": RENDERER, "seed": seed, "preset": chosen.to_dict()}
+    try:
+        finished = _claim(root, what)
+        missing = [source for source in plan if not all((root / file).is_file() for file in source.files)]
+        if missing:
+            pyramids()  # tells here, once, if the photographs are absent
+            for folder in {(root / file).parent for source in missing for file in source.files}:
+                folder.mkdir(parents=True, exist_ok=True)
+            with _report(progress) as report:
+                _render_all(root, chosen, seed, missing, workers, report)
+        if missing or not finished:
+            _write_manifests(root, chosen, plan, what)
+    except OSError as error:
+        raise SpatempoError(f"{root}: cannot write the data set: {error}; free the place or choose another") from error
+    return {
+        "root": str(root),
+        "classes": list(chosen.classes),
+        **{split: str(root / f"{split}.csv") for split in SPLITS},
+        "clips": {split: chosen.clips(split) * len(chosen.classes) for split in SPLITS},
+        "rendered": sum(len(source.files) for source in missing),
+    }
+
+
+def _claim(root: Path, what: dict[str, object]) -> bool:
+    """Makes sure that the folder may be written to; tells whether the data set was finished there before."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name in (_FINISHED, _BEGUN):
+        try:
+            found = json.loads((root / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or any(found.get(key) != value for key, value in what.items()):
+            raise SpatempoError(
+                f"{root}: holds a data set of another preset, seed, option or version (see {name}); "
+                "choose another folder, or delete this one"
+            )
+        return name == _FINISHED and all((root / f"{split}.csv").is_file() for split in SPLITS)
+    if any(root.iterdir()):
+        raise SpatempoError(f"{root}: is not empty and holds no generated data set; choose another folder, or empty it")
+    _write(root / _BEGUN, json.dumps(what, indent=1))
+    return False
+
+
+def _render_all(
+    root: Path, preset: Preset, seed: int, sources: list[Source], workers: int | None, report: Progress
+) -> None:
+    jobs = [(str(root), preset, seed, source) for source in sources]
+    total = sum(len(source.files) for source in sources)
+    workers = min(workers or (_processors() if len(jobs) >= _FEW else 1), len(jobs), 61)  # 61: what Windows allows
+    done = 0
+    if workers == 1:
+        for job in jobs:
+            done += _render_one(job)
+            report(done, total)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        try:
+            for written in pool.map(_render_one, jobs, chunksize=max(1, min(16, len(jobs) // (4 * workers)))):
+                done += written
+                report(done, total)
+        except BrokenProcessPool as error:
+            raise SpatempoError(
+                f"{root}: a rendering process ended too soon (out of memory, or the calling script lacks "
+                "'if __name__ == \"__main__\":'); mend that, or render with workers=1"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _render_one(job: tuple[str, Preset, int, Source]) -> int:
+    """Renders one source and writes its files; returns how many. Runs in a worker process."""
+    root, preset, seed, source = job
+    clip = render(source.unit, preset, source.seed(seed))
+    for file, frames in zip(source.files, (clip, clip[::-1]), strict=False):
+        write_video(Path(root, file), frames, preset.fps, qp=preset.qp)
+    return len(source.files)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _write_manifests(root: Path, preset: Preset, plan: list[Source], what: dict[str, object]) -> None:
+    for split in SPLITS:
+        temporary = root / f".{split}.csv.tmp"
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for source in plan:
+                if source.split == split:
+                    writer.writerows(source.rows(preset))
+        os.replace(temporary, root / f"{split}.csv")
+    families: dict[str, list[str]] = {}
+    for source in plan:
+        known = families.setdefault(source.family, [])
+        known.extend(label for label in source.labels if label not in known)
+    about = {
+        **what,
+        "classes": list(preset.classes),
+        "families": families,
+        "pairs": {pair: list(PAIRS[pair][1:]) for pair in preset.pairs},
+        "clips": {split: preset.clips(split) * len(preset.classes) for split in SPLITS},
+    }
+    _write(root / _FINISHED, json.dumps(about, indent=1))
+    (root / _BEGUN).unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _report(progress: bool | Progress) -> Iterator[Progress]:
+    """What to call after every source: nothing, the caller's function, or a bar on stderr."""
+    if callable(progress):
+        yield progress
+    elif not progress:
+        yield lambda done, total: None
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("rendering clips"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bar(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("")
+            yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,197 @@
+"""Where every object is at every frame: one function for each pair of classes, and the order family's timetable.
+
+Lengths are in frame widths, the frame's centre is (0, 0), x points right and y down, angles are radians and grow
+clockwise on the screen. Each function gives the motion of the pair's first class; the second class is its reversal.
+Everything that is not the motion itself (small sways, paces) is drawn from a distribution that reversing time does not
+change, so that a class is told from its reversal by the motion and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatempo.data.generated.shapes import CONTROL_LOOKS, DIRECTION_SHAPES, ORDER_LOOKS, Look
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object over time; every array is float ``[frames]``."""
+
+    look: Look
+    x: np.ndarray
+    y: np.ndarray
+    angle: np.ndarray
+    radius: np.ndarray
+    alpha: np.ndarray
+
+
+Motion = Callable[[np.random.Generator, int, Look], Track]
+
+
+def sway(
+    rng: np.random.Generator, frames: int, amplitude: float, cycles: tuple[float, float] = (0.5, 2.0)
+) -> np.ndarray:
+    """A sine of random phase, ``[frames]``: as likely as its own reversal."""
+    time = np.linspace(-0.5, 0.5, frames)
+    return amplitude * np.sin(2 * np.pi * (rng.uniform(*cycles) * time + rng.uniform()))
+
+
+def pace(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """From -0.5 to 0.5, ``[frames]``: steady, or faster in the middle, or slower there; never backwards."""
+    time = np.linspace(-0.5, 0.5, frames)
+    return time + rng.uniform(-0.4, 0.4) * np.sin(2 * np.pi * time) / (2 * np.pi)
+
+
+def random_look(rng: np.random.Generator) -> Look:
+    """What every object of the direction family looks like: the same lottery for all its classes."""
+    return Look(str(rng.choice(DIRECTION_SHAPES)), None, bool(rng.integers(2)))
+
+
+def _track(rng: np.random.Generator, frames: int, look: Look, **given: np.ndarray | float) -> Track:
+    """A track with what is given, and small random sways in all the rest."""
+    values = {
+        "x": rng.uniform(-0.25, 0.25) + sway(rng, frames, 0.015),
+        "y": rng.uniform(-0.25, 0.25) + sway(rng, frames, 0.015),
+        "angle": rng.uniform(0, 2 * np.pi) + sway(rng, frames, 0.12),
+        "radius": rng.uniform(0.17, 0.23) * (1 + sway(rng, frames, 0.04)),
+        "alpha": 1.0,
+    } | given
+    return Track(look, **{key: np.broadcast_to(np.asarray(value, float), (frames,)) for key, value in values.items()})
+
+
+def _path(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """A straight way of 0.3 to 0.5 frame widths, forwards, anywhere that keeps the object in sight.
+
+    Short enough that beginnings and ends overlap: where an object is does not tell how far on the clip is.
+    """
+    length = rng.uniform(0.3, 0.5)
+    return rng.uniform(-1, 1) * (0.46 - length / 2) + length * pace(rng, frames)
+
+
+def move_right(rng: np.random.Generator, frames: int, look: Look) -> Track:
+    """The object crosses part of the frame to the right."""
+    return _track(rng, frames, look, x=_path(rng, frames))
+
+
+def move_down(rng: np.random.Generator, frames: int, look: Look) -> Track:
+    """The object crosses part of the frame downwards."""
+    return _track(rng, frames, look, y=_path(rng, frames))
+
+
+def approach(rng: np.random.Generator, frames: int, look: Look) -> Track:
+    """The object grows 2 to 2.8 times, at an even rate."""
+    middle, ratio = rng.uniform(0.17, 0.21), rng.uniform(2.0, 2.8)
+    return _track(rng, frames, look, radius=middle * ratio ** pace(rng, frames))
+
+
+def turn_clockwise(rng: np.random.Generator, frames: int, look: Look) -> Track:
+    """The object turns by 120 to 240 degrees: less than 45 between two of 8 frames, so the sense cannot alias."""
+    total = np.radians(rng.uniform(120, 240))
+    radius = rng.uniform(0.21, 0.27) * (1 + sway(rng, frames, 0.04))
+    return _track(rng, frames, look, angle=rng.uniform(0, 2 * np.pi) + total * pace(rng, frames), radius=radius)
+
+
+def appear(rng: np.random.Generator, frames: int, look: Look) -> Track:
+    """The object comes into being, over two or three frames, somewhere in the middle of the clip."""
+    start, ramp = rng.uniform(0.3, 0.7) * (frames - 1), rng.uniform(2.0, 3.0)
+    return _track(rng, frames, look, alpha=np.clip((np.arange(frames) - start) / ramp + 0.5, 0, 1))
+
+
+_DIRECTION: dict[str, Motion] = {
+    "right_left": move_right,
+    "down_up": move_down,
+    "in_out": approach,
+    "turn": turn_clockwise,
+    "appear": appear,
+}
+_ALWAYS_IN_SIGHT = (move_right, move_down, approach, turn_clockwise)
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """Two events of ``event`` frames, starting at frames ``first`` and ``second``; stillness between and around them.
+
+    ``gap``, an eighth of the clip being an event, is the shortest stillness between the events in any clip of that many
+    frames, and the clip begins and ends with at least ``gap - 1`` still frames: so no run of up to ``gap`` frames sees
+    both events, nor an event together with an end of the clip that it could tell the time by.
+    """
+
+    event: int
+    gap: int
+    first: int
+    second: int
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, frames: int) -> Timetable:
+        """Spreads the frames to spare at random over beginning, gap and end."""
+        event, gap = frames // 8, frames // 4
+        spare = frames - 2 * event - gap - 2 * (gap - 1)
+        before, until = np.sort(rng.integers(0, spare + 1, 2)).tolist()
+        first = gap - 1 + before
+        return cls(event, gap, first, first + event + gap + until - before)
+
+    def bump(self, frames: int, start: int) -> np.ndarray:
+        """``[frames]``: 0 but during the event, where it rises to 1 and falls; exactly the same read backwards."""
+        from_middle = np.abs(np.arange(frames) - (start + (self.event - 1) / 2)) * 2 / self.event
+        return np.where(from_middle < 1, 1 - from_middle**2 / 2, 0.0)
+
+
+def _still(rng: np.random.Generator, frames: int, name: str, side: int, radius: float) -> Track:
+    """The square or the triangle, at rest in the left (-1) or right (1) half."""
+    shape, tint = ORDER_LOOKS[name]
+    x, y, angle = side * rng.uniform(0.12, 0.24), rng.uniform(-0.15, 0.15), rng.uniform(-0.25, 0.25)
+    return _track(rng, frames, Look(shape, tint, True), x=x, y=y, angle=angle, radius=radius)
+
+
+def pop(rng: np.random.Generator, frames: int) -> list[Track]:
+    """A square pops up and is gone; long after, a triangle does."""
+    times = Timetable.draw(rng, frames)
+    tracks = []
+    for name, start in (("square", times.first), ("triangle", times.second)):
+        bump = times.bump(frames, start)
+        track = _still(rng, frames, name, int(rng.choice((-1, 1))), 0.0)
+        radius = rng.uniform(0.24, 0.3) * bump
+        tracks.append(Track(track.look, track.x, track.y, track.angle, radius, (bump > 0).astype(float)))
+    return tracks
+
+
+def hop(rng: np.random.Generator, frames: int) -> list[Track]:
+    """A square and a triangle lie side by side; the square hops and comes back; long after, the triangle does."""
+    times = Timetable.draw(rng, frames)
+    side = int(rng.choice((-1, 1)))
+    tracks = []
+    for name, start, half in (("square", times.first, side), ("triangle", times.second, -side)):
+        track = _still(rng, frames, name, half, rng.uniform(0.16, 0.2))
+        lift = rng.choice((-1, 1)) * rng.uniform(0.15, 0.2) * times.bump(frames, start)
+        tracks.append(Track(track.look, track.x, track.y + lift, track.angle, track.radius, track.alpha))
+    return tracks
+
+
+def control(rng: np.random.Generator, frames: int, name: str) -> list[Track]:
+    """The class's object, in every frame, under the motion of a random direction class, forwards or backwards."""
+    motion = _ALWAYS_IN_SIGHT[rng.integers(len(_ALWAYS_IN_SIGHT))]
+    shape, tint = CONTROL_LOOKS[name]
+    track = motion(rng, frames, Look(shape, tint, True))
+    if rng.integers(2):
+        track = Track(track.look, *(getattr(track, key)[::-1] for key in ("x", "y", "angle", "radius", "alpha")))
+    return [track]
+
+
+def tracks_of(unit: str, rng: np.random.Generator, frames: int) -> list[Track]:
+    """The objects of one source clip; ``unit`` is a pair, or a control class."""
+    if unit == "pop":
+        return pop(rng, frames)
+    if unit == "hop":
+        return hop(rng, frames)
+    if unit in _DIRECTION:
+        return [_DIRECTION[unit](rng, frames, random_look(rng))]
+    return control(rng, frames, unit)
+
+
+def distractor(rng: np.random.Generator, frames: int) -> Track:
+    """An object that only sways, smaller than those that act."""
+    x, y = rng.uniform(-0.42, 0.42, 2)
+    return _track(rng, frames, random_look(rng), x=x, y=y, radius=rng.uniform(0.07, 0.11))

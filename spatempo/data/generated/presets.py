@@ -1,0 +1,129 @@
+"""What the generated data set consists of: its classes, and presets from a handful of clips to many thousands.
+
+Plain numbers only; nothing here imports torch, or renders anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+from spatempo.errors import SpatempoError
+
+SPLITS = ("train", "val", "test")
+
+# Each pair renders one source clip per two files: the first class is the clip, the second is its exact time reversal.
+# The place of a line seeds its clips, so add new pairs and controls at the end.
+PAIRS: dict[str, tuple[str, str, str]] = {  # pair: (family, class of the source, class of its reversal)
+    "right_left": ("direction", "move_right", "move_left"),
+    "down_up": ("direction", "move_down", "move_up"),
+    "in_out": ("direction", "approach", "recede"),
+    "turn": ("direction", "turn_clockwise", "turn_counterclockwise"),
+    "appear": ("direction", "appear", "disappear"),
+    "pop": ("order", "square_then_triangle", "triangle_then_square"),
+    "hop": ("order", "square_hops_then_triangle", "triangle_hops_then_square"),
+}
+# A single frame decides these: the object's shape and tint (shapes.py), under any of the motions above.
+CONTROLS: tuple[str, ...] = ("red_disc", "green_star", "blue_cross", "yellow_ring")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of the data set.
+
+    Attributes:
+        name: how it is asked for.
+        size: height and width of the videos, pixels; even.
+        frames: frames of every clip. Not a multiple of 16, so that the centre rule of segment sampling takes the same
+            frames from a clip and from its reversal, for 8, 16, 32, ... segments (see docs/generated-data.md).
+        fps: frames per second the files claim.
+        pairs: which of ``PAIRS``.
+        controls: which of ``CONTROLS``.
+        train, val, test: clips of each class in that split.
+        noise: standard deviation of the sensor noise, in grey levels of 255.
+        shake: amplitude of the camera's shake, in frame widths.
+        light: largest relative change of the light's strength.
+        distractors: further objects that stand still, in the families other than ``order``.
+        qp: quantiser of the encoder (writer.py).
+    """
+
+    name: str
+    size: int = 64
+    frames: int = 24
+    fps: int = 12
+    pairs: tuple[str, ...] = tuple(PAIRS)
+    controls: tuple[str, ...] = CONTROLS
+    train: int = 120
+    val: int = 10
+    test: int = 40
+    noise: float = 3.0
+    shake: float = 0.012
+    light: float = 0.12
+    distractors: int = 0
+    qp: int = 24
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All class names, a pair's two beside each other; a class's label is its place here."""
+        return tuple(name for pair in self.pairs for name in PAIRS[pair][1:]) + self.controls
+
+    def clips(self, split: str) -> int:
+        """Clips of each class in ``split``."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
+
+    def to_dict(self) -> dict[str, object]:
+        """Every field as JSON types: what ``dataset.json`` keeps, and two renderings are compared by."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+_DIRECTION_AND_POP = ("right_left", "down_up", "in_out", "turn", "appear", "pop")
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross")),
+        Preset("demo", pairs=_DIRECTION_AND_POP),
+        Preset("standard", size=128, frames=40, train=300, val=30, test=100, shake=0.02, light=0.2, distractors=1),
+        Preset(
+            "large", size=224, frames=72, fps=24, train=1500, val=100, test=250, shake=0.03, light=0.3, distractors=2
+        ),
+    )
+}
+
+
+def get_preset(
+    name: str, *, clips_per_class: int | None = None, size: int | None = None, frames: int | None = None
+) -> Preset:
+    """The preset of that name, changed where asked.
+
+    Args:
+        name: one of ``PRESETS``.
+        clips_per_class: training clips of each class; validation and test keep their share of the preset.
+        size: height and width, pixels; even, at least 32.
+        frames: frames of each clip; at least 24, and not a multiple of 16 (see ``Preset``).
+
+    Raises:
+        SpatempoError: an unknown name, or a number that cannot be served.
+    """
+    if name not in PRESETS:
+        raise SpatempoError(
+            f"there is no preset {name!r} of the generated data set; choose one of {', '.join(PRESETS)}"
+        )
+    preset = PRESETS[name]
+    if clips_per_class is not None:
+        if clips_per_class < 1:
+            raise SpatempoError(f"clips_per_class={clips_per_class} leaves nothing to train on; give at least 1")
+        share = clips_per_class / preset.train
+        val, test = (max(1, round(share * count)) for count in (preset.val, preset.test))
+        preset = replace(preset, train=clips_per_class, val=val, test=test)
+    if size is not None:
+        if size < 32 or size % 2:
+            raise SpatempoError(f"size={size} cannot be rendered; give an even number of pixels, at least 32")
+        preset = replace(preset, size=size)
+    if frames is not None:
+        if frames < 24 or frames % 16 == 0:
+            raise SpatempoError(
+                f"frames={frames} cannot be served: at least 24, and no multiple of 16, so that 8 and 16 segments "
+                "take the same frames from a clip and its reversal; give for example 24, 25, 40 or 72"
+            )
+        preset = replace(preset, frames=frames)
+    return preset

@@ -1,0 +1,139 @@
+"""From frames to a video file, so that what is read back depends on nothing but the frames.
+
+An ordinary encoder spends its bits unevenly: the first frame is coded alone, later ones as differences from it, and a
+rate control shifts quality from frame to frame. A network can see such traces, and learn "this is a first frame" from
+a single picture. With ``all_intra=True`` every frame is a key frame of its own, coded with one constant quantiser and
+with everything that looks at other frames switched off, so that a frame's decoded pixels are a function of that frame
+alone: the file of a reversed clip decodes to exactly the reversed frames (tests/video/test_writer.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from spatempo.errors import SpatempoError
+
+# Off: everything in x264 that looks at other frames or moves bits about (B frames, scene cuts, adaptive quantisation,
+# macroblock tree, lookahead), and threads, by whose number the bytes would differ.
+_X264_INTRA = "keyint=1:min-keyint=1:bframes=0:scenecut=0:aq-mode=0:mbtree=0:rc-lookahead=0:threads=1:sliced-threads=0"
+
+
+def write_video(
+    path: str | os.PathLike[str],
+    frames: np.ndarray | Iterable[np.ndarray],
+    fps: float,
+    *,
+    qp: int = 20,
+    all_intra: bool = True,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    preset: str = "veryfast",
+) -> Path:
+    """Encodes RGB frames into a video file (the container follows the file's suffix).
+
+    The file appears under its name only when it is complete: it is written beside it and renamed.
+
+    Args:
+        path: the file to write, for example ``clip.mp4``; its folder must exist. An existing file is replaced.
+        frames: uint8 ``[T, H, W, 3]``, or an iterable of uint8 ``[H, W, 3]``, all of one size.
+        fps: frames per second.
+        qp: constant quantiser, 0 (best) to 51; for encoders other than libx264, their own scale from 1 (best) to 31.
+        all_intra: every frame a key frame that depends on no other frame. ``False``: the encoder's ordinary groups of
+            pictures, much smaller files whose frames do depend on their neighbours.
+        codec: the FFmpeg encoder's name.
+        pix_fmt: how pixels are stored; ``yuv420p`` (every player) needs an even height and width, ``yuv444p`` does not.
+        preset: x264's trade of time against size.
+
+    Returns:
+        The path written.
+
+    Raises:
+        SpatempoError: the encoder is missing, the frames are not as described, or the file cannot be written.
+    """
+    target = Path(path)
+    encoder = _encoder(codec)
+    rate = Fraction(fps).limit_denominator(1001)
+    if rate <= 0:
+        raise SpatempoError(f"{target}: fps={fps} is not a frame rate; give frames per second, for example 25")
+    checked = _checked(target, frames, even=pix_fmt == "yuv420p")
+    first = next(checked, None)
+    if first is None:
+        raise SpatempoError(f"{target}: there are no frames to write; give at least one")
+    # the temporary name keeps the suffix, from which FFmpeg takes the container
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+    try:
+        with av.open(str(temporary), "w") as container:
+            stream = container.add_stream(encoder.name, rate=rate, options=_options(codec, qp, all_intra, preset))
+            assert isinstance(stream, VideoStream)
+            _configure(stream, first, pix_fmt)
+            if codec != "libx264":
+                stream.codec_context.qmin = stream.codec_context.qmax = min(max(qp, 1), 31)
+                stream.codec_context.gop_size = 1 if all_intra else 12
+            for packet in _packets(stream, first, checked):
+                container.mux(packet)
+        os.replace(temporary, target)
+    except (OSError, ValueError) as error:  # FFmpegError is an OSError; ValueError: a suffix no container is known by
+        raise SpatempoError(f"{target}: cannot write the video with {codec}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _encoder(name: str) -> av.Codec:
+    try:
+        return av.Codec(name, "w")
+    except ValueError as error:  # PyAV's UnknownCodecError is one
+        raise SpatempoError(
+            f"video encoder {name!r} is missing from this PyAV ({av.__version__}); reinstall the wheel with "
+            "'pip install --force-reinstall av', or name another encoder, for example codec='mpeg4'"
+        ) from error
+
+
+def _options(codec: str, qp: int, all_intra: bool, preset: str) -> dict[str, str]:
+    if codec != "libx264":
+        return {}
+    options = {"qp": str(qp), "preset": preset}
+    return options | {"x264-params": _X264_INTRA} if all_intra else options
+
+
+def _configure(stream: VideoStream, first: np.ndarray, pix_fmt: str) -> None:
+    stream.height, stream.width = first.shape[:2]
+    stream.pix_fmt = pix_fmt
+    # what FFmpeg's scaler converts RGB to unless told otherwise, written down so that no reader has to guess
+    stream.codec_context.colorspace = 5  # BT.470BG, the BT.601 matrix
+    stream.codec_context.color_range = 1  # limited ("MPEG") range
+
+
+def _packets(stream: VideoStream, first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[av.Packet]:
+    scaler = VideoReformatter()  # one for all frames: setting one up takes longer than converting a small frame
+    for frame in chain((first,), rest):
+        stored = scaler.reformat(av.VideoFrame.from_ndarray(frame, format="rgb24"), format=stream.pix_fmt)
+        yield from stream.encode(stored)
+    yield from stream.encode(None)
+
+
+def _checked(target: Path, frames: Iterable[np.ndarray], even: bool) -> Iterator[np.ndarray]:
+    """The frames, contiguous, each checked against the first."""
+    shape: tuple[int, ...] | None = None
+    for index, frame in enumerate(frames):
+        shape = shape or frame.shape
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.shape != shape:
+            raise SpatempoError(
+                f"{target}: frame {index} is {frame.dtype} {list(frame.shape)}, not uint8 [H, W, 3] "
+                f"like the first, {list(shape)}; convert the frames to one size of 8-bit RGB"
+            )
+        if even and (shape[0] % 2 or shape[1] % 2):
+            raise SpatempoError(
+                f"{target}: {shape[0]}x{shape[1]} pixels cannot be stored as yuv420p, which needs an even height and "
+                "width; pad or crop by one pixel, or give pix_fmt='yuv444p'"
+            )
+        yield np.ascontiguousarray(frame)

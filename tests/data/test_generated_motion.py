@@ -1,0 +1,185 @@
+"""What moves in the generated clips: clearly, as the class says, and with nothing else that tells the time's arrow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spatempo.data.generated.motions import Timetable, Track, tracks_of
+from spatempo.data.generated.presets import CONTROLS, PAIRS, get_preset
+from spatempo.data.generated.scenes import draw, render
+from spatempo.data.generated.shapes import DIRECTION_SHAPES
+from spatempo.video.sampling import segment_indices
+
+DEMO = get_preset("demo")
+ORDER = [pair for pair, (family, *_) in PAIRS.items() if family == "order"]
+DIRECTION = [pair for pair, (family, *_) in PAIRS.items() if family == "direction"]
+
+
+def seeds(count: int) -> list[np.random.SeedSequence]:
+    return [np.random.SeedSequence(9, spawn_key=(number,)) for number in range(count)]
+
+
+def track_of(pair: str, seed: int, frames: int = 24) -> Track:
+    (track,) = tracks_of(pair, np.random.default_rng(seed), frames)
+    return track
+
+
+# --- sampling
+
+
+@given(n=st.integers(1, 400), segments=st.integers(1, 64))
+def test_the_centre_rule_is_symmetric_unless_a_centre_falls_on_a_whole_number(n: int, segments: int) -> None:
+    """docs/generated-data.md proves: symmetric if 2T divides no n(2i + 1); so always for odd n."""
+    on_whole = any(n * (2 * i + 1) % (2 * segments) == 0 for i in range(segments))
+    at = segment_indices(n, segments)
+    assert np.array_equal(n - 1 - at[::-1], at) == (not on_whole)
+    assert not (on_whole and n % 2)
+
+
+@given(odd=st.integers(0, 50), power=st.integers(3, 6))
+def test_eight_times_odd_is_symmetric_for_8_16_32_64_segments(odd: int, power: int) -> None:
+    n = 8 * (2 * odd + 1)
+    at = segment_indices(n, 2**power)
+    np.testing.assert_array_equal(n - 1 - at[::-1], at)
+
+
+# --- direction
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_motions_are_clear_and_go_one_way(seed: int) -> None:
+    for pair, key in (("right_left", "x"), ("down_up", "y"), ("turn", "angle"), ("appear", "alpha")):
+        assert (np.diff(getattr(track_of(pair, seed), key)) >= 0).all()
+    right, down, turn, near, appear = (track_of(p, seed) for p in ("right_left", "down_up", "turn", "in_out", "appear"))
+    assert 0.3 <= right.x[-1] - right.x[0] <= 0.5  # at 48 pixels at least 14, 2 between two of 8 frames
+    assert 0.3 <= down.y[-1] - down.y[0] <= 0.5
+    assert np.abs(right.x).max() <= 0.47  # never out of sight
+    assert 2.0 <= near.radius[-1] / near.radius[0] <= 2.81
+    at = segment_indices(24, 8)
+    assert np.radians(120) <= turn.angle[-1] - turn.angle[0] <= np.radians(241)
+    assert np.diff(turn.angle[at]).max() < np.radians(50)  # below 90, at which a bar's turn could not be told
+    assert appear.alpha[at[0]] == 0
+    assert appear.alpha[at[-1]] == 1
+
+
+def test_directions_share_one_lottery_of_looks_and_places() -> None:
+    """A frame does not tell which pair a clip belongs to by the kind of object either."""
+    for pair in DIRECTION:
+        looks = Counter((track_of(pair, seed).look.shape, track_of(pair, seed).look.bright) for seed in range(400))
+        assert len(looks) == 2 * len(DIRECTION_SHAPES)
+        assert min(looks.values()) > 25  # 50 expected of each; 25 is 3.8 standard deviations below
+    starts = np.array([track_of("right_left", seed).x[0] for seed in range(400)])
+    ends = np.array([track_of("right_left", seed).x[-1] for seed in range(400)])
+    assert np.percentile(starts, 95) > np.percentile(ends, 5)  # a place in the middle is anyone's
+
+
+@pytest.mark.parametrize("pair", ["right_left", "pop", "red_disc"])
+def test_disturbances_tell_nothing_of_times_arrow(pair: str) -> None:
+    scenes = [draw(pair, replace(DEMO, size=32, noise=0), seed) for seed in seeds(300)]
+    rises = np.array([scene.light[-1] - scene.light[0] for scene in scenes])
+    shifts = np.array([scene.camera[-1] - scene.camera[0] for scene in scenes])
+    for values in (rises, *shifts.T):
+        assert values.std() > 0
+        assert abs((values > 0).mean() - 0.5) < 0.12  # 4 standard deviations of 300 fair coins
+        assert abs(values.mean()) < 4 * values.std() / 300**0.5
+    margin = (scenes[0].background.shape[0] - 32) // 2
+    assert max(np.abs(scene.camera).max() for scene in scenes) <= margin - 1
+
+
+def test_noise_is_alike_in_every_frame() -> None:
+    noise = draw("turn", DEMO, seeds(1)[0]).noise
+    assert noise is not None
+    assert noise.std((1, 2, 3)) == pytest.approx(np.full(24, DEMO.noise), rel=0.05)
+    lag = (noise[1:] * noise[:-1]).mean() / DEMO.noise**2
+    assert abs(lag) < 0.02  # no frame's noise is in the next
+
+
+def test_calm_shows_the_same_motion_without_the_disturbances() -> None:
+    seed = seeds(1)[0]
+    calm, rough = render("turn", DEMO, seed, calm=True), render("turn", DEMO, seed)
+    corner = calm[:, :3, :3]
+    assert len(np.unique(corner.reshape(24, -1), axis=0)) == 1
+    assert len(np.unique(rough[:, :3, :3].reshape(24, -1), axis=0)) == 24
+    assert np.abs(calm.astype(int).mean((0, 3)) - rough.mean((0, 3))).mean() < 15
+    np.testing.assert_array_equal(render("turn", DEMO, seed), rough)
+
+
+# --- order
+
+
+@given(frames=st.integers(24, 200), seed=st.integers(0, 2**32 - 1))
+def test_timetables_keep_the_events_apart_and_off_the_ends(frames: int, seed: int) -> None:
+    times = Timetable.draw(np.random.default_rng(seed), frames)
+    assert times.gap >= 2 * times.event  # far apart: the stillness is twice as long as an event
+    assert times.first >= times.gap - 1
+    assert times.second - (times.first + times.event) >= times.gap
+    assert frames - (times.second + times.event) >= times.gap - 1
+    bump = times.bump(frames, times.first)
+    event = bump[times.first : times.first + times.event]
+    assert (event > 0).all()
+    assert event.max() >= 0.96875
+    np.testing.assert_array_equal(event, event[::-1])
+    assert np.count_nonzero(bump) == times.event
+
+
+def windows(clip: np.ndarray, length: int) -> Counter[bytes]:
+    return Counter(clip[start : start + length].tobytes() for start in range(len(clip) - length + 1))
+
+
+@pytest.mark.parametrize("pair", ORDER)
+@pytest.mark.parametrize("frames", [24, 40])
+def test_no_window_up_to_the_gap_tells_the_order(pair: str, frames: int) -> None:
+    """Every run of neighbouring frames, read forwards, is in AB as often as in BA; only longer runs differ."""
+    preset = get_preset("demo", size=32, frames=frames)
+    for seed in seeds(6):
+        ab = render(pair, preset, seed, calm=True)
+        ba = ab[::-1]
+        assert not np.array_equal(ab, ba)
+        gap = frames // 4
+        for length in range(1, gap + 1):
+            assert windows(ab, length) == windows(ba, length)
+        assert windows(ab, 2 * gap + 2 * (frames // 8)) != windows(ba, 2 * gap + 2 * (frames // 8))
+
+
+@pytest.mark.parametrize("pair", ORDER)
+def test_each_event_is_seen_once_by_eight_segments_and_two_still_frames_lie_between(pair: str) -> None:
+    for seed in seeds(20):
+        clip = render(pair, replace(DEMO, size=32), seed, calm=True)[segment_indices(24, 8)]
+        moved = [not np.array_equal(frame, clip[0]) for frame in clip]
+        first, second = np.flatnonzero(moved)
+        assert second - first >= 3
+        assert first >= 1
+        assert second <= 6
+
+
+# --- control
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_class_is_readable_from_every_frame(name: str) -> None:
+    """A rule of thumb on one frame's objects finds the class's tint; and no control object is ever out of sight."""
+    tints = {"red_disc": (1, 0, 0), "green_star": (0, 1, 0), "blue_cross": (0, 0, 1), "yellow_ring": (1, 1, 0)}
+    for seed in seeds(25):
+        scene = draw(name, DEMO, seed, calm=True)
+        (track,), (texture,) = scene.tracks, scene.textures
+        assert (track.alpha == 1).all()
+        assert track.radius.min() * DEMO.size > 6
+        colour = texture[..., :3].sum((0, 1)) / texture[..., 3].sum()
+        colour = (colour - colour.min()) / np.ptp(colour)
+        nearest = min(tints, key=lambda key: float(np.abs(colour - tints[key]).sum()))
+        assert nearest == name
+
+
+def test_control_clips_move_either_way_alike() -> None:
+    signs = [
+        np.sign(np.diff([track.x[0], track.x[-1]]))[0]
+        for s in range(300)
+        for track in tracks_of("red_disc", np.random.default_rng(s), 24)
+    ]
+    assert abs(np.mean(signs)) < 0.24
