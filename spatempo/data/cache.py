@@ -1,0 +1,216 @@
+"""Decoded frames kept on disk: for small data on small machines, where decoding costs more than training.
+
+Every clip is decoded once, at the short side that the data set reads, and kept whole as a memory-mapped uint8 array
+``[frames, H, W, 3]``; what is read from it is, byte for byte, what the video would have given. The files are named by
+the video's path, size, time of change and the short side, so a changed video is decoded again, and several runs may
+share a folder. Uncompressed frames are large (an hour at 128x170 and 30 fps is 7 GB), so there is a limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from spatempo.data._files import whole_file
+from spatempo.data._open import open_clip
+from spatempo.data._parallel import CRASHED, cores, run_all
+from spatempo.data.manifest import Manifest, Sample
+from spatempo.errors import SpatempoError, VideoError
+
+DEFAULT_LIMIT = 4 << 30  # bytes
+_FORMAT = 1  # part of the files' names: raise it when what is stored changes
+_AT_ONCE = 64  # frames in memory while decoding
+
+
+class CachedFrames:
+    """The decoded frames of one clip, as a :class:`~spatempo.data.views.FrameReader`."""
+
+    def __init__(self, path: str, array: np.ndarray, short_side: int) -> None:
+        self.path = path
+        self._array = array
+        self._short_side = short_side
+
+    @property
+    def frames(self) -> int:
+        return len(self._array)
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        """uint8 ``[len(indices), H, W, 3]``, in memory of its own. `short_side` must be the cache's."""
+        if short_side != self._short_side:
+            raise SpatempoError(f"{self.path}: cached at short side {self._short_side}, asked for {short_side}")
+        wanted = np.asarray(indices, dtype=np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= self.frames):
+            raise VideoError(self.path, f"frame {wanted.max()} asked for, {self.frames} can be read")
+        return self._array[wanted]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._array
+
+
+class FrameCache:
+    """Decoded frames of a manifest's clips. :meth:`fill` it, then give it to a data set; it can go to spawned workers.
+
+    Args:
+        short_side: that of the data set (``ClipDataset.short_side``), pixels.
+        folder: where the arrays lie; made if missing.
+        limit_bytes: how much all clips of the manifest may take together.
+    """
+
+    def __init__(
+        self, manifest: Manifest, short_side: int, folder: str | os.PathLike[str], limit_bytes: int = DEFAULT_LIMIT
+    ) -> None:
+        self.manifest = manifest
+        self.short_side = short_side
+        self.folder = Path(folder)
+        self.limit_bytes = limit_bytes
+        self.errors: dict[str, VideoError] = {}
+        self._files: dict[str, str] = {}
+
+    def fill(self, workers: int | None = None, progress: Callable[[int, int], None] | None = None) -> FrameCache:
+        """Decodes what is not there yet.
+
+        Videos that cannot be read are kept in :attr:`errors` and raised again where they are opened, as without a
+        cache.
+
+        Args:
+            workers: processes; by default one a core.
+            progress: called as ``progress(clips done, clips to decode)``.
+
+        Returns:
+            Itself.
+
+        Raises:
+            SpatempoError: the clips need more than `limit_bytes`, or more than the disk has; nothing is decoded then.
+        """
+        workers = cores() if workers is None else workers
+        template = self.manifest.template
+        jobs: list[tuple[str, str, int, str | None]] = []
+        for sample in self.manifest.samples:
+            try:
+                file = self.folder / f"{_key(sample.path, self.short_side, template)}.npy"
+            except OSError as error:
+                self.errors[sample.path] = VideoError(sample.path, f"{error.strerror or error}; check the path")
+            else:
+                self._files[sample.path] = str(file)
+                jobs.append((sample.path, str(file), self.short_side, template))
+        there = {job[0]: size for job in jobs if (size := _size(job[1])) is not None}
+        missing = self._run(_measure, [job for job in jobs if job[0] not in there], workers, None)
+        self._check_room(sum(there.values()), sum(missing.values()))
+        self._run(_decode, [job for job in jobs if job[0] in missing], workers, progress)
+        return self
+
+    def open(self, sample: Sample) -> CachedFrames:
+        """The frames of one clip of the manifest.
+
+        Raises:
+            VideoError: the video could not be read.
+            SpatempoError: the clip is not cached: :meth:`fill` has not run, or the file has gone since.
+        """
+        if sample.path in self.errors:
+            raise self.errors[sample.path]
+        file = self._files.get(sample.path)
+        if file is None:
+            raise SpatempoError(f"{sample.path}: not in the cache at {self.folder}; fill it before training")
+        try:
+            return CachedFrames(sample.path, np.load(file, mmap_mode="r"), self.short_side)
+        except (OSError, ValueError) as error:
+            raise SpatempoError(f"{file}: cached frames cannot be read ({error}); delete {self.folder}") from None
+
+    def _run(
+        self,
+        work: Callable[[tuple[str, str, int, str | None]], int | VideoError],
+        jobs: Sequence[tuple[str, str, int, str | None]],
+        workers: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> dict[str, int]:
+        """Bytes by path of the jobs that went well; the others go to :attr:`errors`."""
+        done = {}
+        for (path, *_), result in zip(jobs, run_all(work, jobs, workers, progress), strict=True):
+            if isinstance(result, int):
+                done[path] = result
+            else:
+                self.errors[path] = VideoError(path, "the decoder crashed") if result is CRASHED else result
+        return done
+
+    def _check_room(self, there: int, missing: int) -> None:
+        """Whether what is cached and what is to be cached, bytes, fit."""
+        needed = there + missing
+        if needed > self.limit_bytes:
+            raise SpatempoError(
+                f"the decoded-frames cache needs {_gigabytes(needed)} for {len(self.manifest)} clips at short side "
+                f"{self.short_side}, its limit is {_gigabytes(self.limit_bytes)}; train without it, or at a smaller "
+                "size, or raise the limit"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if missing > free:
+            raise SpatempoError(
+                f"{self.folder}: the decoded-frames cache needs {_gigabytes(missing)}, the disk has {_gigabytes(free)} "
+                "free; make room, or train without it"
+            )
+
+
+def _measure(job: tuple[str, str, int, str | None]) -> int | VideoError:
+    """Bytes that the decoded clip takes, to within a column of pixels."""
+    path, _, short_side, template = job
+    try:
+        with open_clip(path, template) as source:
+            scale = min(1.0, short_side / min(source.height, source.width))
+            return int(source.frames * source.height * scale * source.width * scale * 3)
+    except VideoError as error:
+        return error
+
+
+def _decode(job: tuple[str, str, int, str | None]) -> int | VideoError:
+    """Writes the clip's frames, in pieces: a long video does not fit into memory."""
+    path, file, short_side, template = job
+    try:
+        with open_clip(path, template) as source, whole_file(Path(file)) as temporary, open(temporary, "wb") as out:
+            written = 0
+            for start in range(0, source.frames, _AT_ONCE):
+                frames = source.read(range(start, min(start + _AT_ONCE, source.frames)), short_side=short_side)
+                if start == 0:
+                    shape = (source.frames, *frames.shape[1:])
+                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(out, header)
+                # written, not memory-mapped: on a full disk that is an error, where a map would kill the process
+                written += out.write(frames.tobytes())
+            return written
+    except VideoError as error:
+        return error
+
+
+def _size(file: str) -> int | None:
+    """Bytes of the array, if it is there and complete: a memory map of a file that is cut short is refused."""
+    try:
+        return np.load(file, mmap_mode="r").nbytes
+    except (OSError, ValueError):
+        return None
+
+
+def _key(path: str, short_side: int, template: str | None) -> str:
+    """Name of a clip's file: another one when the video, or how it is read, changes."""
+    facts = [_FORMAT, path, short_side, template]
+    if os.path.isdir(path):
+        with os.scandir(path) as images:
+            facts += sorted((image.name, image.stat().st_size, image.stat().st_mtime_ns) for image in images)
+    else:
+        stat = os.stat(path)
+        facts += [stat.st_size, stat.st_mtime_ns]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,0 +1,154 @@
+"""Training augmentation: one draw per clip, the same for all its frames.
+
+Frames stay uint8 in the decoder's layout ``[T, H, W, 3]`` until the last step: the crop is a view, one antialiased
+resize makes the square, the flip is a copy of that small square, and normalising is a single multiply-add.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from spatempo.data.flip import direction_flip_map as direction_flip_map
+from spatempo.errors import SpatempoError
+from spatempo.preprocess import Preprocess, as_frames, resize_frames, resize_short
+
+SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN's, kept by TRN, ECO and TSM
+MODES = ("multiscale", "shift", "none")
+
+
+class TrainTransform:
+    """Frames of one clip, augmented, to a model's input.
+
+    Args:
+        preprocess: gives the size of the crop, mean and std.
+        scale: which square is cut out.
+            ``"multiscale"``: the field's multi-scale crop (:func:`multiscale_sizes`, :func:`crop_offsets`): a crop of
+            one of a few sizes and slightly distorted shapes, at one of 13 places, resized to the square.
+            ``"shift"``: short side to ``preprocess.short_side``, then a square at any place; sizes stay as they are.
+            ``"none"``: as in evaluation (centre).
+        flip: mirror half of the clips? ``None``: never. ``"plain"``: yes, labels stay. A map
+            ``{label: label of its mirror image}`` (:func:`spatempo.data.flip.direction_flip_map`): yes, labels change
+            by the map; a label that is not in it stays.
+        color: strength c of colour jitter; brightness, contrast and saturation are each multiplied by a factor from
+            ``[1 - c, 1 + c]``. 0: none.
+        scales: for ``"multiscale"``, parts of the frame's short side.
+    """
+
+    def __init__(
+        self,
+        preprocess: Preprocess,
+        *,
+        scale: str = "multiscale",
+        flip: str | Mapping[int, int] | None = None,
+        color: float = 0.0,
+        scales: Sequence[float] = SCALES,
+    ) -> None:
+        if scale not in MODES:
+            raise SpatempoError(f"augmentation: scale is {scale!r}; choose from {', '.join(MODES)}")
+        if isinstance(flip, str) and flip != "plain":
+            raise SpatempoError(f"augmentation: flip is {flip!r}; give 'plain', a map of labels, or leave it out")
+        if not 0 <= color < 1:
+            raise SpatempoError(f"augmentation: color is {color}; give a strength from 0 (none) to below 1")
+        if not scales or not all(0 < s <= 1 for s in scales):
+            raise SpatempoError(
+                f"augmentation: scales are {tuple(scales)}; give parts of the short side, above 0, up to 1"
+            )
+        self.preprocess = preprocess
+        self.scale = scale
+        self.flip = flip if flip is None or isinstance(flip, str) else dict(flip)
+        self.color = color
+        self.scales = tuple(scales)
+
+    @property
+    def short_side(self) -> int:
+        """Short side at which frames need to be read, pixels: more would be thrown away by every crop's resize."""
+        if self.scale == "multiscale":
+            return max(self.preprocess.short_side, math.ceil(self.preprocess.size / min(self.scales)))
+        return self.preprocess.short_side
+
+    def __call__(
+        self, frames: torch.Tensor | np.ndarray, label: int, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, int]:
+        """Augments one clip.
+
+        Args:
+            frames: uint8 ``[T, H, W, 3]``.
+            rng: the only source of chance.
+
+        Returns:
+            Float clip ``[3, T, size, size]`` in the memory order of :meth:`Preprocess.normalize`, and its label.
+        """
+        images = self._crop(as_frames(frames), rng)
+        if self.flip is not None and rng.random() < 0.5:
+            images = images.flip(2)
+            label = label if isinstance(self.flip, str) else self.flip.get(label, label)
+        if self.color:
+            images = jitter_color(images, *(1 + self.color * rng.uniform(-1, 1, size=3)))
+        return self.preprocess.normalize(images), label
+
+    def _crop(self, frames: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """uint8 ``[T, size, size, 3]``."""
+        size = self.preprocess.size
+        if self.scale == "multiscale":
+            height, width = frames.shape[1:3]
+            sizes = multiscale_sizes(height, width, size, self.scales)
+            crop_w, crop_h = sizes[rng.integers(len(sizes))]
+            offsets = crop_offsets(height, width, crop_h, crop_w)
+            left, top = offsets[rng.integers(len(offsets))]
+            crop = frames[:, top : top + crop_h, left : left + crop_w]
+            return crop if (crop_h, crop_w) == (size, size) else resize_frames(crop, size, size)
+        frames = resize_short(frames, self.preprocess.short_side)
+        free_h, free_w = frames.shape[1] - size, frames.shape[2] - size
+        if self.scale == "shift":
+            top, left = int(rng.integers(free_h + 1)), int(rng.integers(free_w + 1))
+        else:
+            top, left = round(free_h / 2), round(free_w / 2)
+        return frames[:, top : top + size, left : left + size]
+
+
+def multiscale_sizes(
+    height: int, width: int, size: int, scales: Sequence[float] = SCALES, max_distort: int = 1
+) -> list[tuple[int, int]]:
+    """``(w, h)`` of the crops that the multi-scale crop chooses from, in the order of the published code.
+
+    Each scale gives ``int(short side * scale)`` pixels, taken as `size` itself when within 2 of it (that crop then
+    needs no resize); width and height may be up to `max_distort` steps of the list apart. Source: GroupMultiScaleCrop
+    of tsn-pytorch and temporal-shift-module (``transforms.py``). Theirs reaches outside a frame that is 1 or 2 pixels
+    smaller than `size`, filling with black; ours is never larger than the frame.
+    """
+    base = min(height, width)
+    sides = [int(base * scale) for scale in scales]
+    sides = [min(size if abs(side - size) < 3 else side, base) for side in sides]
+    sides = [max(side, 1) for side in sides]
+    return [(w, h) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= max_distort]
+
+
+def crop_offsets(height: int, width: int, crop_h: int, crop_w: int) -> list[tuple[int, int]]:
+    """``(left, top)`` of the 13 places of the multi-scale crop, in the order of the published code.
+
+    In steps of a quarter of what is free, ``(W - w) // 4`` and ``(H - h) // 4``: corners, centre, middles of the edges,
+    and half-way from the centre to the corners. Source: ``fill_fix_offset`` with ``more_fix_crop``, as above.
+    """
+    x, y = (width - crop_w) // 4, (height - crop_h) // 4
+    steps = [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3)]
+    return [(i * x, j * y) for i, j in steps]
+
+
+def jitter_color(frames: torch.Tensor, brightness: float, contrast: float, saturation: float) -> torch.Tensor:
+    """Colour change of a whole clip, uint8 ``[T, H, W, 3]`` to the same.
+
+    As torchvision's adjust_brightness, then adjust_contrast, then adjust_saturation, but contrast is about the mean of
+    the *clip*: about each frame's own mean, a change of light within the clip would change with the factor. All three
+    are affine in R, G, B, so they are one 3x3 matrix and one offset, rounded once.
+    """
+    gray = torch.tensor([0.2989, 0.587, 0.114])  # ITU-R BT.601 luma weights, as torchvision's rgb_to_grayscale
+    values = frames.to(torch.float32)
+    mean = float((values.mean((0, 1, 2)) * gray).sum()) * brightness
+    saturate = saturation * torch.eye(3) + (1 - saturation) * gray.repeat(3, 1)  # rows sum to 1: grey stays grey
+    matrix = brightness * contrast * saturate
+    offset = (1 - contrast) * mean
+    return (values @ matrix.T).add_(offset).round_().clamp_(0, 255).to(torch.uint8)

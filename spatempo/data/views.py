@@ -1,0 +1,57 @@
+"""The one way from a recording to the views a model is evaluated on.
+
+Validation during training, ``test`` and ``predict`` all call :func:`load_views`, so their numbers agree. Frames are
+read at the short side that the model's preprocessing asks for, scaled in the decoder's own scaler (a 1080p video never
+becomes 1080p RGB in memory); a smaller video is read as it is, and :class:`Preprocess` enlarges it. Frames that are
+already in memory (:class:`ArrayFrames`) meet no decoder, so Preprocess scales them both ways; against the same video
+read from its file that leaves the difference between two scalers, a few grey levels at edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from spatempo.data._open import FrameReader
+from spatempo.errors import SpatempoError
+from spatempo.preprocess import Preprocess, as_frames, collate_clips
+from spatempo.video.sampling import clip_indices
+
+
+class ArrayFrames:
+    """Frames in memory, uint8 ``[T, H, W, 3]``, as a recording. `short_side` is left to :class:`Preprocess`."""
+
+    def __init__(self, frames: torch.Tensor | np.ndarray) -> None:
+        self._frames = as_frames(frames).cpu().numpy()
+
+    @property
+    def frames(self) -> int:
+        return len(self._frames)
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        return self._frames[np.asarray(indices, dtype=np.int64)]
+
+
+def load_views(
+    source: FrameReader, preprocess: Preprocess, clips: int = 1, crops: int = 1, frames: int | None = None
+) -> torch.Tensor:
+    """The views of one recording.
+
+    Args:
+        clips: clips along time, sampled by ``preprocess.sampling`` (:func:`spatempo.video.sampling.clip_indices`).
+        crops: crops of each clip, 1 or 3 (:meth:`Preprocess.crops`).
+        frames: use only the first so many frames; all by default.
+
+    Returns:
+        Float ``[V, 3, T, size, size]``, V = clips x crops, the crops of a clip side by side, in ``channels_last_3d``
+        memory.
+    """
+    if clips < 1:
+        raise SpatempoError(f"clips is {clips}; give 1 or more")
+    names = preprocess.crops(crops)
+    indices = clip_indices(source.frames if frames is None else frames, preprocess.frames, preprocess.sampling, clips)
+    # One request for all clips: frames that clips share are decoded once, and the file is gone through once.
+    images = as_frames(source.read(np.concatenate(indices).tolist(), short_side=preprocess.short_side))
+    return collate_clips([preprocess(clip, name) for clip in images.split(preprocess.frames) for name in names])
