@@ -7,6 +7,7 @@ classifier that was taken off.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,7 +66,9 @@ def make_backbone(name: str) -> Backbone:
         return _torchvision(short)
     if library in ("", "timm") and timm.is_model(short):
         return _timm(short)
-    raise SpatempoError(f"backbone {name!r} is unknown to {library or 'spatempo, torchvision and timm'}")
+    near = difflib.get_close_matches(short, (*OURS, *tv.list_models(module=tv), *timm.list_models()), 3)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `spatempo models`"
+    raise SpatempoError(f"backbone {name!r} is unknown to {library or 'spatempo, torchvision and timm'}: {hint}")
 
 
 def _call(net: nn.Module, x: Tensor) -> Tensor:
@@ -84,7 +87,8 @@ def _timm(name: str) -> Backbone:
     config = getattr(net, "pretrained_cfg", {})
     classifier = config.get("classifier") or ()
     prefixes = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    features = int(getattr(net, "head_hidden_size", None) or net.num_features)
+    # where a network has a hidden layer before its classifier (MobileNetV3), that is what the classifier gets
+    features: int = getattr(net, "head_hidden_size", 0) or getattr(net, "num_features", 0)
     return Backbone(net, f"timm/{name}", features, _timm_maps, _timm_pool, tuple(f"{p}." for p in prefixes))
 
 
@@ -105,12 +109,11 @@ def _torchvision(name: str) -> Backbone:
     with torch.device("cpu" if name.startswith("regnet") else where):
         net = tv.get_model(name, weights=None).to(where)
     kind = type(net)
-    if kind is tv.ResNet:
-        features, net.fc = net.fc.in_features, nn.Identity()
-        return Backbone(net, f"torchvision/{name}", features, _resnet_maps, _mean_pool, ("fc.",))
-    if kind is tv.RegNet:
-        features, net.fc = net.fc.in_features, nn.Identity()
-        return Backbone(net, f"torchvision/{name}", features, _regnet_maps, _mean_pool, ("fc.",))
+    if isinstance(net, tv.ResNet | tv.RegNet):
+        features = net.fc.in_features
+        net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+        maps = _resnet_maps if kind is tv.ResNet else _regnet_maps
+        return Backbone(net, f"torchvision/{name}", features, maps, _mean_pool, ("fc.",))
     maps = {
         tv.MobileNetV2: _features_maps,
         tv.MobileNetV3: _features_maps,
@@ -120,10 +123,10 @@ def _torchvision(name: str) -> Backbone:
     }.get(kind)
     if maps is None:
         raise SpatempoError(
-            f"backbone torchvision/{name}: the {kind.__name__} family has no residual blocks that an operator can serve; "
+            f"backbone torchvision/{name}: the {kind.__name__} family has no blocks that an operator can serve; "
             "take a ResNet, ResNeXt, RegNet, MobileNet, EfficientNet, ConvNeXt or MNASNet, or one of timm's"
         )
-    tail = list(net.classifier)
+    tail = list(net.get_submodule("classifier").children())
     last = tail[-1]
     assert isinstance(last, nn.Linear)
     # dropout before the classifier is the video head's to do
@@ -164,5 +167,3 @@ def _tail_pool(net: nn.Module, maps: Tensor) -> Tensor:
 def image_classifier_weights(backbone: Backbone, names: list[str]) -> list[str]:
     """Which of ``names`` belong to the image classifier that the backbone no longer has."""
     return [n for n in names if n.startswith(backbone.classifier)]
-
-

@@ -8,7 +8,7 @@ MobileNetV2). Which block of which library has that convolution where, is the ta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from timm.models import (
     _efficientnet_blocks,
@@ -78,7 +78,7 @@ _RESIDUAL: dict[type[nn.Module], str] = {
 }
 
 # inverted residuals: block class -> (has it an identity shortcut?, name of its expanding convolution or None)
-_INVERTED: dict[type[nn.Module], tuple[Callable[[nn.Module], bool], Callable[[nn.Module], str | None]]] = {
+_INVERTED: dict[type[nn.Module], tuple[Callable[[Any], bool], Callable[[Any], str | None]]] = {
     tv_mobilenetv2.InvertedResidual: (
         lambda b: b.use_res_connect,
         # features: expand, depthwise, project, norm; without expansion the first is missing
@@ -106,7 +106,7 @@ def _refuse_relative(name: str, block: nn.Module) -> None:
     for known in (*_RESIDUAL, *_INVERTED):
         if isinstance(block, known):
             raise SpatempoError(
-                f"{name} is a {type(block).__name__}, a kind of {known.__name__} for which no place of an operator is known"
+                f"{name} is a {type(block).__name__}, a kind of {known.__name__} whose first convolution is not known"
             )
 
 

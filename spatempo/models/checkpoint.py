@@ -118,7 +118,7 @@ def describe_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old content or the new, whatever happens: temporary file, fsync, rename."""
+    """Writes a file so that a reader sees the old content or the new: temporary file, fsync, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -135,7 +135,9 @@ def _find(path: Path) -> Path:
         if candidate.is_file():
             return candidate
     if path.exists():
-        raise SpatempoError(f"{path}: holds no checkpoint ({FILE}); give the folder that training wrote, such as RUN/best")
+        raise SpatempoError(
+            f"{path}: holds no checkpoint ({FILE}); give the folder that training wrote, such as RUN/best"
+        )
     raise SpatempoError(f"{path}: no such checkpoint; training writes one to RUN/best")
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.blocks import Site, residual_sites
-from spatempo.models.registry import register_design
+from spatempo.models.design import register_design
 from spatempo.models.seams import plug_at_block, plug_at_conv
 from spatempo.operators.call import TimeCall
 from spatempo.operators.shift import Padding, TemporalShift
@@ -41,7 +41,7 @@ def tsm(
             frame unshifted (the paper's better one), or ``"inplace"``, before the whole block.
         padding: ``"zero"``, or ``"circulant"`` (the first preprint's variant).
         causal: shift from the past only (the paper's online form).
-        every: shift in every so-manieth block of a stage; by default 2 where published so (ResNet-101 and deeper), else 1.
+        every: shift in every so-manieth block of a stage; 2 where published so (ResNet-101 and deeper), else 1.
     """
     if placement not in ("residual", "inplace"):
         raise SpatempoError(f"tsm: placement must be 'residual' or 'inplace', got {placement!r}")

@@ -1,7 +1,8 @@
-"""What a model costs and sees: parameters, MACs, shapes, temporal receptive field; ours beside the published figures."""
+"""What a model costs and sees: parameters, MACs, shapes, temporal receptive field; and the published figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spatempo.models.blocks import residual_blocks
+from spatempo.models.design import DESIGNS
 from spatempo.models.published import PUBLISHED
-from spatempo.models.registry import create_model, designs, list_models, parse_name
+from spatempo.models.registry import create_model, list_models, parse_name
 from spatempo.models.video_model import VideoModel
 
 
@@ -53,7 +55,7 @@ def describe(
         "name": name if backbone is None else model.name,
         "design": model.design,
         "backbone": model.backbone_source,
-        "source": designs()[model.design].source,
+        "source": DESIGNS[model.design].source,
         "options": model.options,
         "params": count_params(model),
         "macs": count_macs(model, frames, size),
@@ -69,9 +71,9 @@ def describe(
 
 
 def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
-    """A row per listed model: ``name, operator, backbone, causal, params, macs, source`` for 8 frames of 224 x 224 and 400 classes.
+    """Rows ``name, operator, backbone, causal, params, macs, source`` of the listed models.
 
-    ``causal`` says whether the design has a causal form.
+    Figures are for 8 frames of 224 x 224 and 400 classes; ``causal`` says whether the design has a causal form.
     """
     rows = []
     for name in list_models(pattern):
@@ -94,12 +96,11 @@ def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
 def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
     """Runs of residual blocks with maps of one shape."""
     shapes: list[tuple[str, list[int]]] = []
-    handles = [
-        block.register_forward_hook(
-            lambda _, __, out, name=name: shapes.append((name, [out.shape[1], frames, *out.shape[2:]]))
-        )
-        for name, block in residual_blocks(model.backbone)
-    ]
+
+    def note(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, __, out: shapes.append((name, [out.shape[1], frames, *out.shape[2:]]))
+
+    handles = [block.register_forward_hook(note(name)) for name, block in residual_blocks(model.backbone)]
     with torch.no_grad():
         maps: Tensor = model.forward_features(torch.empty(1, 3, frames, size, size, device="meta"))
     for handle in handles:

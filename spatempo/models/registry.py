@@ -7,38 +7,16 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-
 from spatempo.errors import SpatempoError
+from spatempo.models import designs as _designs  # noqa: F401  (importing them registers them)
 from spatempo.models.backbone import make_backbone
+from spatempo.models.design import DESIGNS, Design
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
 from spatempo.operators.call import TimeCall
 from spatempo.preprocess import Preprocess
-
-
-@dataclass(frozen=True)
-class Design:
-    """A way to plug operators into a 2D backbone.
-
-    Attributes:
-        name: for example ``tsm``.
-        plug: ``(net, call, source, **options)``, changes ``net`` in place.
-        source: the paper.
-        options: names and defaults of the options that ``plug`` takes.
-    """
-
-    name: str
-    plug: Callable[..., None]
-    source: str
-    options: dict[str, Any]
-
-
-_DESIGNS: dict[str, Design] = {}
 
 # The names that `list_models` shows. Any other backbone that a design can serve works too.
 _LISTED_BACKBONES = (
@@ -56,31 +34,9 @@ _LISTED_BACKBONES = (
 )
 
 
-def register_design(name: str, *, source: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: enters a function ``plug(net, call, source, *, causal=False, ...)`` as a design.
-
-    Its keyword-only parameters are the design's options.
-    """
-
-    def register(plug: Callable[..., None]) -> Callable[..., None]:
-        parameters = inspect.signature(plug).parameters.values()
-        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        _DESIGNS[name] = Design(name, plug, source, options)
-        return plug
-
-    return register
-
-
-def designs() -> dict[str, Design]:
-    """The designs by name."""
-    from spatempo.models import designs as _  # registers them; imported here because designs.py imports this module
-
-    return _DESIGNS
-
-
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the catalogue that match a glob, for example ``"tsm_*"``, sorted."""
-    names = [f"{design}_{backbone}" for design in designs() for backbone in _LISTED_BACKBONES]
+    names = [f"{design}_{backbone}" for design in DESIGNS for backbone in _LISTED_BACKBONES]
     return sorted(fnmatch.filter(names, pattern))
 
 
@@ -91,7 +47,7 @@ def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str]:
         SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
     """
     prefix, _, rest = name.partition("_")
-    design = designs().get(prefix)
+    design = DESIGNS.get(prefix)
     if design is None or (backbone is None and not rest):
         near = difflib.get_close_matches(name, list_models(), 3, 0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see `spatempo models`"
@@ -99,7 +55,9 @@ def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str]:
             hint = f"give a backbone, as in {prefix}_resnet50"
         raise SpatempoError(f"model {name!r} is unknown: {hint}")
     if backbone is not None and rest:
-        raise SpatempoError(f"model {name!r} names its backbone, and backbone={backbone!r} another: give one of the two")
+        raise SpatempoError(
+            f"model {name!r} names its backbone, and backbone={backbone!r} another: give one of the two"
+        )
     return design, backbone or rest
 
 
@@ -165,10 +123,3 @@ def create_model(
     if pretrained:
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model
-
-
-def backbone_names() -> tuple[str, ...]:
-    """The backbones that :func:`list_models` combines with every design."""
-    return _LISTED_BACKBONES
-
-

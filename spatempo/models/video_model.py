@@ -41,7 +41,7 @@ class VideoModel(nn.Module):
 
     Attributes:
         name: ``<design>_<backbone>``.
-        design, options: what was plugged in, and how; with ``backbone_source``, all it takes to build the network again.
+        design, options: what was plugged in, and how; with ``backbone_source`` it builds the network again.
         backbone: the 2D network; parameters carry the names of the library it comes from.
         backbone_source: for example ``torchvision/resnet50``.
         head: per-frame classifier, its linear layer is ``head.fc``.
@@ -153,9 +153,7 @@ class VideoModel(nn.Module):
         side = size or self.preprocess.size
         height, width = (side, side) if isinstance(side, int) else side
         # Shapes come from running one frame on the meta device, where nothing is computed and no weight is copied.
-        on_meta = {
-            k: torch.empty_like(v, device="meta") for k, v in (*self.named_parameters(), *self.named_buffers())
-        }
+        on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*self.named_parameters(), *self.named_buffers())}
         images = torch.empty(batch_size, 3, height, width, device="meta", dtype=weight.dtype)
         modes = {m: m.training for m in self.modules()}
         self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it
@@ -182,7 +180,7 @@ class VideoModel(nn.Module):
     def _need_causal(self) -> None:
         if not self.causal:
             raise SpatempoError(
-                f"{self.name} looks at future frames, so it cannot run frame by frame: create and train it with causal=True"
+                f"{self.name} looks at future frames, so it cannot go frame by frame: train it with causal=True"
             )
 
     # --- what it is made of ------------------------------------------------------------------------------------------
@@ -190,7 +188,9 @@ class VideoModel(nn.Module):
     @property
     def plugged(self) -> list[str]:
         """A line per operator, ``<where>: <operator>``."""
-        return [f"{n.removesuffix('.temporal')}: {m}" for n, m in self.named_modules() if isinstance(m, TemporalOperator)]
+        return [
+            f"{n.removesuffix('.temporal')}: {m}" for n, m in self.named_modules() if isinstance(m, TemporalOperator)
+        ]
 
     @property
     def reach(self) -> Reach:

@@ -1,4 +1,4 @@
-"""Loading weights that spatempo did not write: image networks' and other video code's. Strict, loud, and without pickle."""
+"""Loading weights that spatempo did not write, image networks' and other video code's: strict, loud, no pickle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import timm
 import torch
@@ -19,10 +19,8 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.models.adapters import tsm_official
+from spatempo.models.video_model import VideoModel
 from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD
-
-if TYPE_CHECKING:
-    from spatempo.models.video_model import VideoModel
 
 Channels = tuple[float, float, float]
 _ADAPTERS = (tsm_official,)
@@ -39,7 +37,7 @@ def load_pretrained(
     Args:
         model: the model.
         source: a file, or a weight set of the backbone's library (``True``: its default).
-        mean, std: of the input, for values in 0..1. They win over a ``.json`` beside the file, and that over ImageNet's.
+        mean, std: of the input, for values in 0..1; they win over a ``.json`` beside the file, that over ImageNet's.
 
     Raises:
         SpatempoError: the file cannot be read or does not fit; names the keys.
@@ -48,9 +46,9 @@ def load_pretrained(
         weights, (found_mean, found_std) = read_weights(source), _sidecar(Path(source))
     else:
         weights, (found_mean, found_std) = _download(model.backbone_source, source)
+    _fit(model, weights, str(source))
     if mean is None and std is None and found_mean is None and found_std is None:
         warnings.warn(f"{source}: no mean and std given or found beside it; ImageNet's are used", stacklevel=3)
-    _fit(model, weights, str(source))
     model.preprocess = replace(
         model.preprocess, mean=mean or found_mean or IMAGENET_MEAN, std=std or found_std or IMAGENET_STD
     )
@@ -71,7 +69,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise SpatempoError(
-            f"{path}: holds more than tensors, and reading it would run code; save its state_dict as safetensors instead"
+            f"{path}: holds more than tensors, reading it would run code; save its state_dict as safetensors"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
         raise SpatempoError(f"{path}: not a weight file, or damaged ({_first_line(error)})") from error
@@ -151,7 +149,7 @@ def _download(source: str, weight_set: str | bool) -> tuple[dict[str, Tensor], t
         if weight_set is not True and weight_set not in tags:
             raise SpatempoError(f"{source} has no weight set {weight_set!r}; it has {', '.join(tags)}, or give a file")
         net = timm.create_model(name if weight_set is True else f"{name}.{weight_set}", pretrained=True)
-        config = net.pretrained_cfg
+        config: dict[str, Any] = net.pretrained_cfg  # pyright: ignore[reportAssignmentType]
         return net.state_dict(), (_three(config["mean"]), _three(config["std"]))
     raise SpatempoError(f"{source} has no published weights; give a file")
 

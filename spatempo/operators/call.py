@@ -1,9 +1,9 @@
 """How time travels through an image network.
 
 An operator sits inside a network that only knows folded frames ``[B*T, C, H, W]``. The video model therefore owns one
-:class:`TimeCall`, the call in hand; every operator plugged into that model holds a reference to it and asks it how many
-frames a clip has and, when stepping frame by frame, what it kept from the frames before. Nothing in it is a parameter or
-a buffer, and nothing stays in it after the call.
+:class:`TimeCall`, the call in hand; every operator plugged into that model holds a reference to it and asks it how
+many frames a clip has and, when stepping frame by frame, what it kept from the frames before. Nothing in it is a
+parameter or a buffer, and nothing stays in it after the call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Temporal Shift Module, TSM (Lin, Gan, Han, "TSM: Temporal Shift Module for Efficient Video Understanding", ICCV 2019).
+"""Temporal Shift Module, TSM (Lin, Gan, Han, "Temporal Shift Module for Efficient Video Understanding", ICCV 2019).
 
 Of a frame's C channels, the first fold of C/div is taken from the next frame, the second fold from the previous frame,
 the rest stays: a 3-tap convolution along time with fixed 0/1 weights, for no multiplications at all ::
@@ -104,11 +104,15 @@ class TemporalShift(TemporalOperator):
     def __init__(self, call: TimeCall, *, div: int = 8, causal: bool = False, padding: Padding = "zero") -> None:
         super().__init__(call, causal=causal)
         if not isinstance(div, int) or div < 2:
-            raise ValueError(f"shift_div must be a whole number of at least 2, got {div!r}: two folds of C/shift_div move")
+            raise ValueError(
+                f"shift_div must be a whole number of at least 2, got {div!r}: two folds of C/shift_div move"
+            )
         if padding not in ("zero", "circulant"):
             raise ValueError(f"padding must be 'zero' or 'circulant', got {padding!r}")
         if causal and padding == "circulant":
-            raise ValueError("a causal shift cannot have circulant padding, which brings the end of a clip to its start")
+            raise ValueError(
+                "a causal shift cannot have circulant padding, which brings the end of a clip to its start"
+            )
         self.div = div
         self.padding: Padding = padding
 

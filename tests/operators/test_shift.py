@@ -111,14 +111,17 @@ def test_steps_of_any_length_equal_the_clip(frames, cut, channels, div, last):
 
 
 @pytest.mark.parametrize(
-    "options", [{"div": 1}, {"div": 2.5}, {"padding": "mirror"}, {"causal": True, "padding": "circulant"}]
+    ("options", "message"),
+    [
+        ({"div": 1}, "got 1"),
+        ({"div": 2.5}, "got 2.5"),
+        ({"padding": "mirror"}, "mirror"),
+        ({"causal": True, "padding": "circulant"}, "circulant"),
+    ],
 )
-def test_refuses_what_cannot_be(options):
-    with pytest.raises(ValueError, match="shift"):
-        try:
-            TemporalShift(TimeCall(), **options)
-        except ValueError as error:
-            raise ValueError(f"shift: {error}") from error
+def test_refuses_what_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        TemporalShift(TimeCall(), **options)
 
 
 def test_an_operator_outside_its_model_says_so():

@@ -1,0 +1,108 @@
+"""A checkpoint is complete, appears whole or not at all, and is read strictly."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import randomise
+from safetensors.torch import load_file, save_file
+
+from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import FILE, describe_checkpoint, load, save_checkpoint
+from spatempo.models.registry import create_model
+from spatempo.preprocess import Preprocess
+
+
+@pytest.fixture
+def model():
+    model = randomise(create_model("tsm_smallresnet", num_classes=2, shift_div=4, causal=True, dropout=0.3), size=32)
+    model.classes = ["pull left", "pousser à droite"]
+    model.preprocess = Preprocess(frames=5, size=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.3, 0.4))
+    return model
+
+
+def test_round_trip(tmp_path, model):
+    save_checkpoint(model, tmp_path / "dir with space", recipe={"lr": 0.1}, metrics={"top1": 0.75})
+    twin = load(tmp_path / "dir with space")
+    clip = torch.randn(1, 3, 5, 32, 32)
+    assert torch.equal(twin(clip), model(clip))
+    for fact in ("name", "design", "options", "classes", "preprocess", "plugged", "causal", "num_classes"):
+        assert getattr(twin, fact) == getattr(model, fact), fact
+    assert twin.recipe == {"lr": 0.1}
+    assert twin.metrics == {"top1": 0.75}
+    assert twin.head.dropout.p == 0.3
+    assert not twin.training
+    assert describe_checkpoint(tmp_path / "dir with space")["metrics"] == {"top1": 0.75}
+
+
+def test_other_weights_can_be_saved_in_place_of_the_present_ones(tmp_path, model):
+    average = {k: torch.zeros_like(v) for k, v in model.state_dict().items()}
+    save_checkpoint(model, tmp_path, state_dict=average)
+    assert all((v == 0).all() for v in load(tmp_path).state_dict().values())
+
+
+def test_a_run_folder_stands_for_its_best(tmp_path, model):
+    save_checkpoint(model, tmp_path / "best")
+    assert load(tmp_path).classes == model.classes
+
+
+def test_says_what_is_no_checkpoint(tmp_path, model):
+    with pytest.raises(SpatempoError, match="no such checkpoint"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(SpatempoError, match="holds no checkpoint"):
+        load(tmp_path)
+    torch.save({"a": torch.ones(1)}, tmp_path / FILE)
+    with pytest.raises(SpatempoError, match="not a spatempo checkpoint"):
+        load(tmp_path)
+    save_file({"a": torch.ones(1)}, tmp_path / FILE)
+    with pytest.raises(SpatempoError, match="no description"):
+        load(tmp_path)
+    save_checkpoint(model, tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content[: len(content) // 2])
+    with pytest.raises(SpatempoError, match="damaged"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "newer"),
+        ({"plugged": ["backbone.layer1.0.conv1: TemporalShift(div=8, causal=True, padding=zero)"]}, "operators differ"),
+        ({"num_classes": 3}, "do not fit"),
+        ({"design": "unheard"}, "unknown"),
+        ({"options": {"shift_dib": 8}}, "shift_dib"),
+        ({"preprocess": None}, "damaged"),
+    ],
+)
+def test_a_description_that_is_not_of_these_weights_is_refused(tmp_path, model, change, message):
+    save_checkpoint(model, tmp_path)
+    facts = {**describe_checkpoint(tmp_path), **change}
+    save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
+    with pytest.raises(SpatempoError, match=message):
+        load(tmp_path)
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, model):
+    """The file-size limit of a process stands in for a full disk."""
+    save_checkpoint(model, tmp_path, metrics={"top1": 0.5})
+    code = f"""
+import resource, torch
+from spatempo.models.checkpoint import load, save_checkpoint
+model = load({str(tmp_path)!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    save_checkpoint(model, {str(tmp_path)!r}, metrics={{"top1": 0.9}})
+except OSError as error:
+    print("refused", error.errno)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("refused")
+    assert load(tmp_path).metrics == {"top1": 0.5}
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]  # nothing half-written stays
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000

@@ -1,0 +1,61 @@
+"""Names, options and what cannot be combined."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.registry import create_model, list_models
+from spatempo.models.seams import plug_at_conv
+from spatempo.operators.call import TimeCall
+from spatempo.operators.shift import TemporalShift
+
+
+def test_list_models_filters_by_glob():
+    assert "tsm_resnet50" in list_models("tsm_*")
+    assert not any(n.startswith("tsn") for n in list_models("tsm_*"))
+    assert list_models("nothing*") == []
+
+
+def test_a_name_and_a_design_with_a_backbone_build_the_same():
+    with torch.device("meta"):
+        a, b = create_model("tsm_resnet50", num_classes=3), create_model("tsm", backbone="resnet50", num_classes=3)
+        timm = create_model("tsm", backbone="timm/resnet50", num_classes=3)
+    assert a.plugged == b.plugged
+    assert a.backbone_source == "torchvision/resnet50"
+    assert timm.backbone_source == "timm/resnet50"
+    assert len(timm.plugged) == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("tsm_resnet5", {}, "did you mean.*resnet50"),
+        ("nothing_at_all", {}, "unknown"),
+        ("tsm", {}, "give a backbone"),
+        ("tsm_resnet50", {"backbone": "resnet18"}, "one of the two"),
+        ("tsm_resnet18", {"shift_dvi": 8}, "no option 'shift_dvi'; it has shift_div"),
+        ("tsn_resnet18", {"shift_div": 8}, "no option 'shift_div'"),
+        ("tsm_resnet18", {"shift_div": 1}, "shift_div"),
+        ("tsm_resnet18", {"placement": "behind"}, "placement"),
+        ("tsm_resnet18", {"num_classes": 0}, "num_classes"),
+        ("tsm_resnet18", {"dropout": 1.0}, "dropout"),
+        ("tsm_vgg11", {}, "VGG"),
+        ("tsm", {"backbone": "timm/densenet121"}, "no residual blocks"),
+        ("tsm", {"backbone": "timm/efficientnet_cc_b0_4e"}, "CondConvResidual"),
+        ("tsm", {"backbone": "keras/resnet50"}, "keras"),
+    ],
+)
+def test_one_clear_line_for_what_cannot_be(name, options, message):
+    with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
+        create_model(name, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_kind_of_convolution_is_refused():
+    class OddConv2d(nn.Conv2d): ...
+
+    with pytest.raises(SpatempoError, match="OddConv2d"):
+        plug_at_conv(OddConv2d(8, 8, 1), TemporalShift(TimeCall()), "layer1")
