@@ -1,0 +1,137 @@
+"""From what the user named as data to the loaders of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from spatempo.data.cache import FrameCache
+from spatempo.data.dataset import ClipDataset, collate
+from spatempo.data.flip import direction_flip_map
+from spatempo.data.manifest import Manifest, load_manifest
+from spatempo.data.split import split
+from spatempo.data.transforms import TrainTransform
+from spatempo.errors import SpatempoError
+from spatempo.learning.batches import BatchStream, EvalShare
+from spatempo.learning.interrupts import ignore_interrupts
+from spatempo.learning.recipe import Recipe
+from spatempo.preprocess import Preprocess
+from spatempo.video.source import open_video
+
+VAL_BATCH = 16  # clips; as `evaluate` has it, so that even rounding is the same
+
+
+def load_clips(
+    data: str | Path | Manifest, val: str | Path | Manifest | None, val_split: float, seed: int
+) -> tuple[Manifest, Manifest | None]:
+    """Training and validation clips; the latter with the classes of the former, split off them if asked for."""
+    train = data if isinstance(data, Manifest) else load_manifest(data)
+    if val is None:
+        return split(train, val_split, seed) if val_split else (train, None)
+    if not isinstance(val, Manifest):
+        val = load_manifest(val, classes=train.classes)
+    elif val.classes != train.classes:
+        raise SpatempoError(
+            f"{val.source}: its classes are not those of {train.source}, in that order; load it with "
+            "load_manifest(source, classes=train.classes)"
+        )
+    return train, val
+
+
+def median_short_side(manifest: Manifest, most: int = 15) -> int:
+    """Median short side in pixels of a few videos spread evenly over a manifest.
+
+    Raises:
+        SpatempoError: none of them can be read.
+    """
+    step = max(1, len(manifest) // most)
+    sides, errors = [], []
+    for sample in manifest.samples[::step][:most]:
+        try:
+            with open_video(sample.path, template=manifest.template) as video:
+                sides.append(min(video.height, video.width))
+        except SpatempoError as error:
+            errors.append(error)  # named again, and counted, when its turn in training comes
+    if not sides:
+        raise errors[0]
+    return sorted(sides)[len(sides) // 2]
+
+
+def mirrored_labels(kind: str, classes: Sequence[str]) -> str | dict[int, int] | None:
+    """What ``TrainTransform(flip=...)`` takes for a recipe's ``flip``.
+
+    Raises:
+        SpatempoError: ``"plain"``, but a class is a direction, which mirrored is another class.
+    """
+    if kind == "none":
+        return None
+    directions = direction_flip_map(classes)
+    if kind == "plain" and directions:
+        name = classes[next(iter(directions))]
+        raise SpatempoError(
+            f"recipe: flip 'plain', but a mirrored {name!r} is another class; choose 'labels' or 'none'"
+        )
+    return directions or "plain"
+
+
+def make_datasets(
+    train: Manifest, val: Manifest | None, preprocess: Preprocess, recipe: Recipe, cache: Path | None
+) -> tuple[ClipDataset, ClipDataset | None]:
+    """Training clips as the recipe augments them, and validation clips with one centre view.
+
+    Args:
+        cache: folder for decoded frames, filled here; None: videos are decoded every time.
+    """
+    transform = TrainTransform(
+        preprocess, scale=recipe.scale, flip=mirrored_labels(recipe.flip, train.classes), color=recipe.color
+    )
+    caches: list[FrameCache | None] = [None, None]
+    if cache is not None:
+        caches[0] = FrameCache(train, transform.short_side, cache).fill()
+        caches[1] = FrameCache(val, preprocess.short_side, cache).fill() if val else None
+    train_set = ClipDataset(train, preprocess, train=True, seed=recipe.seed, transform=transform, cache=caches[0])
+    return train_set, ClipDataset(val, preprocess, train=False, cache=caches[1]) if val else None
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How clips get from disk to the device; nothing here changes what is computed.
+
+    Attributes:
+        workers: processes that read clips; 0: this one does, between two steps.
+        start_method: of the workers; None: the platform's.
+        pin: page-locked memory, for CUDA.
+    """
+
+    workers: int
+    start_method: str | None = None
+    pin: bool = False
+
+    def train(self, dataset: ClipDataset, stream: BatchStream) -> DataLoader[Any]:
+        return self._loader(dataset, batch_sampler=stream)
+
+    def val(self, dataset: ClipDataset, rank: int, world: int) -> DataLoader[Any]:
+        return self._loader(dataset, sampler=EvalShare(len(dataset), rank=rank, world=world), batch_size=VAL_BATCH)
+
+    def _loader(self, dataset: ClipDataset, **order: Any) -> DataLoader[Any]:
+        return DataLoader(
+            dataset,
+            num_workers=self.workers,
+            collate_fn=collate,
+            pin_memory=self.pin,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=ignore_interrupts if self.workers else None,
+            multiprocessing_context=self.start_method if self.workers else None,
+            **order,
+        )
+
+
+def default_workers() -> int:
+    """One less than the cores this process may use, which leaves one to feed the model; at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(0, min(cores - 1, 8))

@@ -1,0 +1,81 @@
+"""Where a run is computed: the device, how many of them, and in what precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from spatempo.errors import SpatempoError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Devices of one kind that train together.
+
+    Attributes:
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        devices: of each machine.
+        nodes: machines.
+        precision: what this device does best.
+    """
+
+    device: str
+    devices: int
+    nodes: int
+    precision: str
+
+    @property
+    def world(self) -> int:
+        """Devices altogether."""
+        return self.devices * self.nodes
+
+    def check_precision(self, precision: str | None) -> None:
+        """Refuses what the device cannot compute, before any work is done."""
+        if precision == "16" and self.device == "cpu":
+            raise SpatempoError("precision 16 needs CUDA; on the CPU choose bf16 or 32")
+        if precision == "bf16" and self.device == "cuda" and not torch.cuda.is_bf16_supported():
+            raise SpatempoError("precision bf16 is not supported by this CUDA device; choose 16 or 32")
+
+    def trainer_arguments(self, precision: str) -> dict[str, Any]:
+        """Lightning's words for all this."""
+        return {
+            "accelerator": self.device,
+            "devices": self.devices,
+            "num_nodes": self.nodes,
+            "strategy": "ddp" if self.world > 1 else "auto",
+            "precision": {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision],
+        }
+
+    def __str__(self) -> str:
+        return self.device if self.world == 1 else f"{self.world} x {self.device}"
+
+
+def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place:
+    """Chooses the device.
+
+    Args:
+        device: one of `DEVICES`; ``"auto"`` is CUDA, else MPS, else the CPU.
+        devices: of each machine; None: all CUDA devices, one of any other kind.
+        nodes: machines.
+
+    Raises:
+        SpatempoError: it is not there, or not in that number.
+    """
+    if device not in DEVICES:
+        raise SpatempoError(f"device {device!r} is not known; choose from {', '.join(DEVICES)}")
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    kind = ("cuda" if cuda else "mps" if mps else "cpu") if device == "auto" else device
+    if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
+        raise SpatempoError(f"device {kind!r} is not available here (`spatempo doctor` says why); choose cpu or auto")
+    there = torch.cuda.device_count() if kind == "cuda" else 1
+    count = there if devices is None else devices
+    if count < 1 or nodes < 1:
+        raise SpatempoError(f"devices {count}, nodes {nodes}: give 1 or more")
+    if kind != "cpu" and count > there:
+        raise SpatempoError(f"{count} {kind} devices asked for, {there} available")
+    precision = "32" if kind != "cuda" else "bf16" if torch.cuda.is_bf16_supported() else "16"
+    return Place(kind, count, nodes, precision)

@@ -1,0 +1,103 @@
+"""Hands a run to Lightning, and gives every way it can end its own face."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import lightning as L
+import torch
+
+from spatempo.errors import SpatempoError
+from spatempo.learning.devices import Place
+from spatempo.learning.keeper import Keeper
+from spatempo.learning.learner import Learner
+from spatempo.learning.state import writing_failed
+
+_QUIET = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+_EXPECTED = (
+    r".*does not have many workers.*",  # how many is our rule, see clips.default_workers
+    r".*module\(s\) in eval mode at the start of training.*",  # partial batch norm
+    r".*across ranks is zero.*",  # a run that had only its last validation left
+    r".*lr_scheduler\.step\(\)` before `optimizer\.step\(\)`.*",  # 16 bit skips steps while it finds its scale
+    r".*isinstance\(treespec, LeafSpec\).*",  # Lightning's own affair with a new torch
+    r".*`training_step` returned `None`.*",  # a batch of which no clip could be read
+)
+
+
+def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Callback] = ()) -> None:
+    """Runs what is left of a run, as one Lightning epoch.
+
+    Raises:
+        SpatempoError: as training raises them; also for a disk that is full.
+        KeyboardInterrupt: interrupted; how to go on was said on stderr.
+        SystemExit: with 128 + SIGTERM when terminated.
+    """
+    recipe = keeper.plan.recipe
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with _hushed(), keeper.progress, torch.random.fork_rng(devices=[]):
+        trainer = L.Trainer(
+            **place.trainer_arguments(recipe.precision or "32"),
+            max_epochs=1,
+            accumulate_grad_batches=recipe.accumulate,
+            gradient_clip_val=recipe.clip_norm or None,
+            deterministic=recipe.deterministic or None,
+            callbacks=[*callbacks, keeper],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        try:
+            trainer.fit(learner)
+            keeper.records.close()
+        except SpatempoError as error:
+            raise _of_worker(error) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+                raise
+            raise writing_failed(error.filename or keeper.plan.out, error) from error
+        except SystemExit:
+            if keeper.interrupts.received is None:
+                raise  # not Lightning's way of passing on a signal
+        finally:
+            torch.use_deterministic_algorithms(deterministic)
+            with suppress(SpatempoError):  # what ended the run matters more than its curves
+                keeper.records.close()
+    received = keeper.interrupts.received
+    if received is not None and len(keeper.records.history) < recipe.epochs:
+        epoch = len(keeper.records.history) + 1
+        keeper.progress.warn(f"interrupted in epoch {epoch}; to go on, resume the run in {keeper.plan.out} (--resume)")
+        if received == signal.SIGTERM:
+            sys.exit(128 + received)
+        raise KeyboardInterrupt
+
+
+def _of_worker(error: SpatempoError) -> SpatempoError:
+    """The error itself where torch has wrapped a worker's into its traceback; its own line is the last one."""
+    text = str(error)
+    if not text.startswith("Caught "):
+        return error
+    return SpatempoError(text.strip().splitlines()[-1].partition("Error: ")[2] or text)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keeps Lightning's tips, and warnings about what is done here on purpose, from the user; errors pass."""
+    levels = {name: logging.getLogger(name).level for name in _QUIET}
+    with warnings.catch_warnings():
+        for message in _EXPECTED:
+            warnings.filterwarnings("ignore", message=message)
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

@@ -1,0 +1,110 @@
+"""What a person sees of a run: a bar on a terminal, one line an epoch anywhere; all of it on stderr."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+
+class RunProgress:
+    """Clips per second, time left of the whole run, and a line per epoch.
+
+    Args:
+        batches: of the whole run.
+        per_epoch: batches of an epoch.
+        clips: clips of one batch, over all devices.
+        start: batches done before.
+        quiet: no bar and no lines; :meth:`warn` still speaks.
+    """
+
+    def __init__(self, batches: int, per_epoch: int, clips: int, *, start: int = 0, quiet: bool = False) -> None:
+        self.batches, self.per_epoch, self.clips, self.start = batches, per_epoch, clips, start
+        self.done = start
+        self._warm = False
+        self.quiet = quiet
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._begun = time.monotonic()
+        self._resting = 0.0  # seconds that were not training (validation, saving)
+        self._shown = 0.0
+        self._bar = Progress(
+            TextColumn("{task.fields[epoch]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[facts]}"),
+            console=self.console,
+            transient=True,
+            expand=True,
+            disable=quiet or not self.console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> RunProgress:
+        self._bar.start()
+        self._task = self._bar.add_task("", total=self.per_epoch, epoch=self._epoch(), facts="starting")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def batch(self, done: int) -> bool:
+        """Counts batches; true about twice a second on a terminal, when the bar wants the loss."""
+        if not self._warm:  # the first batch waits for workers and warms up: the rate starts after it
+            self._begun, self._resting, self._warm = time.monotonic(), 0.0, True
+            self.start = done
+        self.done = done
+        if self._bar.disable or time.monotonic() - self._shown < 0.5:
+            return False
+        self._shown = time.monotonic()
+        return True
+
+    def show(self, loss: float) -> None:
+        """Updates the bar."""
+        if self._task is not None:
+            facts = f"loss {loss:.3f}  {self.rate():.1f} clips/s  {clock(self.seconds_left())} left"
+            place = self.done % self.per_epoch or self.per_epoch
+            self._bar.update(self._task, completed=place, epoch=self._epoch(), facts=facts)
+
+    def resting(self, what: str, done: int = 0, total: int | None = None) -> None:
+        """Shows what is going on between two epochs."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total or self.per_epoch, facts=what)
+
+    def rested(self, seconds: float) -> None:
+        """Seconds in which no batch was trained; they count for the time left but not for clips/s."""
+        self._resting += seconds
+        if self._task is not None:
+            self._bar.update(self._task, total=self.per_epoch)
+
+    def rate(self) -> float:
+        """Clips per second of training in this process."""
+        spent = time.monotonic() - self._begun - self._resting
+        return (self.done - self.start) * self.clips / spent if spent > 0 else 0.0
+
+    def seconds_left(self) -> float:
+        """Of the whole run, epochs' ends included, as the past of this process tells."""
+        done = self.done - self.start
+        return (time.monotonic() - self._begun) / done * (self.batches - self.done) if done else 0.0
+
+    def say(self, line: str) -> None:
+        """A line that stays, unless quiet."""
+        if not self.quiet:
+            self.console.print(line, markup=False)
+
+    def warn(self, line: str) -> None:
+        """A line that stays, always."""
+        self.console.print(line, markup=False)
+
+    def _epoch(self) -> str:
+        epoch = max(0, self.done - 1) // self.per_epoch + 1
+        return f"epoch {epoch}/{self.batches // self.per_epoch}"
+
+
+def clock(seconds: float) -> str:
+    """``"4:31"`` or ``"1:04:31"``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,100 @@
+"""What a run leaves behind epoch by epoch: its history, the best and the last checkpoint, curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from spatempo.learning.state import naming, write
+from spatempo.models.checkpoint import save_checkpoint
+from spatempo.models.video_model import VideoModel
+
+Row = dict[str, Any]
+_SCORES = ("val_top1", "val_loss", "val_top5")
+
+
+class Records:
+    """History and best in every process; files only after :meth:`open`, which one process calls.
+
+    Args:
+        out: the run's folder.
+        recipe: resolved, for the checkpoints.
+        history, best: of a run that goes on.
+    """
+
+    def __init__(self, out: Path, recipe: Mapping[str, Any], history: list[Row], best: Row | None) -> None:
+        self.out, self.recipe, self.history, self.best = out, recipe, history, best
+        self._writer: SummaryWriter | None = None
+
+    def open(self, step: int) -> None:
+        """Starts to write: the recipe of a new run (`step` 0), and curves from the step after `step` on."""
+        with naming(self.out / "logs"):
+            self._writer = SummaryWriter(self.out / "logs", purge_step=step + 1 if step else None)
+        if not step:
+            write(self.out / "recipe.json", json.dumps(self.recipe, indent=2, ensure_ascii=False).encode())
+
+    def close(self) -> None:
+        if self._writer:
+            with naming(self.out / "logs"):
+                self._writer.close()
+
+    def add(self, row: Row, model: VideoModel, weights: Mapping[str, Tensor] | None) -> bool:
+        """Takes in an epoch and writes its checkpoints and logs.
+
+        Best is the highest validation top-1, among equals the lowest validation loss, then the earliest; without
+        validation data it is the last.
+
+        Args:
+            row: what :attr:`history` gets.
+            model: what the checkpoints describe, and hold unless `weights` are given.
+            weights: averaged weights, or None.
+
+        Returns:
+            Whether this epoch is the best so far.
+        """
+        better = row["val_top1"] is None or self.best is None or _merit(row) > _merit(self.best)
+        self.history.append(row)
+        if better:
+            self.best = {key: row[key] for key in ("epoch", *_SCORES)}
+        if self._writer:
+            metrics = {key.removeprefix("val_"): row[key] for key in _SCORES if row[key] is not None}
+            for name in ("last", "best") if better else ("last",):
+                folder = self.out / name
+                with naming(folder / "model.safetensors"):
+                    save_checkpoint(
+                        model,
+                        folder,
+                        recipe=self.recipe,
+                        metrics={**metrics, "epoch": row["epoch"]},
+                        state_dict=weights,
+                    )
+            write(self.out / "logs" / "epochs.csv", _table(self.history).encode())
+            names = ("train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "clips_per_s")
+            self.curve(row["step"], {f"epoch/{name}": row[name] for name in names if row[name] is not None})
+        return better
+
+    def curve(self, step: int, values: Mapping[str, float]) -> None:
+        """Points of TensorBoard's curves."""
+        if self._writer:
+            with naming(self.out / "logs"):
+                for name, value in values.items():
+                    self._writer.add_scalar(name, value, step)
+
+
+def _merit(row: Row) -> tuple[float, float]:
+    return row["val_top1"], -row["val_loss"]
+
+
+def _table(rows: list[Row]) -> str:
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,129 @@
+"""The training state of a run: one file of plain values and tensors, from which a killed run goes on exactly.
+
+It is not a checkpoint (that is ``spatempo.models.checkpoint``): nothing but the run that wrote it can use it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError  # the exception only: nothing is unpickled but plain values
+from typing import Any
+
+import torch
+
+from spatempo.data.manifest import Manifest
+from spatempo.errors import SpatempoError
+from spatempo.learning.recipe import differences
+from spatempo.models.checkpoint import write_atomically
+
+FORMAT = 1
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Writes a training state: temporary file, fsync, rename; a state already there stays until the new one is whole.
+
+    Args:
+        state: numbers, strings, lists, dicts and tensors only.
+        path: ``OUT/resume/state.pt``.
+
+    Raises:
+        SpatempoError: it could not be written, for example on a full disk.
+    """
+    # Through memory, because torch's writer turns a full disk into a RuntimeError that does not say so.
+    memory = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, memory)
+    write(path, memory.getvalue())
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Reads a training state; nothing in the file is executed.
+
+    Raises:
+        SpatempoError: no such file, damaged, or of another format.
+    """
+    if not path.is_file():
+        raise SpatempoError(f"{path}: there is no run to resume; start it without resume")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise SpatempoError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as error:
+        raise SpatempoError(
+            f"{path}: is not a training state of spatempo, or is damaged ({type(error).__name__}); start the run again"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise SpatempoError(f"{path}: is not a training state of this version of spatempo; start the run again")
+    return state
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file of a run atomically, its folder made if missing; SpatempoError where that fails."""
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turns an operating-system error in writing `path` into one line that names the file and the mend."""
+    try:
+        yield
+    except OSError as error:
+        raise writing_failed(path, error) from error
+
+
+def writing_failed(path: Path | str, error: OSError) -> SpatempoError:
+    """The line of a file that could not be written."""
+    mends = {
+        errno.ENOSPC: "free space on the disk, or choose another out",
+        errno.EFBIG: "raise the limit on the size of files, or choose another out",
+        errno.EDQUOT: "free space in your quota, or choose another out",
+    }
+    mend = mends.get(error.errno or 0, "choose an out that can be written")
+    return SpatempoError(
+        f"{path}: could not be written ({error.strerror or error}); {mend}. What was saved before still loads, "
+        "and the run goes on from there with resume"
+    )
+
+
+def fingerprint_data(manifest: Manifest | None) -> dict[str, Any] | None:
+    """Identity of labelled clips: their number, and a digest over paths (within the root) and labels."""
+    if manifest is None:
+        return None
+    digest = hashlib.sha256()
+    for sample in manifest.samples:
+        try:
+            place = Path(sample.path).relative_to(manifest.root).as_posix()
+        except ValueError:
+            place = sample.path
+        digest.update(f"{place}\0{sample.label}\n".encode(errors="surrogateescape"))
+    return {"clips": len(manifest.samples), "digest": digest.hexdigest()}
+
+
+def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
+    """Raises a SpatempoError naming the first differences between the run of a state and the one now asked for.
+
+    Args:
+        old, new: ``model``, ``options``, ``classes``, ``preprocess``, ``train``, ``val``, ``devices``, ``recipe``.
+        path: of the state, for the message.
+    """
+    found: list[str] = []
+    for part, words in (("train", "training"), ("val", "validation")):
+        a, b = old.get(part), new.get(part)
+        if a != b:
+            counts = [f"{d['clips']} clips" if d else "none" for d in (a, b)]
+            same = " (as many, but other paths or labels)" if counts[0] == counts[1] else ""
+            found.append(f"{words} data was {counts[0]}, now {counts[1]}{same}")
+    plain = ("model", "options", "classes", "preprocess", "devices")
+    found += differences({k: old.get(k) for k in plain}, {k: new.get(k) for k in plain})
+    found += differences(old.get("recipe", {}), new.get("recipe", {}))
+    if found:
+        raise SpatempoError(
+            f"{path}: was written by another run: {'; '.join(found[:4])}; give the same data and settings to resume, "
+            "or another out to start anew"
+        )

@@ -1,0 +1,252 @@
+"""``train``: from labelled videos to a checkpoint, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+
+from spatempo.data.manifest import Manifest
+from spatempo.errors import SpatempoError
+from spatempo.learning.batches import BatchStream
+from spatempo.learning.clips import Loading, default_workers, load_clips, make_datasets, median_short_side
+from spatempo.learning.devices import Place, find_place
+from spatempo.learning.fit import fit
+from spatempo.learning.interrupts import Interrupts
+from spatempo.learning.keeper import Keeper
+from spatempo.learning.learner import Learner
+from spatempo.learning.plan import Plan, run_folder, state_file
+from spatempo.learning.progress import RunProgress, clock
+from spatempo.learning.recipe import Recipe, resolve
+from spatempo.learning.recipe import recipe as make_recipe
+from spatempo.learning.state import check_same_run, fingerprint_data, load_state
+from spatempo.learning.unreadable import Unreadable
+from spatempo.models.registry import create_model
+from spatempo.models.video_model import VideoModel
+from spatempo.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run came to.
+
+    Attributes:
+        checkpoint: folder of the best checkpoint.
+        epochs: passes over the data, those before a restart included.
+        seconds: wall time, that before a restart included.
+        top1, top5: of the best checkpoint on the validation data, shares; None without any.
+        history: a dict per epoch: epoch, step, lr, train_loss, train_top1, val_loss, val_top1, val_top5, clips_per_s,
+            seconds.
+    """
+
+    checkpoint: str
+    epochs: int
+    seconds: float
+    top1: float | None
+    top5: float | None
+    history: list[dict[str, float | int | None]]
+
+
+def train(
+    data: str | Path | Manifest,
+    *,
+    model: str,
+    val: str | Path | Manifest | None = None,
+    out: str | Path | None = None,
+    recipe: str | Recipe | Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    options: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    devices: int | None = None,
+    nodes: int = 1,
+    workers: int | None = None,
+    start_method: str | None = None,
+    cache: bool | str | Path = False,
+    max_bad: float = 0.0,
+    save_every: int | None = None,
+    save_minutes: float = 5.0,
+    quiet: bool = False,
+    callbacks: Sequence[L.Callback] = (),
+    **fields: Any,
+) -> TrainResult:
+    """Trains a model and keeps the best and the last checkpoint.
+
+    The run's folder holds ``recipe.json`` (resolved), ``best/`` and ``last/`` (checkpoints), ``logs/`` (TensorBoard and
+    ``epochs.csv``) and ``resume/state.pt``. Best is the highest validation top-1; among equals the lowest validation
+    loss, then the earliest. Without validation data best is the last.
+
+    Args:
+        data: training clips: a folder of class folders, a CSV, a published list, or a Manifest.
+        model: name of a design, see ``list_models``.
+        val: validation clips, in any of these forms; their labels must be training classes.
+        out: the run's folder, new or empty; None: ``runs/MODEL``, or the first free of ``runs/MODEL-2``, ...
+        recipe: a name of ``RECIPES``, a Recipe, or its fields; None: ``"finetune"`` with weights, else ``"scratch"``.
+        weights: image weights: a local file, or the name of a set that timm or torchvision download.
+        mean, std: what the weights want to be fed, three numbers each, if no ``.json`` beside them says so.
+        options: the design's, such as ``{"shift_div": 4}``.
+        resume: go on with the run in `out` from its last state; the same data and settings must be given (those left
+            out are taken from the run). On the CPU the result is that of a run that was never stopped, bit for bit.
+        device: ``"auto"`` (CUDA, else MPS, else CPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        devices: how many train together (DDP); None: all CUDA devices, else one.
+        nodes: machines, each started with this call under torchrun or SLURM.
+        workers: processes that read clips; None: one less than the cores, at most 8. The result does not depend on it.
+        start_method: of the workers (``"fork"``, ``"spawn"``, ``"forkserver"``); None: the platform's.
+        cache: keep decoded frames, for small data on small machines: True beside the run, or a folder.
+        max_bad: share of the clips of a data set that may be unreadable; each is named, none is replaced.
+        save_every: optimiser steps between two states within an epoch; None: only by time.
+        save_minutes: minutes between two states within an epoch. One is also saved at the start and at every epoch's
+            end.
+        quiet: no progress; unreadable clips are named all the same.
+        callbacks: Lightning callbacks of yours. Lightning sees the run as a single epoch.
+        **fields: fields of the recipe, such as ``epochs=20, lr=0.02, size=112``; None leaves the recipe's.
+
+    Returns:
+        What it came to.
+
+    Raises:
+        SpatempoError: something given cannot be used, too many clips cannot be read, the disk is full, or training
+            diverged; the line says what and how to mend it.
+        KeyboardInterrupt: interrupted; the state was saved, and how to go on was printed on stderr.
+    """
+    _check_arguments(max_bad, save_every, save_minutes, workers)
+    leader = rank_zero_only.rank == 0
+    folder = run_folder(out, model, resume=resume, leader=leader)
+    state = load_state(state_file(folder)) if resume else None
+    before: dict[str, Any] = state["identity"] if state else {}
+    place = find_place(device, devices, nodes)
+    given_weights = str(weights) if weights is not None else before.get("weights")
+    asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
+    train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
+    resolved = resolve(
+        asked,
+        clips=len(train_clips),
+        short_side=None if asked.size else median_short_side(train_clips),
+        weights=given_weights is not None,
+        devices=place.world,
+        precision=place.precision,
+    )
+    place.check_precision(resolved.precision)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(resolved.seed)
+        network = _make_model(model, train_clips, resolved, weights, mean, std, options or {})
+    if state and weights is None and mean is None and std is None:
+        network.preprocess = Preprocess.from_dict(before["preprocess"])  # the weights of the start said what it is
+    identity = {
+        "model": network.name,
+        "options": dict(network.options),
+        "classes": list(train_clips.classes),
+        "preprocess": network.preprocess.to_dict(),
+        "weights": given_weights,
+        "train": fingerprint_data(train_clips),
+        "val": fingerprint_data(val_clips),
+        "devices": place.world,
+        "recipe": resolved.to_dict(),
+    }
+    if state:
+        check_same_run(before, identity, state_file(folder))
+
+    stream = partial(
+        BatchStream,
+        len(train_clips),
+        resolved.batch_size,
+        accumulate=resolved.accumulate,
+        epochs=resolved.epochs,
+        seed=resolved.seed,
+        world=place.world,
+        start=state["done"] if state else 0,
+    )
+    run = stream()
+    plan = Plan(resolved, run.per_epoch, run.total, place.world, folder, identity, save_every, save_minutes)
+    clips_a_batch = resolved.batch_size * place.world
+    progress = RunProgress(run.total, run.per_epoch, clips_a_batch, start=run.start, quiet=quiet or not leader)
+    _announce(progress, plan, network, place, run.start)
+    cache_folder = None if cache is False else folder / "cache" if cache is True else Path(cache)
+    train_set, val_set = make_datasets(train_clips, val_clips, network.preprocess, resolved, cache_folder)
+    loading = Loading(default_workers() if workers is None else workers, start_method, pin=place.device == "cuda")
+    sizes = {"training": len(train_clips), "validation": len(val_clips) if val_clips else 0}
+    unreadable = Unreadable(sizes, max_bad, progress.warn)
+    learner = Learner(
+        network,
+        resolved,
+        plan.steps,
+        lambda rank: loading.train(train_set, stream(rank=rank)),
+        partial(unreadable.add, "training"),
+    )
+    val_loader = None if val_set is None else partial(loading.val, val_set, world=place.world)
+    with Interrupts() as interrupts:
+        keeper = Keeper(plan, state, val_loader, progress, unreadable, interrupts)
+        del state  # the keeper's to release: it holds the weights and the optimiser once more
+        fit(learner, keeper, place, callbacks)
+    records = keeper.records
+    best = records.best or {}
+    result = TrainResult(
+        checkpoint=str(folder / "best"),
+        epochs=len(records.history),
+        seconds=round(keeper.seconds, 3),
+        top1=best.get("val_top1"),
+        top5=best.get("val_top5"),
+        history=records.history,
+    )
+    scored = "no validation data, best is the last" if result.top1 is None else f"best top-1 {result.top1:.3f}"
+    progress.say(f"{scored}; {result.epochs} epochs in {clock(result.seconds)}; {result.checkpoint}")
+    return result
+
+
+def _make_model(
+    name: str,
+    clips: Manifest,
+    recipe: Recipe,
+    weights: str | Path | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    options: Mapping[str, Any],
+) -> VideoModel:
+    network = create_model(
+        name,
+        num_classes=len(clips.classes),
+        pretrained=None if weights is None else str(weights),
+        mean=None if mean is None else tuple(mean),  # pyright: ignore[reportArgumentType]  (Preprocess checks it)
+        std=None if std is None else tuple(std),  # pyright: ignore[reportArgumentType]
+        frames=recipe.frames,
+        size=recipe.size or 224,
+        dropout=recipe.dropout,
+        **options,
+    )
+    network.classes = list(clips.classes)
+    network.preprocess = replace(network.preprocess, sampling=recipe.sampling)
+    return network
+
+
+def _check_arguments(max_bad: float, save_every: int | None, save_minutes: float, workers: int | None) -> None:
+    if not 0 <= max_bad <= 1:
+        raise SpatempoError(f"max_bad is {max_bad!r}; give a share from 0 to 1")
+    if save_every is not None and save_every < 1:
+        raise SpatempoError(f"save_every is {save_every!r}; give optimiser steps, 1 or more, or leave it out")
+    if not save_minutes > 0:
+        raise SpatempoError(f"save_minutes is {save_minutes!r}; give minutes above 0")
+    if workers is not None and workers < 0:
+        raise SpatempoError(f"workers is {workers!r}; give 0 or more")
+
+
+def _announce(progress: RunProgress, plan: Plan, model: VideoModel, place: Place, start: int) -> None:
+    recipe, train, val = plan.recipe, plan.identity["train"], plan.identity["val"]
+    progress.say(
+        f"{model.name} from {plan.identity['weights'] or 'random weights'}: {model.num_classes} classes, "
+        f"{train['clips']} clips to train, {val['clips'] if val else 'none'} to validate"
+    )
+    progress.say(
+        f"recipe {recipe.name}: {recipe.epochs} epochs of {plan.per_epoch // recipe.accumulate} steps of "
+        f"{recipe.batch_size * recipe.accumulate * place.world} clips, {recipe.frames} frames at {recipe.size} pixels, "
+        f"{recipe.optimizer}, lr {recipe.lr:g} {recipe.schedule}; on {place}; {plan.out}"
+    )
+    if start:
+        progress.say(f"resuming after batch {start % plan.per_epoch} of epoch {start // plan.per_epoch + 1}")

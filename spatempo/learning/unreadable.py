@@ -1,0 +1,46 @@
+"""Clips that could not be read: each named once, counted, and too many of them end the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from spatempo.errors import SpatempoError
+
+
+class Unreadable:
+    """Keeps count over epochs, data sets and restarts. Nothing ever stands in for a clip that is bad.
+
+    Args:
+        clips: number of clips of each data set, ``{"training": 259, "validation": 30}``.
+        max_bad: share of a data set that may be unreadable; 0: none may.
+        say: is told each one, once.
+    """
+
+    def __init__(self, clips: dict[str, int], max_bad: float, say: Callable[[str], None]) -> None:
+        self.clips, self.max_bad, self.say = clips, max_bad, say
+        self.errors: dict[str, list[str]] = {name: [] for name in clips}
+
+    def add(self, name: str, errors: Sequence[str]) -> None:
+        """Counts errors (``"path: reason"``) of a data set.
+
+        Raises:
+            SpatempoError: more than ``max_bad`` of it cannot be read.
+        """
+        bad = self.errors[name]
+        for error in errors:
+            if error not in bad:
+                bad.append(error)
+                self.say(f"unreadable {name} clip, left out: {error}")
+        if len(bad) > self.max_bad * self.clips[name]:
+            allowed = f"only {self.max_bad:.1%} may be bad" if self.max_bad else "none may be bad"
+            raise SpatempoError(
+                f"{bad[0]}: {len(bad)} of {self.clips[name]} {name} clips could not be read so far, and {allowed} "
+                "(max_bad); mend or leave them out: `spatempo data scan` names every one"
+            )
+
+    def state_dict(self) -> dict[str, list[str]]:
+        return {name: list(bad) for name, bad in self.errors.items()}
+
+    def load_state_dict(self, state: dict[str, list[str]]) -> None:
+        for name, bad in state.items():
+            self.errors[name] = list(bad)
