@@ -116,7 +116,7 @@ def is_number(text: str) -> bool:
 
 def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]]]:
     """``(file:line, fields)`` of every line that is not empty (a line of nothing but commas is)."""
-    reader = csv.reader(io.StringIO(_text(file), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(_text(file), newline=""), strict=True, skipinitialspace=True)
     while True:
         start = reader.line_num + 1
         try:

@@ -96,6 +96,7 @@ class FrameCache:
         """
         workers = cores() if workers is None else workers
         template = self.manifest.template
+        self.errors, self._files = {}, {}
         jobs: list[tuple[str, str, int, str | None]] = []
         for sample in self.manifest.samples:
             try:
@@ -119,7 +120,7 @@ class FrameCache:
             SpatempoError: the clip is not cached: :meth:`fill` has not run, or the file has gone since.
         """
         if sample.path in self.errors:
-            raise self.errors[sample.path]
+            raise VideoError(sample.path, self.errors[sample.path].reason)
         file = self._files.get(sample.path)
         if file is None:
             raise SpatempoError(f"{sample.path}: not in the cache at {self.folder}; fill it before training")
@@ -153,7 +154,10 @@ class FrameCache:
                 f"{self.short_side}, its limit is {_gigabytes(self.limit_bytes)}; train without it, or at a smaller "
                 "size, or raise the limit"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpatempoError(f"{self.folder}: cannot be made ({error.strerror}); name another folder") from None
         free = shutil.disk_usage(self.folder).free
         if missing > free:
             raise SpatempoError(
