@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
 from spatempo.errors import SpatempoError
 
@@ -82,6 +81,9 @@ def measure(
     Raises:
         SpatempoError: the names are not K, or one occurs twice.
     """
+    # loaded here because it loads much (scipy.signal, torchvision's models), and `predict` does without
+    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
+
     count = scores.shape[1]
     if len(classes) != count:
         raise SpatempoError(

@@ -157,13 +157,13 @@ class Scores:
             SpatempoError: no video could be read, scores are not finite, or the names are of another number.
         """
         if not self._rows:
-            first = next(iter(self.unreadable), None)
-            why = (
-                f"none of {len(self._unreadable)} could be read ({first['path']}: {first['reason']})"
-                if first
-                else "none"
+            if not self._unreadable:
+                raise SpatempoError("no video to evaluate: give data with at least one")
+            first = "{path}: {reason}".format(**self.unreadable[0])
+            raise SpatempoError(
+                f"no video to evaluate: {len(self._unreadable)} of {len(self._unreadable)} cannot be read ({first}); "
+                "`spatempo data scan` names the reason of each"
             )
-            raise SpatempoError(f"no video to evaluate: {why}; `spatempo data scan` names the reason of each")
         index = sorted(self._rows)
         scores = torch.stack([self._rows[i][1] for i in index])
         bad = int((~scores.isfinite().all(1)).sum())
