@@ -101,6 +101,21 @@ _INVERTED: dict[type[nn.Module], tuple[Callable[[Any], bool], Callable[[Any], st
 }
 
 
+def need_sites(net: nn.Module, source: str) -> list[Site]:
+    """The sites of a backbone, which must have some.
+
+    Raises:
+        SpatempoError: it has none, naming ``source`` and what to take instead.
+    """
+    sites = list(residual_sites(net))
+    if not sites:
+        raise SpatempoError(
+            f"backbone {source} has no residual blocks that an operator can serve; take a ResNet, ResNeXt, RegNet, "
+            "MobileNet, EfficientNet, ConvNeXt or another residual family"
+        )
+    return sites
+
+
 def _refuse_relative(name: str, block: nn.Module) -> None:
     """A block that only descends from a known one may keep its convolutions elsewhere, and must not be passed over."""
     for known in (*_RESIDUAL, *_INVERTED):

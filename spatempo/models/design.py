@@ -7,37 +7,78 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+# What `list_models` shows for a design that serves any residual backbone. Every other one it can serve works too.
+LISTED_BACKBONES = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnext50",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "regnet_y_800mf",
+    "convnext_tiny",
+    "smallresnet",
+)
+
 
 @dataclass(frozen=True)
 class Design:
-    """A way to plug operators into a 2D backbone.
+    """A way to make a video network.
 
     Attributes:
         name: for example ``tsm``.
-        plug: ``(net, call, source, **options)``, changes ``net`` in place.
         source: the paper.
-        options: names and defaults of the options that ``plug`` takes.
+        options: names and defaults of the design's options.
+        backbones: what ``list_models`` combines it with; of a video-native design, the sizes that there are.
+        plug: ``(net, call, source, **options)`` plugs operators into a 2D network, in place.
+        build: ``(size, *, name, num_classes, dropout, preprocess, **options) -> VideoModel``, of a video-native design.
     """
 
     name: str
-    plug: Callable[..., None]
     source: str
     options: dict[str, Any]
+    backbones: tuple[str, ...]
+    plug: Callable[..., None] | None = None
+    build: Callable[..., Any] | None = None
 
 
 DESIGNS: dict[str, Design] = {}
 
 
-def register_design(name: str, *, source: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: enters a function ``plug(net, call, source, *, causal=False, ...)`` as a design.
+def register_design(
+    name: str, *, source: str, backbones: tuple[str, ...] = LISTED_BACKBONES
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: enters ``plug(net, call, source, *, causal=False, ...)`` as a design.
 
     Its keyword-only parameters are the design's options.
     """
 
     def register(plug: Callable[..., None]) -> Callable[..., None]:
-        parameters = inspect.signature(plug).parameters.values()
-        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        DESIGNS[name] = Design(name, plug, source, options)
+        DESIGNS[name] = Design(name, source, _keyword_only(plug), backbones, plug=plug)
         return plug
 
     return register
+
+
+def register_native(
+    name: str, *, source: str, sizes: tuple[str, ...]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: enters ``build(size, *, name, num_classes, dropout, preprocess, ...)`` as a video-native design.
+
+    Its other keyword-only parameters are the design's options; ``<name>_<size>`` are its models.
+    """
+
+    def register(build: Callable[..., Any]) -> Callable[..., Any]:
+        given = ("name", "num_classes", "dropout", "preprocess")
+        options = {k: v for k, v in _keyword_only(build).items() if k not in given}
+        DESIGNS[name] = Design(name, source, options, sizes, build=build)
+        return build
+
+    return register
+
+
+def _keyword_only(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

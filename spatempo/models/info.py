@@ -63,7 +63,7 @@ def describe(
         "size": size,
         "classes": num_classes,
         "causal": model.causal,
-        "temporal_receptive_field": 1 + reach.past + reach.future,
+        "temporal_receptive_field": "whole clip" if reach is None else 1 + reach.past + reach.future,
         "operators": len(model.plugged),
         "stages": _stages(model, frames, size),
         "published": _published(name, options) if backbone is None else [],

@@ -9,34 +9,20 @@ import difflib
 import fnmatch
 from typing import Any
 
+import spatempo.models.designs  # noqa: F401  (enters them)
 from spatempo.errors import SpatempoError
-from spatempo.models import designs as _designs  # noqa: F401  (importing them registers them)
 from spatempo.models.backbone import make_backbone
 from spatempo.models.design import DESIGNS, Design
+from spatempo.models.frame_model import FrameModel
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
 from spatempo.operators.call import TimeCall
 from spatempo.preprocess import Preprocess
 
-# The names that `list_models` shows. Any other backbone that a design can serve works too.
-_LISTED_BACKBONES = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnext50",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "efficientnet_b0",
-    "regnet_y_800mf",
-    "convnext_tiny",
-    "smallresnet",
-)
-
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the catalogue that match a glob, for example ``"tsm_*"``, sorted."""
-    names = [f"{design}_{backbone}" for design in DESIGNS for backbone in _LISTED_BACKBONES]
+    names = [f"{design.name}_{backbone}" for design in DESIGNS.values() for backbone in design.backbones]
     return sorted(fnmatch.filter(names, pattern))
 
 
@@ -102,24 +88,35 @@ def create_model(
         raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
     if not 0 <= dropout < 1:
         raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
-    base = make_backbone(backbone_name)
-    call = TimeCall()
-    try:
-        design.plug(base.net, call, base.source, **options)
-    except (ValueError, TypeError) as error:
-        raise SpatempoError(f"{name}: {error}") from error
     resolved = {**design.options, **options}
-    model = VideoModel(
-        name=f"{design.name}_{base.source.rpartition('/')[2]}",
-        design=design.name,
-        options=resolved,
-        backbone=base,
-        call=call,
-        num_classes=num_classes,
-        dropout=dropout,
-        causal=bool(resolved.get("causal", False)),
-        preprocess=Preprocess(frames=frames, size=size),
-    )
+    preprocess = Preprocess(frames=frames, size=size)
+    try:
+        if design.build is not None:
+            model: VideoModel = design.build(
+                backbone_name,
+                name=f"{design.name}_{backbone_name}",
+                num_classes=num_classes,
+                dropout=dropout,
+                preprocess=preprocess,
+                **resolved,
+            )
+        else:
+            base, call = make_backbone(backbone_name), TimeCall()
+            assert design.plug is not None
+            design.plug(base.net, call, base.source, **resolved)
+            model = FrameModel(
+                name=f"{design.name}_{base.source.rpartition('/')[2]}",
+                design=design.name,
+                options=resolved,
+                backbone=base,
+                call=call,
+                num_classes=num_classes,
+                dropout=dropout,
+                causal=bool(resolved.get("causal", False)),
+                preprocess=preprocess,
+            )
+    except ValueError as error:  # of an operator's own check of its options
+        raise SpatempoError(f"{name}: {error}") from error
     if pretrained:
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model

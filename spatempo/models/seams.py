@@ -1,4 +1,4 @@
-"""The two seams at which an operator is plugged into a 2D backbone: a convolution's input, or a block's input.
+"""The seams at which an operator is plugged into a 2D backbone: at a convolution, at a block, or in a layer's place.
 
 Either way every parameter of the backbone keeps its name and shape; an operator with parameters of its own adds them
 under ``<conv or block>.temporal``.
@@ -80,6 +80,23 @@ def plug_at_block(block: nn.Module, operator: TemporalOperator) -> None:
     block.register_forward_pre_hook(_mix_input)
 
 
+def plug_after(module: nn.Module, operator: TemporalOperator) -> None:
+    """Lets ``operator`` mix what ``module``, a convolution or a batch norm, puts out."""
+    module.temporal = operator
+    module.register_forward_hook(_mix_output)
+
+
+def replace_module(net: nn.Module, name: str, module: nn.Module) -> None:
+    """Puts ``module`` in the place of the one called ``name``: for operators with parameters of their own."""
+    parent, _, child = name.rpartition(".")
+    setattr(net.get_submodule(parent), child, module)
+
+
 def _mix_input(block: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     assert isinstance(block.temporal, TemporalOperator)
     return (block.temporal(inputs[0]), *inputs[1:])
+
+
+def _mix_output(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    assert isinstance(module.temporal, TemporalOperator)
+    return module.temporal(output)

@@ -1,4 +1,4 @@
-"""A video network made of an image network in which some layers look along time."""
+"""The contract of every video network: what it takes and gives, and the facts that a checkpoint keeps."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from spatempo.errors import SpatempoError
-from spatempo.models.backbone import Backbone
-from spatempo.models.blocks import residual_blocks
-from spatempo.models.recompute import Recomputed
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import State, TimeCall
+from spatempo.operators.call import State
 from spatempo.preprocess import Preprocess
 
 
 class Head(nn.Module):
-    """Dropout and a linear layer on every frame's feature, ``[N, F] -> [N, K]``.
+    """Dropout and a linear layer on features, ``[N, F] -> [N, K]``.
 
     The weights start at N(0, 0.001), the bias at zero, as published for TSN and TSM.
     """
@@ -35,102 +31,77 @@ class Head(nn.Module):
 
 
 class VideoModel(nn.Module):
-    """Frames through a 2D backbone with operators plugged in, one score per frame, and their average.
-
-    Clips are ``[B, 3, T, H, W]``, float, normalised as :attr:`preprocess` says; T may differ from call to call.
+    """A network for clips ``[B, 3, T, H, W]``, float, normalised as :attr:`preprocess` says; T belongs to the call.
 
     Attributes:
         name: ``<design>_<backbone>``.
         design, options: what was plugged in, and how; with ``backbone_source`` it builds the network again.
-        backbone: the 2D network; parameters carry the names of the library it comes from.
+        backbone: the network before its classifier.
         backbone_source: for example ``torchvision/resnet50``.
-        head: per-frame classifier, its linear layer is ``head.fc``.
-        plugged: where which operator was plugged in, a line each.
+        image_classifier: prefixes of the weights that an image network's file has and ``backbone`` has not.
+        head: the classifier, its linear layer is ``head.fc``.
+        causal: whether it can go frame by frame.
+        step_frames: frames that one :meth:`step` takes.
         classes: names of the classes, once known.
         preprocess: what the model wants to be fed.
         recipe, metrics: how it was trained and what it scored, as plain values; empty if it was not.
     """
 
     step_frames = 1
+    causal = False
 
     def __init__(
         self,
         name: str,
         design: str,
         options: dict[str, Any],
-        backbone: Backbone,
-        call: TimeCall,
+        backbone: nn.Module,
+        backbone_source: str,
         *,
+        features: int,
         num_classes: int,
         dropout: float,
-        causal: bool,
         preprocess: Preprocess,
+        image_classifier: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.name = name
         self.design = design
         self.options = options
-        self.backbone = backbone.net
-        self.backbone_source = backbone.source
-        self.head = Head(backbone.features, num_classes, dropout)
+        self.backbone = backbone
+        self.backbone_source = backbone_source
+        self.image_classifier = image_classifier
+        self.head = Head(features, num_classes, dropout)
         self.num_classes = num_classes
-        self.causal = causal
         self.preprocess = preprocess
         self.classes: list[str] | None = None
         self.recipe: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
-        self.image_classifier = backbone.classifier
-        self._maps = backbone.maps
-        self._pool = backbone.pool
-        self._call = call
-
-    # --- whole clips -------------------------------------------------------------------------------------------------
 
     def forward(self, clip: Tensor) -> Tensor:
         """Logits of clips: ``[B, 3, T, H, W] -> [B, K]``, the mean of the frames' logits (before any softmax)."""
         return self.forward_frames(clip).mean(1)
 
     def forward_frames(self, clip: Tensor) -> Tensor:
-        """Logits of every frame: ``[B, 3, T, H, W] -> [B, T, K]``."""
-        images, frames = self._fold(clip)
-        self._call.open(frames)
-        try:
-            logits = self._image_logits(images)
-        finally:
-            self._call.close()
-        return logits.unflatten(0, (-1, frames))
+        """Logits of every frame: ``[B, 3, T, H, W] -> [B, T', K]``, where T' is T less what the design pools."""
+        raise NotImplementedError
 
     def forward_features(self, clip: Tensor) -> Tensor:
-        """The backbone's last maps: ``[B, 3, T, H, W] -> [B, C', T, H', W']``."""
-        images, frames = self._fold(clip)
-        self._call.open(frames)
-        try:
-            maps = self._maps(self.backbone, images)
-        finally:
-            self._call.close()
-        return maps.unflatten(0, (-1, frames)).transpose(1, 2)
-
-    # --- frame by frame ----------------------------------------------------------------------------------------------
+        """The backbone's last maps: ``[B, 3, T, H, W] -> [B, C', T', H', W']``."""
+        raise NotImplementedError
 
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
-        """The next frame of each stream.
+        """The next frames of each stream.
 
         Args:
-            frames: ``[B, 3, 1, H, W]``, normalised.
+            frames: ``[B, 3, step_frames, H, W]``, normalised.
             state: of :meth:`init_state` at the start of a clip, then what the last step returned.
 
         Returns:
             The running consensus ``[B, K]``, which after the last frame of a clip is ``forward(clip)``, and the state
             for the next step.
         """
-        self._need_causal()
-        images, count = self._fold(frames)
-        if count != self.step_frames:
-            raise SpatempoError(f"step() takes {self.step_frames} frame at a time, got {count}")
-        logits, kept = self._run_step(images, count, state[:-2])
-        total = state[-2] + logits.unflatten(0, (-1, count)).sum(1)
-        seen = state[-1] + count
-        return (total / seen).to(logits.dtype), (*kept, total, seen)
+        raise self._not_causal()
 
     def init_state(
         self,
@@ -147,43 +118,7 @@ class VideoModel(nn.Module):
             dtype: of the frames, the parameters' by default.
             device: of the frames, the parameters' by default.
         """
-        self._need_causal()
-        weight = self.head.fc.weight
-        dtype, device = dtype or weight.dtype, device or weight.device
-        side = size or self.preprocess.size
-        height, width = (side, side) if isinstance(side, int) else side
-        # Shapes come from running one frame on the meta device, where nothing is computed and no weight is copied.
-        on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*self.named_parameters(), *self.named_buffers())}
-        images = torch.empty(batch_size, 3, height, width, device="meta", dtype=weight.dtype)
-        modes = {m: m.training for m in self.modules()}
-        self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it
-        try:
-            with torch.no_grad():
-                kept = functional_call(_Probe(self), {f"model.{k}": v for k, v in on_meta.items()}, (images,))
-        finally:
-            for module, training in modes.items():
-                module.training = training
-        zeros = [torch.zeros(t.shape, dtype=dtype, device=device) for t in kept]
-        wide = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
-        total = torch.zeros(batch_size, self.num_classes, dtype=wide, device=device)
-        return (*zeros, total, torch.zeros((), dtype=wide, device=device))
-
-    def _run_step(self, images: Tensor, frames: int, past: State | None) -> tuple[Tensor, State]:
-        self._call.open_step(frames, past)
-        kept: State = ()
-        try:
-            logits = self._image_logits(images)
-        finally:
-            kept = self._call.close()
-        return logits, kept
-
-    def _need_causal(self) -> None:
-        if not self.causal:
-            raise SpatempoError(
-                f"{self.name} looks at future frames, so it cannot go frame by frame: train it with causal=True"
-            )
-
-    # --- what it is made of ------------------------------------------------------------------------------------------
+        raise self._not_causal()
 
     @property
     def plugged(self) -> list[str]:
@@ -193,42 +128,23 @@ class VideoModel(nn.Module):
         ]
 
     @property
-    def reach(self) -> Reach:
-        """Frames back and ahead that one frame's score depends on (for long enough clips)."""
-        operators = [m for m in self.modules() if isinstance(m, TemporalOperator)]
-        return Reach(sum(m.reach.past for m in operators), sum(m.reach.future for m in operators))
+    def reach(self) -> Reach | None:
+        """Frames back and ahead that one frame's score depends on; ``None`` stands for the whole clip."""
+        raise NotImplementedError
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The new classifier's parameters, which the published recipe trains five times faster."""
         return list(self.head.parameters())
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Computes every residual block again in the backward pass instead of keeping its maps in memory.
+        """Computes every residual block again in the backward pass instead of keeping its maps in memory."""
+        raise NotImplementedError
 
-        The backbone library's own switch would lose the number of frames; this one carries it along.
-        """
-        for _, block in residual_blocks(self.backbone):
-            if enable:
-                block.forward = Recomputed(block, self._call)
-            elif isinstance(block.__dict__.get("forward"), Recomputed):
-                del block.forward
+    def _not_causal(self) -> SpatempoError:
+        return SpatempoError(
+            f"{self.name} looks at future frames, so it cannot go frame by frame: train it with causal=True"
+        )
 
-    def _image_logits(self, images: Tensor) -> Tensor:
-        return self.head(self._pool(self.backbone, self._maps(self.backbone, images)))
-
-    def _fold(self, clip: Tensor) -> tuple[Tensor, int]:
+    def _check_clip(self, clip: Tensor) -> None:
         if clip.ndim != 5 or clip.shape[1] != 3:
             raise SpatempoError(f"a clip is [B, 3, T, H, W], got shape {tuple(clip.shape)}")
-        # a view where the clip is in channels_last_3d memory, in which the transforms put it
-        return clip.transpose(1, 2).flatten(0, 1), clip.shape[2]
-
-
-class _Probe(nn.Module):
-    """Runs one frame and returns what the operators kept, for their shapes."""
-
-    def __init__(self, model: VideoModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> State:
-        return self.model._run_step(images, self.model.step_frames, None)[1]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.call import State, TimeCall
 
 
 class Reach(NamedTuple):
@@ -27,22 +27,25 @@ class TemporalOperator(nn.Module):
         causal: look at past frames only.
     """
 
+    kept_tensors = 1
+    """Tensors of the causal form's state."""
+
     def __init__(self, call: TimeCall, *, causal: bool = False) -> None:
         super().__init__()
         self.call = call
         self.causal = causal
 
     @property
-    def reach(self) -> Reach:
-        """Temporal reach of this one operator."""
+    def reach(self) -> Reach | None:
+        """Temporal reach of this one operator; ``None`` stands for the whole clip."""
         raise NotImplementedError
 
     def mix(self, clip: Tensor) -> Tensor:
         """``[B, T, C, H, W]`` in, the same shape out, for whole clips."""
         raise NotImplementedError
 
-    def mix_step(self, clip: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The causal form for the next frames: ``(clip, past)`` in, ``(mixed, what to keep)`` out."""
+    def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
+        """The causal form for the next frames: ``(clip, what was kept)`` in, ``(mixed, what to keep)`` out."""
         raise NotImplementedError(f"{type(self).__name__} has no causal form")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,6 +53,6 @@ class TemporalOperator(nn.Module):
         clip = x.unflatten(0, (-1, call.frames))
         if not call.stepping:
             return self.mix(clip).flatten(0, 1)
-        mixed, kept = self.mix_step(clip, call.past())
+        mixed, kept = self.mix_step(clip, call.past(self.kept_tensors))
         call.keep(kept)
         return mixed.flatten(0, 1)

@@ -71,12 +71,13 @@ class TimeCall:
         """Whether the call goes frame by frame, with state."""
         return self._kept is not None
 
-    def past(self) -> Tensor | None:
-        """What the asking operator kept in the previous step; ``None`` at the start of a clip."""
+    def past(self, count: int) -> State | None:
+        """The ``count`` tensors that the asking operator kept in the previous step; ``None`` at the start of a clip."""
         assert self._kept is not None
-        return None if self._past is None else self._past[len(self._kept)]
+        at = len(self._kept)
+        return None if self._past is None else self._past[at : at + count]
 
-    def keep(self, state: Tensor) -> None:
-        """Keeps a tensor for the asking operator's next step. Every operator keeps exactly one."""
+    def keep(self, state: State) -> None:
+        """Keeps tensors for the asking operator's next step, as many every time."""
         assert self._kept is not None
-        self._kept.append(state)
+        self._kept.extend(state)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import TimeCall
+from spatempo.operators.call import State, TimeCall
 
 Padding = Literal["zero", "circulant"]
 
@@ -124,8 +124,9 @@ class TemporalShift(TemporalOperator):
     def mix(self, clip: Tensor) -> Tensor:
         return temporal_shift(clip, self.div, causal=self.causal, padding=self.padding)
 
-    def mix_step(self, clip: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        return temporal_shift_step(clip, past, self.div)
+    def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
+        mixed, kept = temporal_shift_step(clip, None if past is None else past[0], self.div)
+        return mixed, (kept,)
 
     def extra_repr(self) -> str:
         return f"div={self.div}, causal={self.causal}, padding={self.padding}"

@@ -1,11 +1,11 @@
-"""The designs that plug an operator into a 2D backbone: which operator, at which seam, in which blocks."""
+"""TSM (Lin, Gan, Han, ICCV 2019): a temporal shift in the residual blocks of any backbone that has some."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from spatempo.errors import SpatempoError
-from spatempo.models.blocks import Site, residual_sites
+from spatempo.models.blocks import need_sites
 from spatempo.models.design import register_design
 from spatempo.models.seams import plug_at_block, plug_at_conv
 from spatempo.operators.call import TimeCall
@@ -14,11 +14,6 @@ from spatempo.operators.shift import Padding, TemporalShift
 # Backbones whose published TSM shifts every second block only: the official code does so where layer3 has 23 blocks or
 # more ("n_round"), because shifting all of them costs too much spatial modelling.
 EVERY_SECOND_BLOCK = ("resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
-
-
-@register_design("tsn", source="Wang et al., Temporal Segment Networks, ECCV 2016")
-def tsn(net: nn.Module, call: TimeCall, source: str, *, causal: bool = False) -> None:
-    """No operator at all: the frames meet only in the consensus, so their order cannot matter. Causal as it is."""
 
 
 @register_design("tsm", source="Lin, Gan, Han, TSM, ICCV 2019")
@@ -46,7 +41,7 @@ def tsm(
     if placement not in ("residual", "inplace"):
         raise SpatempoError(f"tsm: placement must be 'residual' or 'inplace', got {placement!r}")
     step = every or (2 if source.rpartition("/")[2] in EVERY_SECOND_BLOCK else 1)
-    for site in _need_sites(net, source):
+    for site in need_sites(net, source):
         if site.position % step:
             continue
         operator = TemporalShift(call, div=shift_div, causal=causal, padding=padding)
@@ -54,13 +49,3 @@ def tsm(
             plug_at_conv(site.conv, operator, site.conv_name)
         else:
             plug_at_block(site.block, operator)
-
-
-def _need_sites(net: nn.Module, source: str) -> list[Site]:
-    sites = list(residual_sites(net))
-    if not sites:
-        raise SpatempoError(
-            f"backbone {source} has no residual blocks that an operator can serve; take a ResNet, ResNeXt, RegNet, "
-            "MobileNet, EfficientNet, ConvNeXt or another residual family"
-        )
-    return sites

@@ -1,0 +1,4 @@
+"""The designs, one file each: which operator, at which seam, in which blocks. Importing this enters them all."""
+
+from spatempo.models.designs import tsm as tsm
+from spatempo.models.designs import tsn as tsn

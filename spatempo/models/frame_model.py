@@ -1,0 +1,168 @@
+"""A video network made of an image network in which some layers look along time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from spatempo.errors import SpatempoError
+from spatempo.models.backbone import Backbone
+from spatempo.models.blocks import residual_blocks
+from spatempo.models.recompute import Recomputed
+from spatempo.models.video_model import VideoModel
+from spatempo.operators.base import Reach, TemporalOperator
+from spatempo.operators.call import State, TimeCall
+from spatempo.preprocess import Preprocess
+
+
+class FrameModel(VideoModel):
+    """Frames through a 2D backbone with operators plugged in, one score per frame, and their average.
+
+    The backbone's parameters carry the names of the library it comes from.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        design: str,
+        options: dict[str, Any],
+        backbone: Backbone,
+        call: TimeCall,
+        *,
+        num_classes: int,
+        dropout: float,
+        causal: bool,
+        preprocess: Preprocess,
+    ) -> None:
+        super().__init__(
+            name,
+            design,
+            options,
+            backbone.net,
+            backbone.source,
+            features=backbone.features,
+            num_classes=num_classes,
+            dropout=dropout,
+            preprocess=preprocess,
+            image_classifier=backbone.classifier,
+        )
+        self.causal = causal
+        self._maps = backbone.maps
+        self._pool = backbone.pool
+        self._call = call
+
+    # --- whole clips -------------------------------------------------------------------------------------------------
+
+    def forward_frames(self, clip: Tensor) -> Tensor:
+        images, frames = self._fold(clip)
+        self._call.open(frames)
+        try:
+            logits = self._image_logits(images)
+        finally:
+            self._call.close()
+        return logits.unflatten(0, (clip.shape[0], -1))
+
+    def forward_features(self, clip: Tensor) -> Tensor:
+        images, frames = self._fold(clip)
+        self._call.open(frames)
+        try:
+            maps = self._maps(self.backbone, images)
+        finally:
+            self._call.close()
+        return maps.unflatten(0, (clip.shape[0], -1)).transpose(1, 2)
+
+    # --- frame by frame ----------------------------------------------------------------------------------------------
+
+    def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
+        if not self.causal:
+            raise self._not_causal()
+        images, count = self._fold(frames)
+        if count != self.step_frames:
+            raise SpatempoError(f"step() takes {self.step_frames} frame at a time, got {count}")
+        logits, kept = self._run_step(images, count, state[:-2])
+        logits = logits.unflatten(0, (frames.shape[0], -1))
+        total = state[-2] + logits.sum(1)
+        seen = state[-1] + logits.shape[1]
+        return (total / seen).to(logits.dtype), (*kept, total, seen)
+
+    def init_state(
+        self,
+        batch_size: int = 1,
+        size: int | tuple[int, int] | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> State:
+        if not self.causal:
+            raise self._not_causal()
+        weight = self.head.fc.weight
+        dtype, device = dtype or weight.dtype, device or weight.device
+        side = size or self.preprocess.size
+        height, width = (side, side) if isinstance(side, int) else side
+        kept = self._kept_on_meta(batch_size, height, width)
+        zeros = [torch.zeros(t.shape, dtype=dtype, device=device) for t in kept]
+        wide = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
+        total = torch.zeros(batch_size, self.num_classes, dtype=wide, device=device)
+        return (*zeros, total, torch.zeros((), dtype=wide, device=device))
+
+    def _kept_on_meta(self, batch_size: int, height: int, width: int) -> State:
+        """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""
+        named = (*self.named_parameters(), *self.named_buffers())
+        on_meta = {f"model.{k}": torch.empty_like(v, device="meta") for k, v in named}
+        size = (batch_size * self.step_frames, 3, height, width)
+        images = torch.empty(size, device="meta", dtype=self.head.fc.weight.dtype)
+        modes = {m: m.training for m in self.modules()}
+        self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it
+        try:
+            with torch.no_grad():
+                return functional_call(_Probe(self), on_meta, (images,))
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def _run_step(self, images: Tensor, frames: int, past: State | None) -> tuple[Tensor, State]:
+        self._call.open_step(frames, past)
+        kept: State = ()
+        try:
+            logits = self._image_logits(images)
+        finally:
+            kept = self._call.close()
+        return logits, kept
+
+    # --- what it is made of ------------------------------------------------------------------------------------------
+
+    @property
+    def reach(self) -> Reach | None:
+        reaches = [m.reach for m in self.modules() if isinstance(m, TemporalOperator)]
+        if any(r is None for r in reaches):
+            return None
+        return Reach(sum(r.past for r in reaches if r), sum(r.future for r in reaches if r))
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        # the backbone library's own switch would lose the number of frames; this one carries it along
+        for _, block in residual_blocks(self.backbone):
+            if enable:
+                block.forward = Recomputed(block, self._call)
+            elif isinstance(block.__dict__.get("forward"), Recomputed):
+                del block.forward
+
+    def _image_logits(self, images: Tensor) -> Tensor:
+        return self.head(self._pool(self.backbone, self._maps(self.backbone, images)))
+
+    def _fold(self, clip: Tensor) -> tuple[Tensor, int]:
+        self._check_clip(clip)
+        # a view where the clip is in channels_last_3d memory, in which the transforms put it
+        return clip.transpose(1, 2).flatten(0, 1), clip.shape[2]
+
+
+class _Probe(nn.Module):
+    """Runs one step and returns what the operators kept."""
+
+    def __init__(self, model: FrameModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> State:
+        return self.model._run_step(images, self.model.step_frames, None)[1]
