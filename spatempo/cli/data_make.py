@@ -25,8 +25,12 @@ class Options:
     """what and how much: tiny (for tests), demo, or one of the larger ones."""
     seed: int = 0
     """another seed, other clips."""
+    clips_per_class: Count = None
+    """training clips of each class, validation and test in proportion; the preset's if left out."""
     size: Count = None
     """height and width of the videos in pixels; the preset's if left out."""
+    frames: Count = None
+    """frames of each clip; the preset's if left out."""
     workers: Count = None
     """processes that render; one a core if left out."""
     json: bool = False
@@ -37,13 +41,21 @@ def run(options: Options) -> dict[str, Any]:
     """Renders; returns ``root, classes, train, val, test``."""
     from spatempo.data.generated.make import make
 
-    return dict(make(options.out, preset=options.preset, seed=options.seed, size=options.size, workers=options.workers))
+    return make(
+        options.out,
+        preset=options.preset,
+        seed=options.seed,
+        clips_per_class=options.clips_per_class,
+        size=options.size,
+        frames=options.frames,
+        workers=options.workers,
+        progress=True,
+    )
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints where the data lies and how many clips each part has."""
-    print_table(["key", "value"], [(key, _summary(value)) for key, value in document.items()])
-
-
-def _summary(value: object) -> object:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    """Prints what lies where, and what to do next."""
+    clips = document["clips"]
+    print_table(["part", "clips", "manifest"], [(part, clips[part], document[part]) for part in clips])
+    print(f"{len(document['classes'])} classes: {', '.join(document['classes'])}")
+    print(f"next: spatempo train {document['train']} --val {document['val']} --model tsm_smallresnet --recipe demo")

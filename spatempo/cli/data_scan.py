@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from spatempo.cli.flags import Count, Path
+from spatempo.cli.flags import Count, Path, Text
 from spatempo.cli.output import print_unreadable
 
 
@@ -21,12 +21,30 @@ class Options:
     """the manifest to write: a CSV of the clips that can be read, with frames, fps and size."""
     workers: Count = None
     """processes that decode; one a core if left out."""
+    full: bool = False
+    """decode every frame, not only the first, middle and last."""
+    template: Text = None
+    """how images of frame folders are named, such as img_{:05d}.jpg; found out if left out."""
     json: bool = False
     """print one JSON document."""
 
 
 def run(options: Options) -> dict[str, Any]:
-    raise NotImplementedError
+    """Opens every clip; returns ``clips, readable, unreadable, manifest, rows``.
+
+    Raises:
+        SpatempoError: no clips, a broken table, or a manifest that cannot be written.
+    """
+    from spatempo.data.scan import scan
+
+    found = scan(options.source, options.workers, out=options.out, full=options.full, template=options.template)
+    return {
+        "clips": found.clips,
+        "readable": found.readable,
+        "unreadable": found.unreadable,
+        "manifest": found.manifest,
+        "rows": found.rows,
+    }
 
 
 def show(document: dict[str, Any]) -> None:

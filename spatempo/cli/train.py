@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from tyro.conf import UseAppendAction, arg
 
+from spatempo.cli.fields import recipe_fields
 from spatempo.cli.flags import Count, Data, Number, Path, Rgb, Text
 from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import percent, print_table
 from spatempo.cli.values import parse_options, parse_rgb
-from spatempo.errors import SpatempoError
 
 
 @dataclass
@@ -59,7 +59,9 @@ class Options:
     deterministic: bool = False
     """only deterministic algorithms (slower on CUDA)."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, mps."""
+    devices: Count = None
+    """how many train together (DDP); all CUDA devices if left out."""
     workers: Count = None
     """processes that decode videos; 0 decodes in this one."""
     cache: bool = False
@@ -67,7 +69,7 @@ class Options:
     max_bad: float = 0.0
     """share of videos that may be unreadable before training stops; they are counted, never replaced."""
     out: Path = None
-    """folder of the run: recipe.json, best/, last/, resume/, logs/; made up from the date if left out."""
+    """folder of the run: recipe.json, best/, last/, resume/, logs/; runs/NAME if left out."""
     resume: bool = False
     """go on with the run in --out."""
     option: NamedOptions = ()
@@ -79,27 +81,10 @@ class Options:
 
 
 # flags that set the field of the recipe with their name
-_RECIPE_FLAGS = ("epochs", "batch_size", "lr", "accumulate", "precision", "seed", "frames", "size", "val_split")
-
-
-def recipe_fields(options: Options) -> dict[str, Any]:
-    """The fields of the recipe that were given on the command line.
-
-    Raises:
-        SpatempoError: a field given twice, by its flag and by ``--set``.
-    """
-    fields: dict[str, Any] = {}
-    for name in _RECIPE_FLAGS:
-        if getattr(options, name) is not None:
-            fields[name] = getattr(options, name)
-    for name in ("freeze", "deterministic"):
-        if getattr(options, name):
-            fields[name] = True
-    for name, value in parse_options(options.set, "--set").items():
-        if name in fields:
-            raise SpatempoError(f"--set {name}={value} and --{name.replace('_', '-')} say the same thing: keep one")
-        fields[name] = value
-    return fields
+_FIELDS = (
+    *("epochs", "batch_size", "lr", "accumulate", "precision", "seed", "frames", "size", "val_split"),
+    *("freeze", "deterministic"),
+)
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -108,13 +93,12 @@ def run(options: Options) -> dict[str, Any]:
     Raises:
         SpatempoError: an unknown design, unusable data or weights, a field the recipe does not have.
     """
-    fields = recipe_fields(options)
+    fields = recipe_fields({name: getattr(options, name) for name in _FIELDS}, options.set)
     design = parse_options(options.option)
     mean, std = parse_rgb("--mean", options.mean), parse_rgb("--std", options.std)
 
     from spatempo.learning.train import train
 
-    given = {"workers": options.workers}
     result = train(
         options.data,
         model=options.model,
@@ -127,9 +111,10 @@ def run(options: Options) -> dict[str, Any]:
         options=design,
         resume=options.resume,
         device=options.device,
+        devices=options.devices,
+        workers=options.workers,
         cache=options.cache,
         max_bad=options.max_bad,
-        **{name: value for name, value in given.items() if value is not None},
         **fields,
     )
     return {

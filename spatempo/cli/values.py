@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from spatempo.errors import SpatempoError
 
 _FRACTION = re.compile(r"([+-]?\d+)/(\d+)")
 
 
-def parse_options(pairs: Sequence[str], flag: str = "--option") -> dict[str, object]:
+def parse_options(pairs: Sequence[str], flag: str = "--option") -> dict[str, Any]:
     """Reads repeated ``--option NAME=VALUE`` (or what ``flag`` is called) into keywords.
 
     Values are read as JSON where they are JSON (``3``, ``0.125``, ``true``, ``null``, ``[1,2]``), fractions as numbers
@@ -23,7 +24,7 @@ def parse_options(pairs: Sequence[str], flag: str = "--option") -> dict[str, obj
     Raises:
         SpatempoError: a pair without ``=``, or whose name is not a Python name.
     """
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip().replace("-", "_")

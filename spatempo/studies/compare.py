@@ -1,0 +1,166 @@
+"""Train and test several designs alike: the same clips, recipe, budget, seeds and test views, one table and one page.
+
+Each run (a design with a seed) keeps its own folder with its checkpoints and a ``result.json`` that also says how it
+came about. A comparison that is started again takes finished runs from there, goes on with the one that was cut off,
+and measures latency anew for all in one go, so that the machine was in the same state for each.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.device import pick_device
+from spatempo.evaluation.latency import latency_ms
+from spatempo.models.checkpoint import load
+from spatempo.models.info import describe
+from spatempo.models.registry import parse_name
+from spatempo.studies.budget import Budget, parse_budget
+from spatempo.studies.page import write_page
+from spatempo.studies.parts import find_parts
+from spatempo.studies.run import Run
+
+
+def compare(
+    data: str | Path,
+    models: Sequence[str] | Mapping[str, str],
+    *,
+    budget: str | int | Budget = "epochs=20",
+    seeds: int = 1,
+    out: str | Path = "runs/compare",
+    val: str | None = None,
+    test: str | None = None,
+    protocol: str | None = None,
+    recipe: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    title: str = "",
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    """Trains and tests several designs alike.
+
+    Args:
+        data: to train on; with `val` and `test`, see :func:`~spatempo.studies.parts.find_parts`.
+        models: names of designs; or short name -> design, the short name then stands in the table and on the disk.
+        budget: ``"epochs=N"``, ``"minutes=M"`` or a number of epochs, for each design and seed.
+        seeds: runs of each design, with seeds 0, 1, ...; accuracies are their means.
+        out: folder for the runs and ``report.html``.
+        val, test: see `find_parts`.
+        protocol: of the test; None: one centre view.
+        recipe: of the training, a name; None: what the training takes for this data.
+        options: of the designs, given to those that have them.
+        device: ``auto``, ``cpu``, ``cuda``, ...
+        title: of the page.
+        settings: further arguments of :func:`~spatempo.learning.train.train`: ``weights``, ``mean``, ``std``,
+            ``workers``, ``cache`` (True: one for all designs, removed at the end), ``max_bad``, and fields of the
+            recipe.
+
+    Returns:
+        One row a design: ``name, model, top1, top5, mean_class, top1_seeds, params, macs, latency_ms, seconds, epochs,
+        frames, size, n, per_class, confusion, unreadable, checkpoint, report``, and ``families`` and ``pairs`` when the
+        test data name them. Accuracies are means over the seeds, counts are summed, ``seconds`` are those of training,
+        ``params`` and ``macs`` (of one view) those of the network with this data's classes.
+
+    Raises:
+        SpatempoError: unusable data, an unknown design, a design twice, or a folder that holds another comparison.
+    """
+    named = _named(models)
+    if seeds < 1:
+        raise SpatempoError(f"compare: seeds is {seeds}; give at least 1")
+    plan = parse_budget(budget)
+    chosen = {short: _options_of(name, options or {}, named.values()) for short, name in named.items()}
+    parts = find_parts(data, val=val, test=test)
+    if recipe is not None:
+        settings["recipe"] = recipe
+    frames = Path(out) / "cache"  # decoded once for all
+    if settings.get("cache") is True:
+        settings["cache"] = frames
+    found = {
+        short: [
+            Run(_folder(out, short, seed), name, chosen[short], seed, plan, protocol, device, settings).result(parts)
+            for seed in range(seeds)
+        ]
+        for short, name in named.items()
+    }
+    rows = [_row(short, named[short], chosen[short], runs) for short, runs in found.items()]
+    for row in rows:  # one after the other, when nothing else of ours runs
+        row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
+    if settings.get("cache") == frames:
+        shutil.rmtree(frames, ignore_errors=True)
+    runs = {short: runs[0] for short, runs in found.items()}
+    page = write_page(Path(out) / "report.html", rows, runs, parts, budget=str(plan), title=title)
+    return [{**row, "report": str(page)} for row in rows]
+
+
+def _named(models: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """Short name -> design."""
+    named = dict(models) if isinstance(models, Mapping) else {name: name for name in models}
+    if not named:
+        raise SpatempoError("compare: no design given; give at least one, such as tsm_resnet18")
+    if len(named) < len(models):
+        raise SpatempoError(f"compare: {', '.join(models)}: a design is named twice")
+    return named
+
+
+def _options_of(name: str, options: Mapping[str, Any], others: Iterable[str]) -> dict[str, Any]:
+    """Those of `options` that this design has; one that no compared design has is an error."""
+    own = parse_name(name)[0].options
+    known = {option for other in others for option in parse_name(other)[0].options}
+    if unknown := sorted(set(options) - known):
+        raise SpatempoError(
+            f"compare: no compared design has an option {unknown[0]!r}; they have {', '.join(sorted(known))}"
+        )
+    return {key: value for key, value in options.items() if key in own}
+
+
+def _folder(out: str | Path, short: str, seed: int) -> Path:
+    name = short.replace("/", "-")
+    return Path(out) / (name if seed == 0 else f"{name}-seed{seed}")
+
+
+def _row(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A design's line: means over its seeds, counts summed."""
+    model = load(runs[0]["checkpoint"])
+    frames, size = model.preprocess.frames, model.preprocess.size
+    facts = describe(name, frames=frames, size=size, num_classes=model.num_classes, **options)
+    confusions = [run["confusion"] for run in runs]
+    classes = range(model.num_classes)
+    row = {
+        "name": short,
+        "model": name,
+        **{key: mean(run[key] for run in runs) for key in ("top1", "top5", "mean_class")},
+        "top1_seeds": [run["top1"] for run in runs],
+        "params": facts["params"],
+        "macs": facts["macs"],
+        "latency_ms": None,
+        "seconds": round(mean(run["seconds"] for run in runs), 3),
+        "epochs": runs[0]["epochs"],
+        "frames": frames,
+        "size": size,
+        "n": runs[0]["n"],
+        "per_class": mean_tree([run["per_class"] for run in runs]),
+        "confusion": [[sum(c[i][j] for c in confusions) for j in classes] for i in classes],
+        "unreadable": runs[0]["unreadable"],
+        "checkpoint": runs[0]["checkpoint"],
+    }
+    if "families" in runs[0]:
+        row |= {key: mean_tree([run[key] for run in runs]) for key in ("families", "pairs")}
+    return row
+
+
+def mean_tree(trees: Sequence[Any]) -> Any:
+    """Means of the numbers in results of one form; what is the same in all stays as it is.
+
+    >>> mean_tree([{"n": 2, "top1": 0.5}, {"n": 2, "top1": 1.0}])
+    {'n': 2, 'top1': 0.75}
+    """
+    first = trees[0]
+    if isinstance(first, Mapping):
+        return {key: mean_tree([tree[key] for tree in trees]) for key in first}
+    if any(tree != first for tree in trees):
+        return None if None in trees else mean(trees)
+    return first

@@ -1,0 +1,102 @@
+"""The demo: an order-blind network and a temporal one on the same videos, from nothing to a report in minutes.
+
+    make demo            (or: python -m spatempo.studies.demo)
+
+Renders the small generated data set as video files, trains TSN and TSM with the same small residual network under the
+same budget, tests both, writes ``runs/demo/report.html``, prints the table, and uses the trained TSM on a test video.
+What an earlier, interrupted call finished is not done again. All of it is in
+:func:`~spatempo.studies.compare.compare`; here is only what to compare, and how to say it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spatempo.data.generated.make import make
+from spatempo.data.manifest import load_manifest
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.predict import predict
+from spatempo.learning.progress import clock
+from spatempo.models.checkpoint import load
+from spatempo.studies.compare import compare
+from spatempo.studies.page import headline, sentence
+
+MODELS = {"tsn": "tsn_smallresnet", "tsm": "tsm_smallresnet"}
+BUDGET = "epochs=8"
+TITLE = "The same frames, another order: TSN and TSM"
+
+
+def demo(
+    out: str | Path = "runs/demo", *, preset: str = "demo", budget: str = BUDGET, **settings: Any
+) -> list[dict[str, Any]]:
+    """Renders, trains, tests, writes the report; goes on where an earlier call was interrupted.
+
+    Args:
+        out: folder for the data (``data/``), the runs (``tsn/``, ``tsm/``) and ``report.html``.
+        preset: of the data.
+        budget: of each network, see `compare`.
+        settings: further arguments of `compare`.
+
+    Returns:
+        The rows of `compare`.
+    """
+    data = make(Path(out) / "data", preset=preset, progress=True)
+    return compare(
+        str(data["root"]), MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings
+    )
+
+
+def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
+    """Prints the table, what it says, and what the trained TSM makes of one test video."""
+    families = list(rows[0]["families"])
+    line = "{:<6}" + "{:>12}" * (len(families) + 1) + "{:>10}{:>10}{:>12}{:>12}"
+    print()
+    print(line.format("", *families, "all", "params", "MACs", "latency", "training"))
+    for row in rows:
+        shares = [f"{100 * row['families'][family]['accuracy']:.1f} %" for family in families]
+        costs = [f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G", f"{row['latency_ms']:.1f} ms"]
+        print(line.format(row["name"], *shares, f"{100 * row['top1']:.1f} %", *costs, clock(row["seconds"])))
+    print(
+        "\nWhere classes come in pairs, a movement and its reverse, the answer is one of the two: 50 % is a coin toss."
+    )
+    print(sentence(rows))
+    print(f"report: {rows[0]['report']}")
+
+    model = rows[-1]
+    family = headline(rows)
+    test = load_manifest(data / "test.csv")
+    sample = next(sample for sample in test.samples if sample.family == family or family is None)
+    print(f"\n$ spatempo predict {model['checkpoint']} {sample.path} --top 3")
+    for guess in predict(load(model["checkpoint"]), sample.path, top=3):
+        print(f"  {100 * guess['score']:5.1f} %  {guess['label']}")
+    print(f"  it is a {test.classes[sample.label]!r}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m spatempo.studies.demo", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", default="runs/demo", help="folder to write (default: %(default)s)")
+    parser.add_argument("--preset", default="demo", help="of the generated data (default: %(default)s)")
+    parser.add_argument("--budget", default=BUDGET, help="of each network: epochs=N or minutes=M (%(default)s)")
+    given = parser.parse_args(arguments)
+    begun = time.monotonic()
+    try:
+        rows = demo(given.out, preset=given.preset, budget=given.budget)
+        show(rows, Path(given.out) / "data")
+    except SpatempoError as error:
+        print(f"demo: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("demo: interrupted; start it again to go on", file=sys.stderr)
+        return 130
+    print(f"\nall of it took {clock(time.monotonic() - begun)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

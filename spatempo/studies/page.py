@@ -1,0 +1,129 @@
+"""The page of a comparison: results, a sentence computed from them, and videos to look at."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spatempo import __version__
+from spatempo.report.page import ModelResult, write_report
+from spatempo.studies.parts import Parts
+from spatempo.studies.strips import choose_strips
+
+# what each family of the generated data asks
+FAMILY_NOTES = {
+    "control": "one frame decides",
+    "direction": "a movement or its reverse",
+    "order": "A then B, or B then A",
+}
+
+
+def write_page(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    runs: Mapping[str, Mapping[str, Any]],
+    parts: Parts,
+    *,
+    budget: str,
+    title: str = "",
+) -> Path:
+    """Writes ``report.html``.
+
+    Args:
+        path: of the page.
+        rows: of `compare`.
+        runs: name -> the first seed's result (`Run.result`), for curves and single answers.
+        parts: the data.
+        budget: as given.
+        title: heading; empty: the names of the designs.
+
+    Returns:
+        `path`.
+    """
+    classes = parts.test.classes
+    models = [
+        ModelResult(
+            name=row["name"],
+            row={key: row[key] for key in ("top1", "top5", "params", "macs", "latency_ms", "seconds")},
+            families={family: found["accuracy"] for family, found in row.get("families", {}).items()},
+            pairs={pair: found["within_pair"] for pair, found in row.get("pairs", {}).items()},
+            confusion=row["confusion"],
+            classes=classes,
+            curve=_curve(runs[row["name"]]["history"]),
+        )
+        for row in rows
+    ]
+    pairs = rows[0].get("pairs", {})
+    families = rows[0].get("families", {})
+    return write_report(
+        path,
+        title or "Compared: " + ", ".join(row["name"] for row in rows),
+        sentence(rows),
+        models=models,
+        strips=choose_strips(parts.test, runs, frames=rows[0]["frames"]),
+        chance={family: 0.5 for family, found in families.items() if found["within_pair"] is not None},
+        headline=headline(rows),
+        family_notes={family: FAMILY_NOTES[family] for family in families if family in FAMILY_NOTES},
+        groups=[found["classes"] for found in pairs.values()],
+        notes=_notes(rows, parts, budget),
+    )
+
+
+def headline(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """The family with pairs that has most videos: where seeing order, or not, shows; None without one."""
+    families = rows[0].get("families", {})
+    paired = [family for family, found in families.items() if found["within_pair"] is not None]
+    return max(paired, key=lambda family: families[family]["n"], default=None)
+
+
+def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the numbers say, in one sentence, from the numbers."""
+    family = headline(rows)
+    if family is None:
+        ranked = sorted(rows, key=lambda row: row["top1"], reverse=True)
+        told = ", ".join(f"{row['name']} {100 * row['top1']:.1f} %" for row in ranked)
+        return f"Right answers on {rows[0]['n']} test videos: {told}."
+    told = "; ".join(_told(row["name"], row["families"][family]["within_pair"]) for row in rows)
+    n = rows[0]["families"][family]["n"]
+    return f"Asked whether a movement or its reverse was shown ({n} videos): {told}."
+
+
+def _told(name: str, share: float) -> str:
+    right = f"{name} is right in {100 * share:.0f} %"
+    if abs(share - 0.5) <= 0.1:
+        return f"{right}, as a coin would be"
+    return f"{right}, so it sees the order of the frames" if share >= 0.9 else right
+
+
+def _curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """Loss and accuracy by epoch; quantities that were never measured are left out."""
+    names = {"epoch": "epoch", "train_loss": "training loss", "train_top1": "training top-1"}
+    names |= {"val_loss": "validation loss", "val_top1": "validation top-1"}
+    curve = {shown: [epoch.get(key) for epoch in history] for key, shown in names.items()}
+    return {shown: values for shown, values in curve.items() if any(value is not None for value in values)}
+
+
+def _notes(rows: Sequence[Mapping[str, Any]], parts: Parts, budget: str) -> list[str]:
+    first = rows[0]
+    seeds = len(first["top1_seeds"])
+    spread = "; ".join(
+        f"{row['name']} {', '.join(f'{100 * top1:.1f}' for top1 in row['top1_seeds'])} %" for row in rows if seeds > 1
+    )
+    counts = f"{len(parts.train)} clips to train, {first['n']} to test, {len(parts.test.classes)} classes."
+    return [
+        f"{counts} {parts.note} Budget of each design: {budget} ({first['epochs']} epochs), "
+        f"{first['frames']} frames of {first['size']} pixels.",
+        *(
+            [f"Top-1 of the {seeds} seeds: {spread}. Accuracies above are their means, counts their sums."]
+            if spread
+            else []
+        ),
+        f"Latency: median time of one clip after warm-up, measured for all designs in one go, with "
+        f"{torch.get_num_threads()} threads on {os.cpu_count()} cores ({platform.machine()}).",
+        f"spatempo {__version__}, torch {torch.__version__}, Python {platform.python_version()}.",
+    ]

@@ -1,0 +1,187 @@
+"""One run of a comparison: a design with a seed, trained and tested, remembered in a file so that it is done once.
+
+``OUT/<run>/`` is the folder of the training; ``OUT/<run>.json`` beside it says how the run came about (``settings``)
+and, once it is tested, what came out (``result``). A comparison that is started again reads the result from there, or
+goes on with the training that was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.families import families
+from spatempo.learning.recipe import differences
+from spatempo.learning.state import fingerprint_data, write
+from spatempo.learning.train import TrainResult, train
+from spatempo.models.checkpoint import load
+from spatempo.studies.budget import Budget
+from spatempo.studies.parts import Parts
+
+# arguments of train() that change how fast or where a run is computed, but not what comes out
+_INDIFFERENT = ("workers", "cache", "quiet", "save_every", "save_minutes", "start_method", "callbacks")
+_LEFTOVERS = {"recipe.json", "logs", "cache", "resume"}  # of a training that was cut off before its first state
+
+
+@dataclass(frozen=True)
+class Run:
+    """A design, a seed, and where they are kept.
+
+    Attributes:
+        folder: of the training.
+        model: name of the design.
+        options: of the design.
+        seed: of initial weights, order and augmentation.
+        budget: of the training.
+        protocol: of the test; None: one centre view.
+        device: of both.
+        settings: further arguments of ``train``.
+    """
+
+    folder: Path
+    model: str
+    options: Mapping[str, Any]
+    seed: int
+    budget: Budget
+    protocol: str | None
+    device: str
+    settings: Mapping[str, Any]
+
+    @property
+    def file(self) -> Path:
+        """Where settings and result are kept."""
+        return self.folder.with_name(self.folder.name + ".json")
+
+    def result(self, parts: Parts) -> dict[str, Any]:
+        """Trains and tests, or reads what an earlier call found.
+
+        Returns:
+            ``checkpoint, epochs, seconds, history, top1, top5, mean_class, per_class, confusion, n, clips, crops,
+            unreadable``; ``labels`` and ``answers`` (classes' numbers) and ``indices`` (in the test data) of every
+            video; ``families`` and ``pairs`` where the test data name them. JSON types.
+
+        Raises:
+            SpatempoError: the folder holds a run with other settings, or training or testing cannot be done.
+        """
+        kept = self._kept(parts)
+        if kept.get("result"):
+            _say(f"{self.model}, seed {self.seed}: taken from {self.file}")
+            return {**kept["result"], "checkpoint": str(self.folder / "best")}  # the folder may have moved
+        if "epochs" not in kept:
+            kept["epochs"] = self._epochs(parts)
+            self._keep(kept)
+        trained = self._train(parts, kept["epochs"])
+        kept["result"] = {**_plain(trained), **self._test(parts, trained)}
+        self._keep(kept)
+        return kept["result"]
+
+    def _kept(self, parts: Parts) -> dict[str, Any]:
+        """What the file holds, or a fresh start."""
+        settings = self._identity(parts)
+        try:
+            kept = json.loads(self.file.read_text(encoding="utf-8"))
+            changed = differences(kept["settings"], settings)
+        except FileNotFoundError:
+            return {"settings": settings}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise SpatempoError(f"{self.file}: is damaged; delete it and {self.folder}, or take another out") from None
+        if changed:
+            raise SpatempoError(
+                f"{self.file}: holds a run with other settings ({'; '.join(changed[:3])}); "
+                f"delete it and {self.folder}, or choose another out"
+            )
+        return kept
+
+    def _identity(self, parts: Parts) -> dict[str, Any]:
+        """Everything that decides the outcome, as JSON gives it back."""
+        weights = self.settings.get("weights")
+        identity = {
+            "model": self.model,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "budget": str(self.budget),
+            "protocol": self.protocol,
+            "train": fingerprint_data(parts.train),
+            "val": fingerprint_data(parts.val),
+            "test": fingerprint_data(parts.test),
+            **{key: value for key, value in self.settings.items() if key not in _INDIFFERENT},
+            "weights": None if weights is None else str(weights),
+        }
+        return json.loads(json.dumps(identity))
+
+    def _epochs(self, parts: Parts) -> int:
+        """Passes that the budget pays for; a budget of minutes is found out by one pass that is thrown away."""
+        if self.budget.epochs is not None:
+            return self.budget.epochs
+        trial = self.folder.with_name(self.folder.name + "-trial")
+        shutil.rmtree(trial, ignore_errors=True)
+        _say(f"{self.model}: one pass to see how many {self.budget} pays for")
+        try:
+            seconds = self._call(parts, trial, 1, resume=False).seconds
+        finally:
+            shutil.rmtree(trial, ignore_errors=True)
+        return self.budget.epochs_at(seconds)
+
+    def _train(self, parts: Parts, epochs: int) -> TrainResult:
+        resume = (self.folder / "resume" / "state.pt").is_file()
+        if not resume and self.folder.is_dir() and {p.name for p in self.folder.iterdir()} <= _LEFTOVERS:
+            shutil.rmtree(self.folder)
+        return self._call(parts, self.folder, epochs, resume)
+
+    def _call(self, parts: Parts, out: Path, epochs: int, resume: bool) -> TrainResult:
+        given = {"devices": 1, **self.settings}  # one device each: alike, and no process of a group answers for another
+        return train(
+            parts.train,
+            model=self.model,
+            val=parts.val,
+            out=out,
+            options=dict(self.options),
+            device=self.device,
+            seed=self.seed,
+            epochs=epochs,
+            resume=resume,
+            **given,
+        )
+
+    def _test(self, parts: Parts, trained: TrainResult) -> dict[str, Any]:
+        model = load(trained.checkpoint)
+        workers = self.settings.get("workers") or 0
+        result = evaluate(
+            model, parts.test, protocol=self.protocol, device=self.device, workers=workers, progress=not self._quiet
+        )
+        found = {
+            **result.to_json(),
+            "labels": result.labels.tolist(),
+            "answers": result.answers.tolist(),
+            "indices": result.indices.tolist(),
+        }
+        if any(sample.family for sample in parts.test.samples):
+            found |= families(result, parts.test)
+        return found
+
+    @property
+    def _quiet(self) -> bool:
+        return bool(self.settings.get("quiet"))
+
+    def _keep(self, kept: Mapping[str, Any]) -> None:
+        write(self.file, json.dumps(kept, indent=1).encode())
+
+
+def _plain(trained: TrainResult) -> dict[str, Any]:
+    return {
+        "checkpoint": trained.checkpoint,
+        "epochs": trained.epochs,
+        "seconds": trained.seconds,
+        "history": trained.history,
+    }
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
