@@ -48,44 +48,69 @@ def run_all(
             report(len(results), len(items))
         return results
     finished: dict[int, Result] = {}
+
+    def finish(i: int, result: Result) -> None:
+        finished[i] = result
+        report(len(finished), len(items))
+
     left = list(range(len(items)))
     while left:
-        _run_some(work, items, left, workers, finished, report)
+        _run_together(work, items, left, workers, finish)
         left = [i for i in left if i not in finished]
-        # A process died. Whose fault it was shows when the items it can have been, the earliest unfinished ones, run
-        # alone; the rest go on together.
-        for i in left[: 2 * workers + 1]:
-            _run_some(work, items, [i], 1, finished, report)
-            if finished.setdefault(i, CRASHED) is CRASHED:
-                report(len(finished), len(items))
+        # If a process died: whose fault it was shows when the items it can have been, the earliest unfinished ones,
+        # run one after another; the rest go on together.
+        _run_singly(work, items, left[: 2 * workers + 1], finish)
         left = [i for i in left if i not in finished]
     return [finished[i] for i in range(len(items))]
 
 
-def _run_some(
+def _run_together(
     work: Callable[[Item], Result],
     items: Sequence[Item],
     which: Sequence[int],
     workers: int,
-    finished: dict[int, Result],
-    report: Callable[[int, int], None],
+    finish: Callable[[int, Result], None],
 ) -> None:
-    """Runs the items numbered `which`; returns early, with what is finished, when a process dies."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(which)), mp_context=context) as pool:
-        try:
-            pool.submit(int).result()
-        except (BrokenProcessPool, OSError) as error:
-            raise SpatempoError(
-                f"worker processes cannot be started ({error}); use workers=0, or, in a script of your own, put the "
-                'call under if __name__ == "__main__":'
-            ) from None
+    """Runs the items numbered `which`; returns early, with some not finished, when a process dies."""
+    with _pool(min(workers, len(which))) as pool:
         futures = {pool.submit(work, items[i]): i for i in which}
         try:
             for future in as_completed(futures):
-                finished[futures[future]] = future.result()
-                report(len(finished), len(items))
+                finish(futures[future], future.result())
         except BrokenProcessPool:
             return
         finally:
             pool.shutdown(cancel_futures=True)  # after an error the items in the queue need not run
+
+
+def _run_singly(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    which: Sequence[int],
+    finish: Callable[[int, Result], None],
+) -> None:
+    """Runs the items numbered `which` in one process, one at a time; a new process after each that dies."""
+    queue = list(which)
+    while queue:
+        with _pool(1) as pool:
+            while queue:
+                i = queue.pop(0)
+                try:
+                    finish(i, pool.submit(work, items[i]).result())
+                except BrokenProcessPool:
+                    finish(i, CRASHED)
+                    break
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Spawned processes that are known to start."""
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        pool.submit(int).result()
+    except (BrokenProcessPool, OSError) as error:
+        pool.shutdown()
+        raise SpatempoError(
+            f"worker processes cannot be started ({error}); use workers=0, or, in a script of your own, put the call "
+            'under if __name__ == "__main__":'
+        ) from None
+    return pool

@@ -125,7 +125,7 @@ class FrameCache:
         if file is None:
             raise SpatempoError(f"{sample.path}: not in the cache at {self.folder}; fill it before training")
         try:
-            return CachedFrames(sample.path, np.load(file, mmap_mode="r"), self.short_side)
+            return CachedFrames(sample.path, np.lib.format.open_memmap(file, mode="r"), self.short_side)
         except (OSError, ValueError) as error:
             raise SpatempoError(f"{file}: cached frames cannot be read ({error}); delete {self.folder}") from None
 
@@ -199,7 +199,7 @@ def _decode(job: tuple[str, str, int, str | None]) -> int | VideoError:
 def _size(file: str) -> int | None:
     """Bytes of the array, if it is there and complete: a memory map of a file that is cut short is refused."""
     try:
-        return np.load(file, mmap_mode="r").nbytes
+        return np.lib.format.open_memmap(file, mode="r").nbytes
     except (OSError, ValueError):
         return None
 

@@ -109,7 +109,7 @@ def test_csv(tmp_path):
 
 
 def test_csv_of_the_generated_data(tmp_path):
-    table = write(tmp_path / "t.csv", "path,label,family,pair,group,frames,fps\nv/1.mp4,left,direction,right,s1,16,12\n")
+    table = write(tmp_path / "t.csv", "path,label,family,pair,group,frames,fps\nv.mp4,left,direction,right,s1,16,12\n")
     (sample,) = load_manifest(table).samples
     assert (sample.family, sample.pair, sample.group, sample.frames) == ("direction", "right", "s1", 16)
 
