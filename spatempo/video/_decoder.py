@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from spatempo.errors import VideoError
-from spatempo.video.packet_index import PacketIndex
+from spatempo.video.packet_index import UNKNOWN, PacketIndex
 from spatempo.video.source import is_address
 
 Receive = Callable[[int, av.VideoFrame], None]  # (time of the packet or number of the frame, the frame)
@@ -63,7 +63,7 @@ class Decoder:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
             container.close()
-            raise VideoError(self.path, "it has no video stream; leave it out")
+            raise VideoError(self.path, "it has no video stream, or is cut short; leave it out")
         for other in container.streams:
             if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not even read the others
                 other.discard = av.stream.Discard.all
@@ -110,6 +110,8 @@ class Decoder:
             for frame in frames:
                 if frame.pts is None or (frame.pts >= earliest and frame.pts not in due):
                     raise IndexIsWrong("a frame comes out with a time that no packet has")
+                if frame.is_corrupt:  # patched up from whatever was decoded before, so that must be everything
+                    raise IndexIsWrong("damaged frames")
                 due.discard(frame.pts)
                 if frame.pts in times:
                     receive(frame.pts, frame)
@@ -142,7 +144,9 @@ class Decoder:
         assert self._stream is not None
         if self._position is None or not 0 <= start - self._position <= _NEAR:
             # containers look up presentation or decoding times, so the first try may land too late
-            for time in (index.pts[start], index.dts[start], index.dts[0]):
+            for time in (index.pts[start], index.dts[start]):
+                if time == UNKNOWN:
+                    continue
                 try:
                     self._container.seek(int(time), stream=self._stream)
                     self._packets = self._container.demux(self._stream)

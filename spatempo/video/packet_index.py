@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 # ways that only decoding shows: MPEG-4 part 2 (packets that repeat a frame or hold two), MPEG-2 (fields), VP8 (hidden
 # frames), and everything never tried.
 _ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1"}
+UNKNOWN = np.iinfo(np.int64).min  # a decoding time that the container does not give
 _PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
 
 
@@ -29,7 +30,7 @@ class PacketIndex:
 
     Attributes:
         pts: presentation time of every packet, in the stream's time base. int64 [P].
-        dts: decoding time. int64 [P].
+        dts: decoding time, or UNKNOWN. int64 [P].
         shown: packets that give a frame (edit lists hide some). bool [P].
         spare: packets that no other packet needs to be decoded. bool [P].
         packet: the packet of every frame. int64 [n].
@@ -64,7 +65,7 @@ def index_packets(container: InputContainer, stream: VideoStream) -> PacketIndex
                 continue
             if packet.size == 0:
                 return "empty packets"
-            if packet.pts is None or packet.dts is None:
+            if packet.pts is None:
                 return "packets without a time"
             if packet.is_corrupt:
                 return "a packet is cut short"
@@ -73,7 +74,7 @@ def index_packets(container: InputContainer, stream: VideoStream) -> PacketIndex
                 return kind
             entry, unneeded = kind
             pts.append(packet.pts)
-            dts.append(packet.dts)
+            dts.append(UNKNOWN if packet.dts is None else packet.dts)
             shown.append(not packet.is_discard)
             key.append(packet.is_keyframe and entry)
             spare.append(unneeded)
@@ -94,7 +95,7 @@ def _order(
         return "no packets"
     if len(np.unique(pts)) != len(pts):
         return "two packets with the same time"
-    if (np.diff(dts) <= 0).any():
+    if (np.diff(dts[dts != UNKNOWN]) <= 0).any():
         return "decoding times do not rise"
     if not key[0] or pts[0] != pts.min():
         return "it does not start with a key frame"

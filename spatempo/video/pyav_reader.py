@@ -139,12 +139,14 @@ class PyAVReader:
                 self._decoder.by_index(facts.index, numbers, into({time: i for i, time in enumerate(times)}))
                 return out
             except IndexIsWrong as wrong:
-                facts = self._facts = self._learn_by_decoding(str(wrong))
-                _facts.remember(self.path, facts)
-        if numbers[-1] >= facts.frames:
-            raise VideoError(
-                self.path, f"frame {numbers[-1]} does not decode: it is damaged and has {facts.frames} good frames"
-            )
+                self._facts = self._learn_by_decoding(str(wrong))
+                _facts.remember(self.path, self._facts)
+                if wanted.max() >= self._facts.frames:
+                    reason = (
+                        f"damaged: {self._facts.frames} of {facts.frames} frames decode; replace it or leave it out"
+                    )
+                    raise VideoError(self.path, reason) from wrong
+                return self.read(indices, short_side)
         self._decoder.by_counting(numbers, into({number: i for i, number in enumerate(numbers.tolist())}))
         return out
 
@@ -152,11 +154,14 @@ class PyAVReader:
         """Yield (seconds since the first frame, uint8 [H, W, 3]) in order; see `FrameStream.stream`."""
         facts = self._known()
         decoder = Decoder(self.path, self.threads)  # its own, so that `read` may be used in between
-        start = None
+        start: int | None = None
         try:
             for number, frame in enumerate(decoder.all_frames()):
-                start = frame.time if start is None else start
-                seconds = number / facts.fps if frame.time is None or start is None else frame.time - start
+                start = frame.pts if start is None else start
+                if start is None or frame.pts is None:  # a file without times
+                    seconds = number / facts.fps
+                else:
+                    seconds = float((frame.pts - start) * (decoder.video_stream.time_base or 0))
                 yield seconds, np.ascontiguousarray(self._to_rgb(frame, facts, short_side))
         finally:
             decoder.close()

@@ -1,0 +1,113 @@
+"""Folders of numbered images are read like any video."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from video_clips import pictures
+
+from spatempo.errors import SpatempoError, VideoError
+from spatempo.video.frame_folder import FrameFolder
+from spatempo.video.source import VideoSource, open_video
+
+
+def make_folder(
+    folder: Path, template: str = "img_{:05d}.jpg", count: int = 6, first: int = 1, **size: int
+) -> np.ndarray:
+    """Write `count` images; return what Pillow reads from them. uint8 [count, H, W, 3]."""
+    read = []
+    for number, picture in enumerate(pictures(count, **size), first):
+        path = folder / template.format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+        with Image.open(path) as image:
+            read.append(np.asarray(image.convert("RGB")))
+    return np.stack(read)
+
+
+@pytest.mark.parametrize(
+    "template", ["img_{:05d}.jpg", "{:05d}.jpg", "{:06d}.jpg", "image_{:05d}.jpg", "frame_{:06d}.png", "{:05d}.jpeg"]
+)
+def test_the_template_is_guessed(tmp_path: Path, template: str) -> None:
+    expected = make_folder(tmp_path / "ein Ordner ü", template)
+    (tmp_path / "ein Ordner ü" / "notes.txt").write_text("not an image")
+    with open_video(tmp_path / "ein Ordner ü") as video:
+        assert isinstance(video, VideoSource)
+        assert (video.frames, video.height, video.width) == (6, 64, 96)
+        assert np.array_equal(video.read([5, 0, 0, 3]), expected[[5, 0, 0, 3]])
+        assert np.array_equal(pickle.loads(pickle.dumps(video)).read([2]), expected[[2]])
+        numbers, frames = zip(*video.stream(), strict=True)
+        assert numbers == (0, 1, 2, 3, 4, 5)
+        assert np.array_equal(np.stack(frames), expected)
+
+
+def test_flow_images_are_read_by_their_template(tmp_path: Path) -> None:
+    make_folder(tmp_path, "img_{:05d}.jpg")
+    for axis, grey in (("x", 40), ("y", 200)):
+        for number in range(1, 4):
+            Image.fromarray(np.full((64, 96), grey, np.uint8)).save(tmp_path / f"flow_{axis}_{number:05d}.jpg")
+    flow = open_video(tmp_path, template="flow_y_{:05d}.jpg")
+    assert flow.frames == 3
+    assert flow.read([0, 2]).shape == (2, 64, 96, 3)
+    assert (flow.read([1]) == 200).all()
+    make_folder(tmp_path, "u/frame{:06d}.jpg", count=2)
+    assert open_video(tmp_path, template="u/frame{:06d}.jpg").frames == 2
+
+
+def test_numbering_may_start_at_nought(tmp_path: Path) -> None:
+    expected = make_folder(tmp_path, "{:05d}.png", first=0)
+    assert np.array_equal(open_video(tmp_path).read([0, 5]), expected[[0, 5]])
+
+
+@pytest.mark.parametrize("template", ["img_{:05d}.jpg", "img_{:05d}.png"])
+def test_scaling_is_antialiased_and_never_enlarges(tmp_path: Path, template: str) -> None:
+    full = make_folder(tmp_path, template, height=240, width=322)
+    folder = open_video(tmp_path)
+    small = folder.read([4, 1], short_side=48)
+    assert small.shape == (2, 48, 64, 3)  # int(48 * 322 / 240), as torchvision
+    reference = np.stack([Image.fromarray(full[i]).resize((64, 48), Image.Resampling.BILINEAR) for i in (4, 1)])
+    assert np.abs(small.astype(int) - reference).mean() < 4
+    assert np.array_equal(folder.read([4], short_side=240), full[[4]])
+    assert np.array_equal(folder.read([4], short_side=999), full[[4]])
+
+
+def test_faulty_folders_are_refused_in_one_line(tmp_path: Path) -> None:
+    def refused(match: str, template: str | None = None) -> None:
+        with pytest.raises(VideoError, match=match) as error:
+            FrameFolder(tmp_path, template).read([0, 1, 2])
+        assert "\n" not in str(error.value)
+        assert str(tmp_path) in str(error.value)
+
+    refused("no numbered images such as img_00001.jpg")
+    make_folder(tmp_path)
+    refused("no image called flow_x", "flow_x_{:05d}.jpg")
+    refused("cannot list the folder", "nowhere/{:05d}.jpg")
+    Image.new("RGB", (10, 10)).save(tmp_path / "img_00003.jpg")
+    refused("img_00003.jpg is 10x10, others 96x64")
+    (tmp_path / "img_00003.jpg").write_bytes((tmp_path / "img_00002.jpg").read_bytes()[:1500])
+    refused("img_00003.jpg is missing or damaged")
+    (tmp_path / "img_00003.jpg").write_text("no image")
+    refused("img_00003.jpg is missing or damaged")
+    (tmp_path / "img_00003.jpg").unlink()
+    refused("img_00003.jpg is missing; extract")
+    for name in ("img_00001.jpg", "img_00002.jpg"):
+        (tmp_path / name).unlink()
+    refused("img_00001.jpg is missing; numbering starts at 1", "img_{:05d}.jpg")
+
+
+@pytest.mark.parametrize("template", ["img.jpg", "img_{}_{}.jpg", "img_{", "img_{name}.jpg", "img_{:05q}.jpg"])
+def test_a_template_needs_one_number(tmp_path: Path, template: str) -> None:
+    make_folder(tmp_path)
+    with pytest.raises(SpatempoError, match="template"):
+        FrameFolder(tmp_path, template)
+
+
+def test_frames_outside_are_refused(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    for index in (6, -1):
+        with pytest.raises(VideoError, match="use 0 to 5"):
+            open_video(tmp_path).read([index])

@@ -1,0 +1,240 @@
+"""The PyAV reader gives exactly the frames of a full decode, whatever the codec, container and order of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from video_clips import decode_all, decode_frames, make_clip
+
+from spatempo.video.pyav_reader import PyAVReader
+from spatempo.video.source import FrameStream, VideoSource, open_video
+
+X264 = {"preset": "medium", "crf": "30", "x264-params": "threads=1"}
+X265 = {"x265-params": "log-level=0:pools=1"}
+VP9 = {"deadline": "realtime", "cpu-used": "8"}
+VP9_HIDDEN = {"cpu-used": "5", "lag-in-frames": "16", "auto-alt-ref": "1"}
+MILLI = Fraction(1, 1000)
+
+
+def _x264(params: str) -> dict[str, str]:
+    return {**X264, "x264-params": f"threads=1:{params}"}
+
+
+# name -> (file name, whether its packets are believed, arguments of make_clip)
+CASES: dict[str, tuple[str, bool, dict]] = {
+    "h264, long groups, B-frames": ("a.mp4", True, {"options": _x264("keyint=250:bframes=3:b-pyramid=normal")}),
+    "h264, short groups": ("a.mp4", True, {"options": _x264("keyint=12:scenecut=0")}),
+    "h264 in mkv, no frame count": ("a.mkv", True, {"options": _x264("keyint=12:scenecut=0")}),
+    "h264 in a transport stream": ("a.ts", True, {"options": _x264("keyint=12:scenecut=0")}),
+    "h264, every frame a key frame": ("a.mp4", True, {"options": _x264("keyint=1")}),
+    "h264, open groups": ("a.mp4", True, {"options": _x264("keyint=12:open-gop=1:scenecut=0:bframes=3")}),
+    "h264, no key frame but the first": ("a.mp4", True, {"options": _x264("keyint=12:intra-refresh=1")}),
+    "h264, several slices": ("a.mp4", True, {"options": _x264("keyint=30:slices=4")}),
+    "h264, interlaced": ("a.mp4", False, {"options": _x264("keyint=30:tff=1")}),
+    "h264 4:4:4": ("a.mp4", True, {"pix_fmt": "yuv444p", "options": X264, "height": 65, "width": 97}),
+    "h264, varying frame rate": (
+        "a.mp4",
+        True,
+        {"times": [i * 40 + 7 * (i % 3) + 500 * (i > 20) for i in range(60)], "time_base": MILLI, "options": X264},
+    ),
+    "h264, starts late": ("a.mp4", True, {"times": list(range(300, 360)), "time_base": Fraction(1, 25)}),
+    "hevc, open groups": ("a.mp4", True, {"codec": "libx265", "options": {"x265-params": "keyint=12:log-level=0"}}),
+    "hevc 10 bit": ("a.mkv", True, {"codec": "libx265", "pix_fmt": "yuv420p10le", "options": X265}),
+    "vp9": ("a.webm", True, {"codec": "libvpx-vp9", "gop": 15, "options": VP9}),
+    "vp9 with hidden frames": ("a.webm", True, {"codec": "libvpx-vp9", "gop": 30, "options": VP9_HIDDEN}),
+    "vp8": ("a.webm", False, {"codec": "libvpx", "gop": 15, "options": {"auto-alt-ref": "1", "lag-in-frames": "10"}}),
+    "av1": ("a.mkv", True, {"codec": "libsvtav1", "gop": 15, "options": {"preset": "12", "svtav1-params": "lp=1"}}),
+    "mpeg4 in avi, B-frames": ("a.avi", False, {"codec": "mpeg4", "gop": 12, "b_frames": 2}),
+    "mpeg4 in mp4": ("a.mp4", False, {"codec": "mpeg4", "gop": 12}),
+    "mpeg2": ("a.ts", False, {"codec": "mpeg2video", "gop": 12, "b_frames": 2}),
+    "mjpeg, full range": ("a.avi", True, {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+    "ffv1": ("a.mkv", True, {"codec": "ffv1", "pix_fmt": "yuv420p", "gop": 10}),
+    "odd size": ("a.webm", True, {"codec": "libvpx-vp9", "height": 61, "width": 91, "options": VP9}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, np.ndarray]]:
+    """(file, full decode) of a case; made once, when first asked for."""
+    folder, made = tmp_path_factory.mktemp("clips"), {}
+
+    def make(case: str) -> tuple[Path, np.ndarray]:
+        if case not in made:
+            name, _, arguments = CASES[case]
+            if arguments.get("codec", "libx264") not in av.codecs_available:
+                pytest.skip(f"this PyAV cannot encode {arguments['codec']}")
+            path = make_clip(folder / f"{len(made)} {name}", **arguments)
+            made[case] = path, decode_all(path)
+        return made[case]
+
+    return make
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_list_of_frames_equals_a_full_decode(clip, case: str) -> None:
+    path, expected = clip(case)
+    rng = np.random.default_rng(1)
+    with open_video(path) as video:
+        assert isinstance(video, VideoSource)
+        assert video.frames == len(expected) == 60
+        assert (video.height, video.width) == expected.shape[1:3]
+        assert len(np.unique(expected.reshape(60, -1), axis=0)) == 60  # no two frames alike, or nothing is tested
+        for size in (1, 2, 8, 8, 8, 30):
+            indices = rng.integers(0, 60, size)
+            assert np.array_equal(video.read(indices.tolist()), expected[indices])
+        assert np.array_equal(video.read(range(60)), expected)
+        assert np.array_equal(video.read([59]), expected[[59]])
+        assert (video.decodes_all is None) == CASES[case][1], video.decodes_all
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(indices=st.lists(st.integers(0, 59), max_size=12), case=st.sampled_from(list(CASES)[:6]))
+def test_any_list_of_frames(clip, indices: list[int], case: str) -> None:
+    path, expected = clip(case)
+    video = PyAVReader(path)
+    for _ in range(2):  # the second time the file is somewhere else
+        assert np.array_equal(video.read(indices), expected[np.array(indices, dtype=int)])
+
+
+def test_work_is_saved(clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the groups that are wanted are read, spare pictures are skipped, unwanted frames are not converted."""
+    path, expected = clip("h264, short groups")
+    video = PyAVReader(path)
+    read, converted, fed = [], [], []
+    next_packet, to_rgb = video._decoder._next_packet, video._to_rgb
+
+    class Codec:
+        def __init__(self, codec) -> None:
+            self.codec = codec
+
+        def decode(self, packet):
+            if packet is not None:
+                fed.append(packet.pts)
+            return self.codec.decode(packet)
+
+        def flush_buffers(self) -> None:
+            self.codec.flush_buffers()
+
+    go_to = video._decoder._go_to
+    monkeypatch.setattr(video._decoder, "_go_to", lambda *a: Codec(go_to(*a)))
+    monkeypatch.setattr(video._decoder, "_next_packet", lambda index: read.append(1) or next_packet(index))
+    monkeypatch.setattr(video, "_to_rgb", lambda frame, *a: converted.append(frame.pts) or to_rgb(frame, *a))
+
+    assert np.array_equal(video.read([50, 50, 1]), expected[[50, 50, 1]])
+    assert len(converted) == 2
+    assert len(read) <= 24  # two groups of 12, not 60
+    assert len(fed) <= 10  # frame 1 and frame 50 = 48 + 2 need a few reference frames each
+    fed.clear()
+    video.read([47])
+    assert 2 <= len(fed) <= 9  # the last of its group: 12 packets, of which the B-frames are not decoded
+
+
+@pytest.mark.parametrize("short_side", [1, 31, 48, 60])
+@pytest.mark.parametrize("case", ["h264, long groups, B-frames", "odd size", "h264 4:4:4", "hevc 10 bit"])
+def test_scaling_is_the_decoders_own(clip, case: str, short_side: int) -> None:
+    path, full = clip(case)
+    video = open_video(path)
+    width = int(short_side * full.shape[2] / full.shape[1])  # torchvision's rule
+    expected = decode_all(path, height=short_side, width=width)
+    assert np.array_equal(video.read([3, 0, 41], short_side), expected[[3, 0, 41]])
+
+
+def test_scaling_is_close_to_an_antialiased_resize(clip) -> None:
+    from PIL import Image
+
+    path, full = clip("h264, short groups")
+    frame = open_video(path).read([10], short_side=32)[0]
+    reference = Image.fromarray(full[10]).resize((48, 32), Image.Resampling.BILINEAR)  # antialiased
+    plain = full[10, ::2, ::2]
+    near, far = (np.abs(each.astype(int) - np.asarray(reference)).mean() for each in (frame, plain))
+    assert near < far / 2  # colours are stored at half size, so this worst of textures cannot agree exactly
+
+
+def test_frames_are_never_enlarged(clip) -> None:
+    path, expected = clip("h264, short groups")
+    for short_side in (64, 65, 4000):
+        assert np.array_equal(open_video(path).read([7], short_side), expected[[7]])
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotation_is_applied_after_scaling(tmp_path: Path, rotation: int) -> None:
+    if not hasattr(av.video.stream.VideoStream, "set_display_rotation"):
+        pytest.skip("this PyAV cannot write a rotation")
+    path = make_clip(tmp_path / "turned.mp4", count=10, rotation=rotation)
+    assert {frame.rotation % 360 for frame in decode_frames(path)} == {rotation}
+    upright = make_clip(tmp_path / "upright.mp4", count=10)
+    turned = np.rot90(decode_all(upright), rotation // 90, axes=(1, 2))
+    with open_video(path) as video:
+        assert (video.height, video.width) == turned.shape[1:3]
+        assert np.array_equal(video.read([9, 0, 4]), turned[[9, 0, 4]])
+        small = np.rot90(decode_all(upright, height=32, width=48), rotation // 90, axes=(1, 2))
+        assert np.array_equal(video.read([9, 0, 4], short_side=32), small[[9, 0, 4]])
+
+
+def test_a_display_matrix_may_turn_by_hand(clip) -> None:
+    from spatempo.video._frames import turn
+
+    picture = np.array([[[1], [2]], [[3], [4]]])  # 1 2 / 3 4
+    assert turn(picture, 90)[..., 0].tolist() == [[2, 4], [1, 3]]  # counter-clockwise
+    assert turn(picture, -90)[..., 0].tolist() == [[3, 1], [4, 2]]
+    assert turn(picture, -180)[..., 0].tolist() == [[4, 3], [2, 1]]
+    assert turn(picture, 0) is picture
+
+
+def test_facts_are_those_of_the_frames(clip) -> None:
+    with open_video(clip("h264, short groups")[0]) as video:
+        assert video.codec == "h264"
+        assert video.fps == pytest.approx(25)
+        assert video.duration == pytest.approx(60 / 25)
+    with open_video(clip("h264, varying frame rate")[0]) as video:
+        last = 59 * 40 + 7 * 2 + 500  # milliseconds
+        assert video.fps == pytest.approx(59 / (last / 1000), rel=0.01)
+    with open_video(clip("h264, starts late")[0]) as video:
+        assert video.fps == pytest.approx(25)
+        assert video.duration == pytest.approx(60 / 25)
+
+
+def test_frames_in_order(clip) -> None:
+    for case in ("h264, varying frame rate", "mpeg4 in avi, B-frames"):
+        path, expected = clip(case)
+        video = open_video(path)
+        assert isinstance(video, FrameStream)
+        times, frames = zip(*video.stream(), strict=True)
+        assert np.array_equal(np.stack(frames), expected)
+        assert times[0] == 0
+        assert (np.diff(times) > 0).all()
+    path, _ = clip("h264, varying frame rate")
+    video = open_video(path)
+    times = [time for time, _ in video.stream(short_side=16)]
+    stated = np.array([i * 40 + 7 * (i % 3) + 500 * (i > 20) for i in range(60)]) / 1000
+    assert np.abs(np.array(times) - stated).max() < 0.002
+
+
+def test_reading_goes_on_while_a_stream_is_open(clip) -> None:
+    path, expected = clip("h264, short groups")
+    video = open_video(path)
+    for number, (_, frame) in enumerate(video.stream()):
+        assert np.array_equal(frame, expected[number])
+        if number % 20 == 0:
+            assert np.array_equal(video.read([59 - number]), expected[[59 - number]])
+
+
+@pytest.mark.parametrize("case", ["h264, short groups", "mpeg4 in avi, B-frames", "h264, long groups, B-frames"])
+def test_threads_do_not_change_frames(clip, case: str) -> None:
+    path, expected = clip(case)
+    video = open_video(path, threads=2)
+    for indices in ([59, 0, 13], [30], [31, 58]):
+        assert np.array_equal(video.read(indices), expected[indices])
+
+
+def test_no_indices_give_no_frames(clip) -> None:
+    video = open_video(clip("h264, short groups")[0])
+    assert video.read([]).shape == (0, 64, 96, 3)
+    assert video.read([], short_side=32).shape == (0, 32, 48, 3)
