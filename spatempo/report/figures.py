@@ -73,6 +73,17 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def settle(figure: Figure) -> Figure:
+    """Finds the layout and keeps it. Call inside :func:`look`, when all is drawn.
+
+    Two passes: in the first, an axes of fixed proportions shrinks only after the room for its labels was given out.
+    """
+    figure.draw_without_rendering()
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
 def svg(figure: Figure, label: str, prefix: str) -> str:
     """An inline ``<svg>`` that scales with its box.
 

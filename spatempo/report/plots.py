@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from spatempo.report.figures import GRID, INK, LIGHT, MUTED, WIDE, color, look, new_figure
+from spatempo.report.figures import GRID, INK, LIGHT, MUTED, WIDE, color, look, new_figure, settle
 
 Numbers = Mapping[str, float | None]
 
@@ -44,7 +44,7 @@ def accuracy_bars(
             for m, model in enumerate(models):
                 value = values[model].get(group)
                 if value is not None:
-                    _bar(axes, g * step + m, float(value), model, color(m), narrow)
+                    _bar(axes, g * step + m, float(value), _short(model, 22), color(m), narrow)
         _group_names(axes, groups, notes or {}, step, len(models), narrow)
         lines = dict.fromkeys(groups, chance) if isinstance(chance, int | float) else dict(chance or {})
         _chance_lines(axes, [lines.get(g) for g in groups], step, len(models), chance_label, through=not narrow)
@@ -55,7 +55,7 @@ def accuracy_bars(
         axes.set_axisbelow(True)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(length=0)
-    return figure
+        return settle(figure)
 
 
 def confusion_matrix(
@@ -111,8 +111,8 @@ def confusion_matrix(
         axes.spines[:].set_color(GRID)
         axes.set_xlabel("answer", fontsize=9)
         if title:
-            axes.set_title(title, fontsize=11, fontweight="bold", color=INK)
-    return figure
+            axes.set_title(_short(title, 36), fontsize=11, fontweight="bold", color=INK)
+        return settle(figure)
 
 
 def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], *, width: float = WIDE) -> Figure:
@@ -136,8 +136,17 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], 
                 values = np.array([np.nan if v is None else v for v in curve.get(quantity, [])], float)
                 epochs = np.asarray(curve.get("epoch", range(1, len(values) + 1)), float)[: len(values)]
                 style = ("-", "--", "-.", ":")[m % 4]  # not by colour alone
-                axes.plot(epochs, values, style, color=color(m), linewidth=2, label=model, marker="o", markersize=2.5)
-            axes.set_title(quantity, loc="left", fontsize=10, fontweight="bold", color=INK)
+                axes.plot(
+                    epochs,
+                    values,
+                    style,
+                    color=color(m),
+                    linewidth=2,
+                    label=_short(model, 22),
+                    marker="o",
+                    markersize=2.5,
+                )
+            axes.set_title(_short(quantity, 36), loc="left", fontsize=10, fontweight="bold", color=INK)
             axes.set_xlabel("epoch", fontsize=9)
             axes.grid(color=GRID, linewidth=0.8)
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -145,7 +154,7 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], 
             if "top" in quantity or "accuracy" in quantity:
                 axes.set_ylim(0, 1.03)
         grid[0].legend(frameon=False, fontsize=9)
-    return figure
+        return settle(figure)
 
 
 def grouped_order(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[list[int], list[tuple[int, int]]]:
@@ -194,17 +203,20 @@ def _group_names(
     if narrow:
         axes.set_yticks([])
         for g, group in enumerate(groups):
-            text = axes.text(0, g * step - 0.52, group, fontsize=9.5, fontweight="bold", va="bottom", color=INK)
+            text = axes.text(
+                0, g * step - 0.52, _short(group, 36), fontsize=9.5, fontweight="bold", va="bottom", color=INK
+            )
             if group in notes:
                 beside = {"xycoords": text, "xytext": (5, 0), "textcoords": "offset points"}
-                axes.annotate(notes[group], (1, 0), fontsize=8.5, color=MUTED, va="bottom", ha="left", **beside)
+                note = _short(notes[group], 46 - min(len(group), 36))
+                axes.annotate(note, (1, 0), fontsize=8.5, color=MUTED, va="bottom", ha="left", **beside)
         return
     middles = [g * step + (bars - 1) / 2 for g in range(len(groups))]
-    axes.set_yticks(middles, [f"{g}\n" if g in notes else g for g in groups], fontsize=11, fontweight="bold")
+    axes.set_yticks(middles, [_short(g, 30) + "\n" * (g in notes) for g in groups], fontsize=11, fontweight="bold")
     for y, group in zip(middles, groups, strict=True):
         if group in notes:
             axes.annotate(
-                notes[group],
+                _short(notes[group], 36),
                 (0, y),
                 xycoords=("axes fraction", "data"),
                 xytext=(-4, -3),
@@ -229,5 +241,5 @@ def _chance_lines(axes: Axes, at: Sequence[float | None], step: float, bars: int
         axes.text(value, end, label, ha="center", va="top", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _short(name: str, most: int = 24) -> str:
+def _short(name: str, most: int = 28) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
