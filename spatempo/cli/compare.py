@@ -53,7 +53,7 @@ class Options:
     device: str = "auto"
     """auto, cpu, cuda, mps."""
     workers: Count = None
-    """processes that decode videos; 0 decodes in this one."""
+    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     cache: bool = False
     """keep decoded frames, for small data on small machines."""
     out: str = "runs/compare"

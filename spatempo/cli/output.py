@@ -64,16 +64,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_row(*(_cell(value) for value in row))
     width = None if sys.stdout.isatty() else _PIPED_WIDTH
     # a class called "[red]" or ":smile:" is printed as such
-    Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False).print(table)
+    console = Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        print(line.rstrip())
 
 
 def print_unreadable(unreadable: Sequence[Mapping[str, object]]) -> None:
     """Lists videos that cannot be read, one line each with the reason; nothing when there are none."""
     if unreadable:
-        videos = "video" if len(unreadable) == 1 else "videos"
-        print(f"{len(unreadable)} {videos} cannot be read:")
+        print(f"{counted(len(unreadable), 'video')} cannot be read:")
         for entry in unreadable:
             print(f"  {entry['path']}: {entry['reason']}")
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 video``, ``2 videos``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def count(value: float | None) -> str | None:

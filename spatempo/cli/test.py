@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatempo.cli.flags import Checkpoint, Count, Data, Text
-from spatempo.cli.output import percent, print_table, print_unreadable
+from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
 
 
@@ -29,10 +29,10 @@ class Options:
     """clips in time of every video."""
     crops: Count = None
     """crops in space of every clip: 1 (centre) or 3 (left, centre, right)."""
-    batch_size: Count = None
-    """videos scored at a time."""
+    batch_size: int = 16
+    """views scored at a time."""
     workers: Count = None
-    """processes that decode videos; 0 decodes in this one."""
+    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     json: bool = False
@@ -50,29 +50,30 @@ def run(options: Options) -> dict[str, Any]:
             f"--protocol {options.protocol} already says how many clips and crops: drop --clips and --crops"
         )
     from spatempo.evaluation.evaluate import evaluate
+    from spatempo.learning.clips import default_workers
     from spatempo.models.checkpoint import load
 
     model = load(options.checkpoint)
-    given = {"batch_size": options.batch_size, "workers": options.workers}
     result = evaluate(
         model,
         options.data,
         protocol=options.protocol,
         clips=options.clips,
         crops=options.crops,
+        batch_size=options.batch_size,
+        workers=default_workers() if options.workers is None else options.workers,
         device=options.device,
         progress=True,
-        **{name: value for name, value in given.items() if value is not None},
     )
     return result.to_json()
 
 
 def show(document: dict[str, Any]) -> None:
     """Prints the accuracies and the per-class table."""
+    views = f"{counted(document['clips'], 'clip')} x {counted(document['crops'], 'crop')}"
     print(
         f"top-1 {percent(document['top1'])}   top-5 {percent(document['top5'])}   "
-        f"mean class {percent(document['mean_class'])}   "
-        f"({document['n']} videos, {document['clips']} clips x {document['crops']} crops)"
+        f"mean class {percent(document['mean_class'])}   ({counted(document['n'], 'video')}, {views})"
     )
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)

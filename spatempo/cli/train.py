@@ -63,7 +63,7 @@ class Options:
     devices: Count = None
     """how many train together (DDP); all CUDA devices if left out."""
     workers: Count = None
-    """processes that decode videos; 0 decodes in this one."""
+    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     cache: bool = False
     """keep decoded frames, for small data on small machines."""
     max_bad: float = 0.0

@@ -16,6 +16,7 @@ from typing import Any
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.latency import latency_ms
+from spatempo.evaluation.protocols import protocol as protocol_named
 from spatempo.models.checkpoint import load
 from spatempo.models.info import describe
 from spatempo.models.registry import parse_name
@@ -72,6 +73,8 @@ def compare(
     if seeds < 1:
         raise SpatempoError(f"compare: seeds is {seeds}; give at least 1")
     plan = parse_budget(budget)
+    if protocol is not None:
+        protocol_named(protocol)  # an unknown one is told before hours of training
     chosen = {short: _options_of(name, options or {}, named.values()) for short, name in named.items()}
     parts = find_parts(data, val=val, test=test)
     if recipe is not None:

@@ -88,16 +88,17 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
         ranked = sorted(rows, key=lambda row: row["top1"], reverse=True)
         told = ", ".join(f"{row['name']} {100 * row['top1']:.1f} %" for row in ranked)
         return f"Right answers on {rows[0]['n']} test videos: {told}."
-    told = "; ".join(_told(row["name"], row["families"][family]["within_pair"]) for row in rows)
+    shares = {row["name"]: row["families"][family]["within_pair"] for row in rows}
+    told = "; ".join(f"{name} {100 * share:.0f} %{_verdict(share)}" for name, share in shares.items())
     n = rows[0]["families"][family]["n"]
-    return f"Asked whether a movement or its reverse was shown ({n} videos): {told}."
+    return f"Was it the movement, or the same frames backwards? Right answers on {n} videos: {told}."
 
 
-def _told(name: str, share: float) -> str:
-    right = f"{name} is right in {100 * share:.0f} %"
+def _verdict(share: float) -> str:
+    """In words, where the number leaves no doubt."""
     if abs(share - 0.5) <= 0.1:
-        return f"{right}, as a coin would be"
-    return f"{right}, so it sees the order of the frames" if share >= 0.9 else right
+        return " (no better than a coin)"
+    return " (it sees the order of the frames)" if share >= 0.9 else ""
 
 
 def _curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:

@@ -18,6 +18,7 @@ from typing import Any
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.evaluate import evaluate
 from spatempo.evaluation.families import families
+from spatempo.learning.clips import default_workers
 from spatempo.learning.recipe import differences
 from spatempo.learning.state import fingerprint_data, write
 from spatempo.learning.train import TrainResult, train
@@ -152,9 +153,14 @@ class Run:
 
     def _test(self, parts: Parts, trained: TrainResult) -> dict[str, Any]:
         model = load(trained.checkpoint)
-        workers = self.settings.get("workers") or 0
+        workers = self.settings.get("workers")
         result = evaluate(
-            model, parts.test, protocol=self.protocol, device=self.device, workers=workers, progress=not self._quiet
+            model,
+            parts.test,
+            protocol=self.protocol,
+            device=self.device,
+            workers=default_workers() if workers is None else workers,
+            progress=not self.settings.get("quiet"),
         )
         found = {
             **result.to_json(),
@@ -165,10 +171,6 @@ class Run:
         if any(sample.family for sample in parts.test.samples):
             found |= families(result, parts.test)
         return found
-
-    @property
-    def _quiet(self) -> bool:
-        return bool(self.settings.get("quiet"))
 
     def _keep(self, kept: Mapping[str, Any]) -> None:
         write(self.file, json.dumps(kept, indent=1).encode())
