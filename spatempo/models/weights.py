@@ -20,6 +20,7 @@ from torch import Tensor
 from spatempo.errors import SpatempoError
 from spatempo.models.adapters import tsm_official
 from spatempo.models.video_model import VideoModel
+from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 Channels = tuple[float, float, float]
@@ -93,14 +94,14 @@ def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
             if not k.removeprefix("module.").startswith(model.image_classifier)
         }
     head = {k for k in weights if k.startswith("head.")}
-    own = model.state_dict()
-    if any(k not in own or own[k].shape != weights[k].shape for k in head):
+    own = _image_places(model) if adapter is None else {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    if any(k not in own or own[k] != weights[k].shape for k in head):
         weights = {k: v for k, v in weights.items() if k not in head}
         head = set()
     missing = [k for k in own if k not in weights and (head or not k.startswith("head."))]
     missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # files from before torch 0.4.1 have none
     unexpected = [k for k in weights if k not in own]
-    misshaped = [k for k in weights if k in own and own[k].shape != weights[k].shape]
+    misshaped = [k for k in weights if k in own and own[k] != weights[k].shape]
     for what, keys in (("lacks", missing), ("has unknown", unexpected), ("has other shapes for", misshaped)):
         if keys:
             some = ", ".join(k.removeprefix("backbone.") for k in keys[:3]) + (", ..." if len(keys) > 3 else "")
@@ -108,7 +109,33 @@ def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
                 f"{source}: does not fit {model.name}: it {what} {len(keys)} of its weights ({some}); "
                 "is it a file of another network?"
             )
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(_through_operators(model, weights) if adapter is None else weights, strict=False)
+
+
+def _image_places(model: VideoModel) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that image weights must have: the model's own as they were before operators were plugged in.
+
+    Where a replacing operator stands, they are the replaced convolution's; what a keeping operator adds has no image
+    weight and starts as it was made.
+    """
+    places = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    for name, module in model.named_modules():
+        if isinstance(module, TemporalOperator):
+            for key in module.state_dict():
+                places.pop(f"{name}.{key}", None)
+        if isinstance(module, ReplacingOperator):
+            places[f"{name}.weight"] = module.image_shape
+    return places
+
+
+def _through_operators(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Image weights with those of replaced convolutions made into their operators' own."""
+    weights = dict(weights)
+    for name, module in model.named_modules():
+        if isinstance(module, ReplacingOperator):
+            made = module.image_weights(weights.pop(f"{name}.weight"))
+            weights.update({f"{name}.{key}": value for key, value in made.items()})
+    return weights
 
 
 def _is_path(source: str) -> bool:

@@ -56,3 +56,18 @@ class TemporalOperator(nn.Module):
         mixed, kept = self.mix_step(clip, call.past(self.kept_tensors))
         call.keep(kept)
         return mixed.flatten(0, 1)
+
+
+class ReplacingOperator(TemporalOperator):
+    """An operator that stands in the place of a 2D convolution, with parameters of its own.
+
+    It may change channels and size. Image weights reach it through :meth:`image_weights`: a file of the image network
+    is checked against the name and shape that the replaced convolution's weight had, and this says what becomes of it.
+    """
+
+    image_shape: tuple[int, ...]
+    """Shape of the replaced convolution's ``weight``, ``[C_out, C_in / groups, k_h, k_w]``."""
+
+    def image_weights(self, weight: Tensor) -> dict[str, Tensor]:
+        """This module's own parameters and buffers by name, all of them, made of a 2D ``weight``."""
+        raise NotImplementedError

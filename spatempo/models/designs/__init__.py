@@ -1,4 +1,6 @@
 """The designs, one file each: which operator, at which seam, in which blocks. Importing this enters them all."""
 
+from spatempo.models.designs import sth as sth
 from spatempo.models.designs import tsm as tsm
 from spatempo.models.designs import tsn as tsn
+from spatempo.models.designs import vsn as vsn

@@ -1,0 +1,68 @@
+"""STH (Li et al., arXiv 2003.08042): 3x3 convolutions of a ResNet give a share of their channels over to time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from timm.models import resnet
+from torch import nn
+from torchvision.models import resnet as tv_resnet
+
+from spatempo.errors import SpatempoError
+from spatempo.models.blocks import need_sites
+from spatempo.models.design import register_design
+from spatempo.models.seams import replace_module
+from spatempo.operators.call import TimeCall
+from spatempo.operators.sth import Form, Init, Integration
+from spatempo.operators.sth_conv import SthConv2d, SthOptions
+
+# The 3x3 convolutions of a block. In the paper's ResNet-50 it is the middle one of each of the 16 bottlenecks; that a
+# basic block has both of its own replaced is ours, the paper shows none.
+CONVOLUTIONS: dict[type[nn.Module], tuple[str, ...]] = {
+    tv_resnet.BasicBlock: ("conv1", "conv2"),
+    tv_resnet.Bottleneck: ("conv2",),
+    resnet.BasicBlock: ("conv1", "conv2"),
+    resnet.Bottleneck: ("conv2",),
+}
+
+
+@register_design(
+    "sth",
+    source="Li et al., STH: Spatio-Temporal Hybrid Convolution, arXiv 2003.08042, 2020",
+    backbones=("resnet18", "resnet34", "resnet50", "resnet101", "smallresnet"),
+)
+def sth(
+    net: nn.Module,
+    call: TimeCall,
+    source: str,
+    *,
+    p: float | str = 1 / 4,
+    form: Form = "hybrid",
+    integration: Integration = "attention",
+    init: Init = "sum",
+    scale: float = 2.0,
+) -> None:
+    """STH convolutions in the place of every 3x3 one.
+
+    Without image weights they start random; with them, each is made of the 2D convolution that it replaces.
+
+    Args:
+        p: share of the input channels that a filter sees through time, 1/G as a number or as text (``"1/8"``); 0
+            replaces nothing and is the 2D network.
+        form: ``"hybrid"``, every filter sees space and time (the paper's better one), or ``"merge"``, a share p of the
+            filters sees time only, the others space only.
+        integration: how the branches come together: ``"attention"`` (the paper's headline) or ``"sum"``.
+        init: what temporal kernels get of image weights: ``"sum"``, ``"centre"``, ``"inflate"`` or ``"shift"``.
+        scale: factor on attended maps; 1 is the paper's equation, 2 starts at the sum of the branches.
+    """
+    variant = SthOptions(p, form, integration, init, scale)
+    for site in need_sites(net, source):
+        names = CONVOLUTIONS.get(type(site.block))
+        if names is None:
+            raise SpatempoError(
+                f"sth replaces the 3x3 convolutions of ResNet's basic and bottleneck blocks, and {site.name} of "
+                f"{source} is a {type(site.block).__name__}: take a ResNet, for example sth_resnet50"
+            )
+        for name in names if variant.groups else ():
+            where = f"{site.name}.{name}"
+            replace_module(net, where, SthConv2d.like(net.get_submodule(where), call, where, **asdict(variant)))

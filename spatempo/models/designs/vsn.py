@@ -1,0 +1,89 @@
+"""VSN (Ma et al., arXiv 1911.11319): in the last block of each stage, frames and groups of channels change places.
+
+The paper's tables call the other blocks "standard". Its headline figures (Kinetics 73.5, Something-Something-V1 46.6)
+are those of the row that combines the shuffle with a temporal shift, so standard blocks have TSM's shift here. All of
+them do, in ResNet-101 too: the paper's table makes no difference among its 2 + 3 + 22 + 2, while TSM's own code shifts
+every second block of a network that deep (option ``every=2``).
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from timm.models import resnet
+from torch import nn
+from torchvision.models import resnet as tv_resnet
+
+from spatempo.errors import SpatempoError
+from spatempo.models.blocks import Site, need_sites
+from spatempo.models.design import register_design
+from spatempo.models.seams import plug_after, plug_at_conv
+from spatempo.operators.call import TimeCall
+from spatempo.operators.shift import TemporalShift
+from spatempo.operators.shuffle import VideoShuffle
+
+BOTTLENECKS = (tv_resnet.Bottleneck, resnet.Bottleneck)
+BASIC_BLOCKS = (tv_resnet.BasicBlock, resnet.BasicBlock)
+ON_OFF = {"on": True, "off": False, True: True, False: False}
+
+
+@register_design(
+    "vsn",
+    source="Ma, Zhou, Lu, Zhang, Video Shuffle Networks, arXiv 1911.11319, 2019",
+    backbones=("resnet18", "resnet34", "resnet50", "resnet101", "smallresnet"),
+)
+def vsn(
+    net: nn.Module,
+    call: TimeCall,
+    source: str,
+    *,
+    placement: str = "compact",
+    shift: bool | str = "on",
+    blocks: str = "last",
+    shift_div: int = 8,
+    every: int = 1,
+) -> None:
+    """Video shuffle and restore in some blocks, temporal shift in the others.
+
+    T must divide the channels where it is shuffled, so clips have 1, 2, 4, 8, 16, 32 or 64 frames.
+
+    Args:
+        placement: ``"compact"``, round the 3x3 convolution of a bottleneck (the paper's better one), or ``"headtail"``,
+            round the whole residual branch. Frames are restored behind a batch norm, which so always sees the channels
+            of its own convolution. The paper has bottlenecks only; in a basic block compact is round its second
+            convolution.
+        shift: ``"on"`` (the paper's headline) or ``"off"``: temporal shift at the first convolution of other blocks.
+        blocks: which ones of a stage are shuffled: ``"last"`` (as published), ``"first"`` or ``"all"``.
+        shift_div: of the temporal shift, as in TSM.
+        every: shift in every so-manieth block of a stage only.
+    """
+    if placement not in ("compact", "headtail"):
+        raise SpatempoError(f"vsn: placement must be 'compact' or 'headtail', got {placement!r}")
+    if blocks not in ("last", "first", "all"):
+        raise SpatempoError(f"vsn: blocks must be 'last', 'first' or 'all', got {blocks!r}")
+    if not isinstance(shift, bool | str) or shift not in ON_OFF:
+        raise SpatempoError(f"vsn: shift must be 'on' or 'off', got {shift!r}")
+    for _, stage in groupby(need_sites(net, source), lambda site: site.name.rpartition(".")[0]):
+        sites = list(stage)
+        chosen = {"last": sites[-1:], "first": sites[:1], "all": sites}[blocks]
+        for site in sites:
+            if site in chosen:
+                _shuffle_block(site, call, source, placement)
+            elif ON_OFF[shift] and site.position % every == 0:
+                plug_at_conv(site.conv, TemporalShift(call, div=shift_div), site.conv_name)
+
+
+def _shuffle_block(site: Site, call: TimeCall, source: str, placement: str) -> None:
+    block = site.block
+    if not isinstance(block, (*BOTTLENECKS, *BASIC_BLOCKS)):
+        raise SpatempoError(
+            f"vsn shuffles ResNet's basic and bottleneck blocks, and {site.name} of {source} is a "
+            f"{type(block).__name__}: take a ResNet, for example vsn_resnet50"
+        )
+    bottleneck = isinstance(block, BOTTLENECKS)
+    first = "conv1" if placement == "headtail" else "conv2"
+    plug_at_conv(block.get_submodule(first), VideoShuffle(call), f"{site.name}.{first}")
+    if bottleneck and placement == "compact":
+        plug_at_conv(block.conv3, VideoShuffle(call), f"{site.name}.conv3")  # behind bn2 and its ReLU
+    else:
+        plug_after(block.bn3 if bottleneck else block.bn2, VideoShuffle(call))
