@@ -83,8 +83,6 @@ class Keeper(L.Callback):
         learner.first_batch = self.done
         if trainer.is_global_zero:
             self.records.open(self.done // self.plan.recipe.accumulate)
-            if not self.done:
-                self._save_state(trainer, learner)
         if self.done // self.plan.per_epoch > len(self.records.history):  # it was interrupted while it validated
             self._finish_epoch(trainer, learner)
             trainer.should_stop = self._asked_to_stop(trainer)

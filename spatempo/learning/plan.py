@@ -71,4 +71,10 @@ def run_folder(out: str | Path | None, model: str, *, resume: bool, leader: bool
 
 
 def _occupied(folder: Path) -> bool:
-    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    """Whether there is anything to lose: a run that ended before its first state leaves only what is written anew."""
+    if not folder.is_dir():
+        return folder.exists()
+    worthless = {"recipe.json", "logs", "cache"}
+    if not state_file(folder).exists():
+        worthless.add("resume")
+    return any(entry.name not in worthless for entry in folder.iterdir())

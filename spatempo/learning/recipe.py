@@ -11,10 +11,11 @@ The resolved recipe is saved as ``recipe.json`` in the run's folder and inside e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from spatempo.data.flip import direction_flip_map
 from spatempo.errors import SpatempoError
 
 CHOICES = {
@@ -215,19 +216,27 @@ def recipe(base: str | Recipe | Mapping[str, Any] | None = None, *, weights: boo
 
 
 def resolve(
-    recipe: Recipe, *, clips: int, short_side: int | None, weights: bool, devices: int = 1, precision: str = "32"
+    recipe: Recipe,
+    *,
+    clips: int,
+    classes: Sequence[str],
+    short_side: int | None,
+    weights: bool,
+    devices: int = 1,
+    precision: str = "32",
 ) -> Recipe:
     """Fills the open fields of a recipe by the rules its docstring gives.
 
     Args:
         clips: number of training clips.
+        classes: their names, which say whether mirroring changes them.
         short_side: median short side of the videos, pixels; None if unknown.
         weights: whether training starts from given weights.
         devices: how many train together.
         precision: what the device does best, for a recipe that leaves it open.
 
     Raises:
-        SpatempoError: fewer clips than devices.
+        SpatempoError: fewer clips than devices, or a direction among the classes whose mirror image is not.
     """
     if clips < devices:
         raise SpatempoError(f"{clips} training clip(s) for {devices} devices; give at least one clip a device")
@@ -237,6 +246,9 @@ def resolve(
     if lr is None:
         linear = recipe.optimizer == "sgd"
         lr = recipe.base_lr * (batch_size * accumulate * devices / recipe.base_batch if linear else 1)
+    flip = recipe.flip
+    if flip == "auto":
+        flip = "labels" if direction_flip_map(classes) else "plain"
     size = recipe.size or (112 if short_side is not None and short_side < 224 else 224)
     return replace(
         recipe,
@@ -244,6 +256,7 @@ def resolve(
         accumulate=accumulate,
         lr=lr,
         size=size,
+        flip=flip,
         head_lr=recipe.head_lr if weights else 1.0,
         precision=recipe.precision or precision,
     )

@@ -36,7 +36,7 @@ class Records:
     def open(self, step: int) -> None:
         """Starts to write: the recipe of a new run (`step` 0), and curves from the step after `step` on."""
         with naming(self.out / "logs"):
-            self._writer = SummaryWriter(self.out / "logs", purge_step=step + 1 if step else None)
+            self._writer = SummaryWriter(self.out / "logs", purge_step=step + 1 if step else 0)
         if not step:
             write(self.out / "recipe.json", json.dumps(self.recipe, indent=2, ensure_ascii=False).encode())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,9 @@ def load_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SpatempoError(f"{path}: there is no run to resume; start it without resume")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about the pickle protocol of files that are none of ours
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise SpatempoError(f"{path}: cannot be read ({error.strerror})") from error
     except (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as error:

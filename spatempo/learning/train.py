@@ -103,8 +103,7 @@ def train(
         cache: keep decoded frames, for small data on small machines: True beside the run, or a folder.
         max_bad: share of the clips of a data set that may be unreadable; each is named, none is replaced.
         save_every: optimiser steps between two states within an epoch; None: only by time.
-        save_minutes: minutes between two states within an epoch. One is also saved at the start and at every epoch's
-            end.
+        save_minutes: minutes between two states within an epoch. One is also saved at every epoch's end.
         quiet: no progress; unreadable clips are named all the same.
         callbacks: Lightning callbacks of yours. Lightning sees the run as a single epoch.
         **fields: fields of the recipe, such as ``epochs=20, lr=0.02, size=112``; None leaves the recipe's.
@@ -115,7 +114,8 @@ def train(
     Raises:
         SpatempoError: something given cannot be used, too many clips cannot be read, the disk is full, or training
             diverged; the line says what and how to mend it.
-        KeyboardInterrupt: interrupted; the state was saved, and how to go on was printed on stderr.
+        KeyboardInterrupt: interrupted; the state was saved, and how to go on was said on stderr. A second Ctrl-C
+            does not wait for the end of the step and saves nothing.
     """
     _check_arguments(max_bad, save_every, save_minutes, workers)
     leader = rank_zero_only.rank == 0
@@ -129,6 +129,7 @@ def train(
     resolved = resolve(
         asked,
         clips=len(train_clips),
+        classes=train_clips.classes,
         short_side=None if asked.size else median_short_side(train_clips),
         weights=given_weights is not None,
         devices=place.world,

@@ -1,0 +1,73 @@
+"""Properties of the batches of a run: every clip, no clip twice, on any number of devices, from anywhere on."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spatempo.learning.batches import BatchStream, EvalShare
+
+sizes = st.fixed_dictionaries(
+    {
+        "batch_size": st.integers(1, 5),
+        "accumulate": st.integers(1, 3),
+        "epochs": st.integers(1, 3),
+        "seed": st.integers(0, 2**40),
+        "world": st.integers(1, 3),
+    }
+)
+
+
+def whole(clips: int, how: dict[str, int], rank: int = 0, start: int = 0) -> BatchStream:
+    rest = {k: v for k, v in how.items() if k != "batch_size"}
+    return BatchStream(clips, how["batch_size"], rank=rank, start=start, **rest)
+
+
+@settings(max_examples=60, deadline=None)
+@given(how=sizes, extra=st.integers(0, 40), start=st.integers(0, 60))
+def test_stream(how: dict[str, int], extra: int, start: int) -> None:
+    effective = how["batch_size"] * how["accumulate"] * how["world"]
+    clips = effective + extra
+    parts = [list(whole(clips, how, rank)) for rank in range(how["world"])]
+    per_epoch = whole(clips, how).per_epoch
+    assert per_epoch % how["accumulate"] == 0  # whole optimiser steps
+    assert clips - per_epoch * how["batch_size"] * how["world"] < effective  # no more left out than must be
+    for part in parts:
+        assert len(part) == len(whole(clips, how)) == per_epoch * how["epochs"]
+        assert all(len(batch) == how["batch_size"] for batch in part)
+    for epoch in range(how["epochs"]):
+        seen = [
+            index
+            for part in parts
+            for e, index in chain.from_iterable(part[epoch * per_epoch : (epoch + 1) * per_epoch])
+            if e == epoch
+        ]
+        assert len(seen) == len(set(seen)) == per_epoch * how["batch_size"] * how["world"]
+        assert set(seen) <= set(range(clips))
+    for rank, part in enumerate(parts):  # going on is the rest of the same stream
+        rest = whole(clips, how, rank, start)
+        assert list(rest) == part[start:]
+        assert len(rest) == len(part[start:])
+
+
+def test_order_depends_on_seed_and_epoch() -> None:
+    a = BatchStream(50, 50, epochs=2, seed=1)
+    first, second = ([i for _, i in batch] for batch in a)
+    assert first != second
+    assert [i for _, i in next(iter(BatchStream(50, 50, seed=2)))] != first
+    assert list(a) == list(a)
+
+
+def test_too_few_clips() -> None:
+    with pytest.raises(ValueError, match="3 clips"):
+        BatchStream(3, 2, world=2)
+
+
+@given(clips=st.integers(0, 30), world=st.integers(1, 5))
+def test_evaluation_shares_are_a_partition(clips: int, world: int) -> None:
+    shares = [EvalShare(clips, rank=rank, world=world) for rank in range(world)]
+    assert sorted(chain.from_iterable(shares)) == list(range(clips))
+    assert all(len(share) == len(list(share)) for share in shares)

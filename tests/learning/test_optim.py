@@ -1,0 +1,157 @@
+"""Parameter groups, schedules and freezing, against the published rules and torch's own schedule."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.learning.optim import batch_norms, freeze, lr_factor, make_optimizer, make_scheduler, unfreeze
+from spatempo.learning.optim import parameter_groups as groups_of
+from spatempo.learning.recipe import Recipe
+
+
+class Net(nn.Module):
+    """A stem, a block with a bias, a layer norm and a per-channel scale, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.conv2 = nn.Conv2d(4, 4, 1)
+        self.bn2 = nn.BatchNorm2d(4)
+        self.depthwise = nn.Conv2d(4, 4, 1, groups=4, bias=False)  # [4, 1, 1, 1]: a weight all the same
+        self.norm = nn.GroupNorm(1, 4)
+        self.scale = nn.Parameter(torch.ones(4, 1, 1))
+        self.shared = self.conv2
+        self.head = nn.Module()
+        self.head.fc = nn.Linear(4, 2)
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        return list(self.head.parameters())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.bn2(self.conv2(self.bn1(self.conv1(x))))
+        return self.head.fc((self.norm(x) * self.scale).mean((2, 3)))
+
+
+PUBLISHED = Recipe(lr=0.1, weight_decay=5e-4, bias_lr=2, head_lr=5)
+
+
+def test_published_groups() -> None:
+    net = Net()
+    names = {id(p): n for n, p in net.named_parameters()}
+    found = {
+        group["name"]: (sorted(names[id(p)] for p in group["params"]), group["lr"] / 0.1, group["weight_decay"])
+        for group in groups_of(net, PUBLISHED)
+    }
+    assert found == {
+        "weights": (["conv1.weight", "conv2.weight", "depthwise.weight"], 1, 5e-4),
+        "biases": (["conv2.bias"], 2, 0),
+        "norms": (["bn1.bias", "bn1.weight", "bn2.bias", "bn2.weight", "norm.bias", "norm.weight", "scale"], 1, 0),
+        "head weight": (["head.fc.weight"], 5, 5e-4),
+        "head bias": (["head.fc.bias"], 10, 0),
+    }
+
+
+def test_every_parameter_is_in_one_group_of_a_real_model() -> None:
+    from spatempo.models.registry import create_model
+
+    model = create_model("tsm_mobilenet_v2", num_classes=5)
+    grouped = [id(p) for group in groups_of(model, PUBLISHED) for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+
+
+def test_frozen_parameters_are_in_no_group() -> None:
+    net = Net()
+    freeze(net, Recipe(freeze=True))
+    assert [g["name"] for g in groups_of(net, PUBLISHED)] == ["head weight", "head bias"]
+    net.requires_grad_(False)
+    with pytest.raises(SpatempoError, match="frozen"):
+        groups_of(net, PUBLISHED)
+
+
+def test_one_sgd_step_by_hand() -> None:
+    net = Net()
+    optimizer = make_optimizer(net, PUBLISHED)
+    before = {n: p.detach().clone() for n, p in net.named_parameters()}
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    for name, rate, decay in [
+        ("conv1.weight", 0.1, 5e-4),
+        ("conv2.bias", 0.2, 0),
+        ("bn1.weight", 0.1, 0),
+        ("head.fc.weight", 0.5, 5e-4),
+        ("head.fc.bias", 1.0, 0),
+    ]:
+        wanted = before[name] - rate * (1 + decay * before[name])
+        torch.testing.assert_close(net.get_parameter(name).detach(), wanted)
+
+
+def test_adamw() -> None:
+    optimizer = make_optimizer(Net(), Recipe(optimizer="adamw", lr=1e-3, weight_decay=0.05))
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert {g["name"]: g["weight_decay"] for g in optimizer.param_groups}["norms"] == 0
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(40, 0.3), (7, 0.25), (101, 0.1)])
+def test_onecycle_is_torchs(steps: int, warmup: float) -> None:
+    weight = [nn.Parameter(torch.zeros(1))]
+    reference = torch.optim.SGD(weight, lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        reference, max_lr=0.04, total_steps=steps, pct_start=warmup, cycle_momentum=False
+    )
+    for step in range(steps):
+        ours = 0.04 * lr_factor(Recipe(schedule="onecycle", warmup=warmup), step, steps)
+        assert ours == pytest.approx(reference.param_groups[0]["lr"], rel=1e-9)
+        reference.step()
+        if step + 1 < steps:
+            schedule.step()
+
+
+def test_cosine_with_warmup_by_hand() -> None:
+    r = Recipe(schedule="cosine", warmup=0.2)
+    found = [lr_factor(r, step, 10) for step in range(10)]
+    assert found[:3] == pytest.approx([0.1, 0.55, 1.0])
+    assert found[6] == pytest.approx(0.5)  # half-way between steps 2 and 10
+    assert found == [*found[:2], *sorted(found[2:], reverse=True)]
+    assert 0 < found[9] < 0.05
+
+
+def test_step_schedule_drops_where_published() -> None:
+    r = Recipe(schedule="step", warmup=0, steps=(0.4, 0.8), gamma=0.1)
+    per_epoch = 7
+    factors = [lr_factor(r, step, 50 * per_epoch) for step in range(50 * per_epoch)]
+    epochs = [factors[e * per_epoch] for e in range(50)]
+    assert epochs == pytest.approx([1.0] * 20 + [0.1] * 20 + [0.01] * 10)
+    assert factors[20 * per_epoch - 1] == 1.0
+
+
+def test_scheduler_scales_each_group() -> None:
+    optimizer = make_optimizer(Net(), PUBLISHED)
+    scheduler = make_scheduler(optimizer, Recipe(lr=0.1, schedule="step", warmup=0, steps=(0.5,)), 2)
+    optimizer.step()
+    scheduler.step()
+    assert {g["name"]: g["lr"] for g in optimizer.param_groups}["head bias"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(partial_bn=True), Recipe(freeze=True)])
+def test_frozen_norms_do_not_move_and_thaw(recipe: Recipe) -> None:
+    net = Net()
+    keep = freeze(net, recipe)
+    first, second = batch_norms(net)
+    for _ in range(2):
+        net.train()
+        keep()
+        net(torch.randn(8, 3, 5, 5) + 3).sum().backward()
+    assert bool(first.running_mean.any()) is recipe.partial_bn  # the first one learns under partial BN
+    assert not second.running_mean.any()
+    assert second.weight.grad is None
+    assert (first.weight.grad is not None) is recipe.partial_bn
+    unfreeze(net)
+    net(torch.randn(8, 3, 5, 5) + 3).sum().backward()
+    assert first.running_mean.any()
+    assert second.running_mean.any()
+    assert second.weight.grad is not None

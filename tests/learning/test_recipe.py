@@ -1,0 +1,122 @@
+"""Recipes: published numbers, the rules that fill what is open, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from spatempo.errors import SpatempoError
+from spatempo.learning.recipe import RECIPES, Recipe, differences, recipe, resolve
+
+
+def settle(given: Recipe, **facts: object) -> Recipe:
+    return resolve(given, **{"clips": 1000, "classes": ("a", "b"), "short_side": 240, "weights": True, **facts})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "clips", "published"),
+    [
+        # TSM's README and scripts: rate at its batch, epochs, steps, decay, dropout
+        ("tsm-something", 86_017, (0.01, 64, 50, (20, 40), 5e-4, 0.5, False)),
+        ("tsm-kinetics", 240_000, (0.02, 128, 50, (20, 40), 1e-4, 0.5, False)),
+        ("ucf-finetune", 9_537, (0.001, 64, 25, (10, 20), 5e-4, 0.8, True)),
+    ],
+)
+def test_published_recipes(name: str, clips: int, published: tuple[object, ...]) -> None:
+    r = settle(RECIPES[name], clips=clips)
+    steps = tuple(round(share * r.epochs) for share in r.steps)
+    assert (r.lr, r.batch_size, r.epochs, steps, r.weight_decay, r.dropout, r.partial_bn) == published
+    assert (r.optimizer, r.momentum, r.clip_norm, r.schedule, r.gamma) == ("sgd", 0.9, 20, "step", 0.1)
+    assert (r.bias_lr, r.head_lr) == (2, 5)
+    assert r.size == 224
+
+
+def test_default_is_finetune_with_weights_and_scratch_without() -> None:
+    assert recipe(None, weights=True).name == "finetune"
+    assert recipe(None, weights=False).name == "scratch"
+    assert recipe("demo", weights=True, epochs=3, lr=None).epochs == 3
+    assert recipe({"name": "finetune", "epochs": 7}, weights=False).epochs == 7
+
+
+def test_rate_follows_the_effective_batch_for_sgd_only() -> None:
+    r = Recipe(base_lr=0.02, base_batch=128, batch_size=8, accumulate=4)
+    assert settle(r, devices=2).lr == pytest.approx(0.02 * 8 * 4 * 2 / 128)
+    assert settle(Recipe(lr=0.3, batch_size=8)).lr == 0.3
+    assert settle(Recipe(optimizer="adamw", base_lr=2e-3, base_batch=32, batch_size=8)).lr == 2e-3
+
+
+@pytest.mark.parametrize(("short_side", "size"), [(132, 112), (223, 112), (224, 224), (480, 224), (None, 224)])
+def test_size_follows_the_data(short_side: int | None, size: int) -> None:
+    assert settle(Recipe(), short_side=short_side).size == size
+    assert settle(Recipe(size=96), short_side=short_side).size == 96
+
+
+def test_batch_shrinks_to_the_data() -> None:
+    assert settle(Recipe(batch_size=16, accumulate=4), clips=10).batch_size == 10
+    assert settle(Recipe(batch_size=16, accumulate=4), clips=10).accumulate == 1
+    assert settle(Recipe(batch_size=16, accumulate=4), clips=40).accumulate == 2
+    with pytest.raises(SpatempoError, match="1 training clip"):
+        settle(Recipe(), clips=1, devices=2)
+
+
+def test_flip_follows_the_classes() -> None:
+    assert settle(Recipe(flip="auto")).flip == "plain"
+    assert settle(Recipe(flip="auto"), classes=("turn left", "turn right", "wave")).flip == "labels"
+    assert settle(Recipe(flip="plain"), classes=("a", "b")).flip == "plain"
+    with pytest.raises(SpatempoError, match="turn left"):
+        settle(Recipe(flip="auto"), classes=("turn left", "wave"))
+
+
+def test_a_head_is_new_only_beside_given_weights() -> None:
+    assert settle(RECIPES["tsm-something"], weights=True).head_lr == 5
+    assert settle(RECIPES["tsm-something"], weights=False).head_lr == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("batch_size", True),
+        ("lr", 0),
+        ("lr", float("nan")),
+        ("dropout", 1.0),
+        ("optimizer", "lion"),
+        ("precision", "fp8"),
+        ("flip", "sideways"),
+        ("steps", (0.5, 1.5)),
+        ("size", 0),
+        ("seed", -1),
+        ("ema", 1),
+        ("weight_decay", -1e-4),
+    ],
+)
+def test_bad_values_name_the_field(field: str, value: object) -> None:
+    with pytest.raises(SpatempoError, match=f"recipe: {field} is") as caught:
+        Recipe(**{field: value})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_are_errors() -> None:
+    with pytest.raises(SpatempoError, match="learning_rate"):
+        recipe(None, weights=True, learning_rate=0.1)
+    with pytest.raises(SpatempoError, match="tsm-something"):
+        recipe("tsm", weights=True)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_round_trip_through_json(name: str) -> None:
+    assert RECIPES[name].name == name
+    assert Recipe.from_dict(json.loads(json.dumps(RECIPES[name].to_dict()))) == RECIPES[name]
+
+
+def test_differences_are_named() -> None:
+    assert differences({"lr": 1, "a": 2}, {"lr": 3, "a": 2, "b": None}) == ["lr was 1, now 3"]
+
+
+def test_recipes_load_without_torch() -> None:
+    code = "import spatempo.learning.recipe, sys; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,259 @@
+"""A run that was cut off and resumed ends where the run that was not cut off ends, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_runs import TINY  # pyright: ignore[reportMissingImports]
+
+from spatempo.errors import SpatempoError
+from spatempo.learning.state import load_state
+from spatempo.learning.train import TrainResult, train
+
+# 5 steps (of 4 clips) an epoch, 2 epochs; dropout and flips, so that chance has its say
+HOW: dict[str, Any] = {**TINY, "flip": "plain", "dropout": 0.5}
+
+
+class Crash(L.Callback):
+    """Dies after a number of batches of this process, like a kill between two steps: nothing is saved at the end."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self.after -= 1
+        if not self.after:
+            raise RuntimeError("killed")
+
+
+class Interrupt(Crash):
+    """Presses Ctrl-C."""
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        self.after -= 1
+        if not self.after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        pass
+
+
+def run(clips: Path, out: Path, **how: Any) -> TrainResult:
+    return train(clips / "train.csv", val=clips / "val.csv", out=out, **{**HOW, **how})
+
+
+def outcome(out: Path) -> dict[str, Any]:
+    """All that must not depend on a kill: weights, optimiser, average, history, both checkpoints."""
+    state = load_state(out / "resume" / "state.pt")
+    history = [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_s")} for row in state["history"]]
+    keep = ("done", "model", "optimizer", "scheduler", "ema", "best")
+    files = {name: load_file(out / name / "model.safetensors") for name in ("best", "last")}
+    return {**{k: state[k] for k in keep}, "history": history, **files}
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}/{i}")
+    else:
+        assert a == b, where
+
+
+@pytest.fixture(scope="module")
+def unbroken(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("unbroken")
+    run(clips, out)
+    return outcome(out)
+
+
+def test_chance_has_its_say(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
+    """Without this every comparison below could pass by accident."""
+    run(clips, tmp_path, dropout=0.0)
+    key = "head.fc.weight"
+    assert not torch.equal(outcome(tmp_path)["model"][key], unbroken["model"][key])
+
+
+def test_repeats(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(99)  # what the caller's generator is at must not matter
+    run(clips, tmp_path)
+    assert_same(outcome(tmp_path), unbroken)
+
+
+@pytest.mark.parametrize("after", [1, 4, 5, 8])
+def test_cut_off_anywhere(clips: Path, unbroken: dict[str, Any], tmp_path: Path, after: int) -> None:
+    """The last state lies up to one step back (every 2), at an epoch's end none; before the first there is none."""
+    with pytest.raises(RuntimeError, match="killed"):
+        run(clips, tmp_path, save_every=2, callbacks=[Crash(after)])
+    result = run(clips, tmp_path, save_every=2, resume=after > 1)
+    assert_same(outcome(tmp_path), unbroken)
+    assert [row["epoch"] for row in result.history] == [1, 2]
+
+
+CONFIGURATIONS = {
+    "sgd, accumulating": {"recipe": "finetune", "batch_size": 2, "accumulate": 2, "lr": 0.01},
+    "average, partial norms": {"recipe": "finetune", "ema": 0.9, "partial_bn": True, "lr": 0.01},
+    "frozen, smoothing": {"freeze": True, "label_smoothing": 0.1, "schedule": "step", "color": 0.2},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_cut_off_twice_whatever_the_recipe(clips: Path, tmp_path: Path, name: str) -> None:
+    how = CONFIGURATIONS[name]
+    run(clips, tmp_path / "unbroken", **how)
+    out = tmp_path / "broken"
+    per_epoch = 5 * how.get("accumulate", 1)
+    with pytest.raises(RuntimeError, match="killed"):
+        run(clips, out, save_every=2, callbacks=[Crash(per_epoch - 1)], **how)
+    with pytest.raises(RuntimeError, match="killed"):
+        run(clips, out, save_every=2, callbacks=[Crash(per_epoch)], resume=True, **how)
+    where = {key: HOW[key] for key in ("model", "workers", "device", "quiet")}
+    train(clips / "train.csv", val=clips / "val.csv", out=out, resume=True, **where)  # settings left out are the run's
+    assert_same(outcome(out), outcome(tmp_path / "unbroken"))
+
+
+def test_interrupt_saves_and_says_how_to_go_on(
+    clips: Path, unbroken: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(clips, tmp_path, callbacks=[Interrupt(7)])
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert load_state(tmp_path / "resume" / "state.pt")["done"] == 7  # nothing done is lost
+    error = capfd.readouterr().err
+    assert "--resume" in error
+    assert str(tmp_path) in error.replace("\n", "")
+    run(clips, tmp_path, resume=True)
+    assert_same(outcome(tmp_path), unbroken)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_interrupted_validation_is_made_up_for(
+    clips: Path, unbroken: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    from spatempo.learning import keeper
+
+    real, calls = keeper.validate, iter(range(1, 99))
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(keeper, "validate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(clips, tmp_path)
+    assert load_state(tmp_path / "resume" / "state.pt")["done"] == 5 * epoch
+    assert len(load_state(tmp_path / "resume" / "state.pt")["history"]) == epoch - 1
+    run(clips, tmp_path, resume=True)
+    assert_same(outcome(tmp_path), unbroken)
+
+
+def test_resuming_a_finished_run_changes_nothing(clips: Path, tmp_path: Path) -> None:
+    first = run(clips, tmp_path)
+    before = outcome(tmp_path)
+    again = run(clips, tmp_path, resume=True)
+    assert (again.top1, again.epochs, again.history) == (first.top1, first.epochs, first.history)
+    assert_same(outcome(tmp_path), before)
+
+
+def test_logs_have_no_gap_and_no_repeat(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="killed"):
+        run(clips, tmp_path, callbacks=[Crash(8)])
+    run(clips, tmp_path, resume=True)
+    rows = (tmp_path / "logs" / "epochs.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2"]
+
+
+def test_other_settings_are_refused(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="killed"):
+        run(clips, tmp_path, callbacks=[Crash(6)])
+    with pytest.raises(SpatempoError, match=r"lr was 0.001, now 0.5"):
+        run(clips, tmp_path, resume=True, lr=0.5)
+    with pytest.raises(SpatempoError, match="validation data was 9 clips, now none"):
+        train(clips / "train.csv", out=tmp_path, resume=True, **HOW)
+    with pytest.raises(SpatempoError, match="tsn_smallresnet"):
+        run(clips, tmp_path, resume=True, model="tsn_smallresnet")
+
+
+def test_nothing_to_resume(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpatempoError, match="no run to resume"):
+        run(clips, tmp_path / "new", resume=True)
+    with pytest.raises(SpatempoError, match="say which run"):
+        train(clips / "train.csv", resume=True, **HOW)
+
+
+SCRIPT = """
+import sys
+
+def main(root, out, kill_after, how):
+    import os, signal
+    import lightning as L
+    import torch
+    from spatempo.learning.train import train
+
+    class Kill(L.Callback):
+        left = int(kill_after)
+        def on_train_batch_end(self, *args):
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.set_num_threads(1)
+    train(root + "/train.csv", val=root + "/val.csv", out=out, save_every=1, callbacks=[Kill()], **eval(how))
+
+if __name__ == "__main__":  # spawned workers import this file, and should not have to load all of that
+    main(*sys.argv[1:])
+"""
+
+
+def kill_and_resume(clips: Path, out: Path, kill_after: int, **how: Any) -> dict[str, Any]:
+    """SIGKILL to a process of its own in the middle of an epoch, then the rest in this one."""
+    how = {**HOW, **how}
+    script = out.with_suffix(".py")
+    script.write_text(SCRIPT, encoding="utf-8")
+    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(how)]
+    done = subprocess.run(words, capture_output=True, timeout=300, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    state = load_state(out / "resume" / "state.pt")
+    assert state["done"] == kill_after - 1  # our callback comes before the one that saves
+    run(clips, out, resume=True, **{k: how[k] for k in ("workers", "start_method") if k in how})
+    return outcome(out)
+
+
+def test_killed_process(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
+    assert_same(kill_and_resume(clips, tmp_path / "run", 8), unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "start_method"), [(1, "spawn"), (2, "spawn"), (2, None)])
+def test_killed_process_with_workers(
+    clips: Path, unbroken: dict[str, Any], tmp_path: Path, workers: int, start_method: str | None
+) -> None:
+    """`unbroken` read its clips without workers: neither they nor the kill may change anything."""
+    found = kill_and_resume(clips, tmp_path / "run", 8, workers=workers, start_method=start_method)
+    assert_same(found, unbroken)
+
+
+@pytest.fixture(autouse=True)
+def _no_litter() -> Iterator[None]:
+    """No test may leave deterministic mode, generators or handlers changed for the next."""
+    before = torch.get_rng_state(), torch.are_deterministic_algorithms_enabled()
+    yield
+    assert torch.are_deterministic_algorithms_enabled() == before[1]

@@ -1,0 +1,285 @@
+"""Training as a user meets it: what it leaves behind, that its numbers agree with `test`, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_runs import COLOURS, TINY, largest_file  # pyright: ignore[reportMissingImports]
+
+from spatempo.data.manifest import load_manifest
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.evaluate import evaluate
+from spatempo.learning.devices import find_place
+from spatempo.learning.state import load_state
+from spatempo.learning.train import train
+from spatempo.models.checkpoint import load
+
+
+def run(clips: Path, out: Path, **how: Any) -> Any:
+    how = {**TINY, "val": clips / "val.csv", **how}
+    return train(clips / "train.csv", out=out, **how)
+
+
+@pytest.fixture(scope="module")
+def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    out = tmp_path_factory.mktemp("run")
+    return out, run(clips, out, epochs=4, ema=0.5, lr=5e-3)
+
+
+def test_learns(trained: tuple[Path, Any]) -> None:
+    _, result = trained
+    assert result.top1 > 0.6  # three colours: chance is 1/3
+    assert result.history[-1]["train_loss"] < result.history[0]["train_loss"]
+    assert (result.epochs, result.top5, len(result.history)) == (4, 1.0, 4)
+
+
+def test_folder(trained: tuple[Path, Any]) -> None:
+    out, result = trained
+    assert result.checkpoint == str(out / "best")
+    assert {p.name for p in out.iterdir()} == {"best", "last", "logs", "recipe.json", "resume"}
+    recipe = json.loads((out / "recipe.json").read_text())
+    assert (recipe["name"], recipe["lr"], recipe["size"], recipe["precision"]) == ("scratch", 5e-3, 16, "32")
+    assert recipe == load(out / "last").recipe == load_state(out / "resume" / "state.pt")["identity"]["recipe"]
+    rows = (out / "logs" / "epochs.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,step,lr,train_loss,train_top1,val_loss,val_top1")
+    assert len(rows) == 5
+    assert list((out / "logs").glob("events.out.tfevents.*"))
+
+
+def test_validation_is_what_test_says(clips: Path, trained: tuple[Path, Any]) -> None:
+    out, result = trained
+    for name in ("best", "last"):
+        model = load(out / name)
+        assert tuple(model.classes or ()) == tuple(sorted(COLOURS))
+        found = evaluate(model, clips / "val.csv")
+        row = result.history[-1]
+        if name == "best":
+            top1 = max(r["val_top1"] for r in result.history)
+            row = min((r for r in result.history if r["val_top1"] == top1), key=lambda r: r["val_loss"])
+            assert (result.top1, result.top5) == (row["val_top1"], row["val_top5"])
+            assert model.metrics["epoch"] == row["epoch"]
+        assert (found.top1, found.top5) == (row["val_top1"], row["val_top5"])
+        scores, labels = torch.from_numpy(found.scores), torch.from_numpy(found.labels)
+        assert torch.nn.functional.cross_entropy(scores, labels).item() == pytest.approx(row["val_loss"], rel=1e-5)
+
+
+def test_averaged_weights_are_what_is_saved(trained: tuple[Path, Any]) -> None:
+    out, _ = trained
+    state = load_state(out / "resume" / "state.pt")
+    saved = load_file(out / "last" / "model.safetensors")
+    key = "head.fc.weight"
+    assert torch.equal(saved[key], state["ema"]["average"][key])
+    assert not torch.equal(saved[key], state["model"][key])
+
+
+def test_without_validation_best_is_last(clips: Path, tmp_path: Path) -> None:
+    result = run(clips, tmp_path, val=None)
+    assert (result.top1, result.top5) == (None, None)
+    best, last = (load_file(tmp_path / name / "model.safetensors") for name in ("best", "last"))
+    assert all(torch.equal(best[k], last[k]) for k in best)
+
+
+def test_validation_split(clips: Path, tmp_path: Path) -> None:
+    result = run(clips, tmp_path, val=None, val_split=0.3, epochs=1)
+    assert result.top1 is not None
+    identity = load_state(tmp_path / "resume" / "state.pt")["identity"]
+    assert identity["train"]["clips"] + identity["val"]["clips"] == 22
+    assert identity["val"]["clips"] == 6  # round(.3 * 8) + round(.3 * 7) + round(.3 * 7)
+
+
+def test_cache_changes_nothing(clips: Path, tmp_path: Path) -> None:
+    a, b = (run(clips, tmp_path / str(cache), cache=cache, epochs=1) for cache in (False, True))
+    assert any((tmp_path / "True" / "cache").rglob("*.npy"))
+    assert a.history[0]["train_loss"] == b.history[0]["train_loss"]
+    assert a.history[0]["val_loss"] == b.history[0]["val_loss"]
+
+
+def test_bf16_trains_and_validates_in_32(clips: Path, tmp_path: Path) -> None:
+    result = run(clips, tmp_path, precision="bf16", epochs=1)
+    assert load(tmp_path / "last").head.fc.weight.dtype == torch.float32
+    found = evaluate(load(tmp_path / "last"), clips / "val.csv")
+    scores, labels = torch.from_numpy(found.scores), torch.from_numpy(found.labels)
+    loss = torch.nn.functional.cross_entropy(scores, labels).item()
+    assert loss == pytest.approx(result.history[0]["val_loss"], rel=1e-6)
+
+
+def test_frozen_backbone_stays(clips: Path, tmp_path: Path) -> None:
+    run(clips, tmp_path, freeze=True, epochs=1, save_every=1)
+    now = load_file(tmp_path / "last" / "model.safetensors")
+    torch.manual_seed(0)  # the recipe's seed
+    from spatempo.models.registry import create_model
+
+    start = create_model("tsm_smallresnet", num_classes=3, dropout=0.2).state_dict()
+    moved = {key for key in start if not torch.equal(start[key], now[key])}
+    assert moved == {"head.fc.weight", "head.fc.bias"}
+
+
+def test_accumulating_is_the_larger_batch(clips: Path, tmp_path: Path) -> None:
+    """Without batch statistics and chance, 2 x 2 clips make the step of 4 clips (up to rounding)."""
+    how = {"partial_bn": False, "freeze": True, "dropout": 0.0, "epochs": 1, "scale": "none", "flip": "none"}
+    run(clips, tmp_path / "a", batch_size=4, **how)
+    run(clips, tmp_path / "b", batch_size=2, accumulate=2, **how)
+    a, b = (load_file(tmp_path / n / "last" / "model.safetensors") for n in "ab")
+    torch.testing.assert_close(a["head.fc.weight"], b["head.fc.weight"], rtol=1e-4, atol=1e-6)
+
+
+# --- how it fails ---
+
+
+def broken(clips: Path, tmp_path: Path, *names: str) -> Path:
+    root = tmp_path / "data"
+    shutil.copytree(clips, root)
+    for name in names:
+        (root / "videos" / name).write_text("this is no video")
+    return root
+
+
+def test_unreadable_video_stops_training_by_default(clips: Path, tmp_path: Path) -> None:
+    root = broken(clips, tmp_path, "clip 3.mp4")
+    with pytest.raises(SpatempoError, match=r"clip 3\.mp4: .*1 of 22 training clips") as caught:
+        run(root, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_unreadable_video_stops_training_from_a_worker_too(clips: Path, tmp_path: Path) -> None:
+    root = broken(clips, tmp_path, "clip 3.mp4")
+    with pytest.raises(SpatempoError, match=r"clip 3\.mp4: .*1 of 22 training clips"):
+        run(root, tmp_path / "run", workers=1)
+
+
+def test_a_share_may_be_bad_and_each_is_named_once(
+    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = broken(clips, tmp_path, "clip 3.mp4", "clip 25.mp4")
+    result = run(root, tmp_path / "run", max_bad=0.12, batch_size=1, epochs=2)  # a batch may be all bad
+    error = capfd.readouterr().err
+    assert error.count("clip 3.mp4") == 1
+    assert error.count("clip 25.mp4") == 1
+    assert load_state(tmp_path / "run" / "resume" / "state.pt")["unreadable"]["training"][0].count("clip 3.mp4") == 1
+    assert result.epochs == 2
+    found = evaluate(load(tmp_path / "run" / "last"), root / "val.csv")
+    assert (found.n, found.top1) == (8, result.history[-1]["val_top1"])
+
+
+def test_bad_validation_clip_stops_too(clips: Path, tmp_path: Path) -> None:
+    root = broken(clips, tmp_path, "clip 25.mp4")
+    with pytest.raises(SpatempoError, match=r"clip 25\.mp4: .*1 of 9 validation clips"):
+        run(root, tmp_path / "run", max_bad=0.1)
+
+
+def test_divergence_is_one_line_and_spoils_no_state(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpatempoError, match="no longer a finite number"):
+        run(clips, tmp_path, recipe="finetune", lr=1e30, clip_norm=0, warmup=0.0, schedule="step", save_every=1)
+    weights = load_state(tmp_path / "resume" / "state.pt")["model"]
+    assert weights["head.fc.bias"].isfinite().all()
+
+
+@pytest.mark.parametrize("victim", ["resume/state.pt", "model.safetensors"])
+def test_full_disk_is_one_line_and_the_checkpoint_before_loads(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    run(clips, tmp_path, epochs=2, callbacks=[Stop(7)])
+    before = load_state(tmp_path / "resume" / "state.pt")
+    size = (tmp_path / "last" / "model.safetensors").stat().st_size
+    if victim == "model.safetensors":  # smaller than the state: let that one pass
+        from spatempo.learning import keeper
+
+        monkeypatch.setattr(keeper, "save_state", lambda *args: None)
+        size -= 10
+    with largest_file(size), pytest.raises(SpatempoError, match="could not be written") as caught:
+        run(clips, tmp_path, resume=True)
+    assert victim in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert load(tmp_path / "best").metrics["epoch"] == 1 or victim == "resume/state.pt"
+    assert load_state(tmp_path / "resume" / "state.pt")["done"] == before["done"]
+    monkeypatch.undo()
+    assert run(clips, tmp_path, resume=True).epochs == 2
+
+
+class Stop(L.Callback):
+    """Ends Lightning's run early, as a time limit of the user's would."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        self.after -= 1
+        trainer.should_stop = self.after <= 0
+
+
+def test_occupied_folder_is_refused(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(SpatempoError, match="is not empty"):
+        run(clips, tmp_path)
+    file = tmp_path / "thesis.txt"
+    with pytest.raises(SpatempoError, match="is a file"):
+        run(clips, file)
+    assert file.read_text() == "mine"
+
+
+def test_default_folder_is_a_new_one(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = load_manifest(clips / "train.csv")
+    names = [train(manifest, **{**TINY, "epochs": 1}).checkpoint for _ in range(2)]
+    assert names == [str(Path("runs/tsm_smallresnet/best")), str(Path("runs/tsm_smallresnet-2/best"))]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"max_bad": 2}, "max_bad is 2"),
+        ({"save_every": 0}, "save_every is 0"),
+        ({"workers": -1}, "workers is -1"),
+        ({"device": "tpu"}, "'tpu' is not known"),
+        ({"precision": "16"}, "16 needs CUDA"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"learning_rate": 1}, "no field learning_rate"),
+        ({"options": {"shift": 3}}, "shift"),
+        ({"model": "tsm_resnet51"}, "resnet51"),
+        ({"weights": "no/such/file.pth"}, "no/such/file.pth"),
+        ({"recipe": "best"}, "recipe 'best' is not known"),
+    ],
+)
+def test_bad_arguments_leave_nothing_behind(clips: Path, tmp_path: Path, how: dict[str, Any], words: str) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(SpatempoError, match=words) as caught:
+        run(clips, out, **how)
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
+
+
+def test_directions_are_never_mirrored_under_their_old_names(clips: Path, tmp_path: Path) -> None:
+    root = tmp_path / "directed"
+    shutil.copytree(clips, root)
+    for name in ("train.csv", "val.csv"):
+        text = (root / name).read_text().replace("red", "swipe left").replace("green", "swipe right")
+        (root / name).write_text(text)
+    with pytest.raises(SpatempoError, match="mirrored 'swipe left' is another class"):
+        run(root, tmp_path / "a", flip="plain")
+    run(root, tmp_path / "b", flip="auto", epochs=1)
+    assert json.loads((tmp_path / "b" / "recipe.json").read_text())["flip"] == "labels"
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert (find_place("auto").device, find_place("auto").precision, find_place("cpu", 2).world) == ("cpu", "32", 2)
+    with pytest.raises(SpatempoError, match="not available"):
+        find_place("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    assert (find_place("auto").world, find_place("auto").precision) == (2, "16")
+    assert find_place("auto").trainer_arguments("16")["strategy"] == "ddp"
+    with pytest.raises(SpatempoError, match="3 cuda devices asked for, 2 available"):
+        find_place("cuda", 3)
+    with pytest.raises(SpatempoError, match="bf16"):
+        find_place("cuda").check_precision("bf16")

@@ -1,0 +1,101 @@
+"""The training state's file: whole or not at all, plain values only, and not for another run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import largest_file  # pyright: ignore[reportMissingImports]
+
+from spatempo.data.manifest import Manifest, Sample
+from spatempo.errors import SpatempoError
+from spatempo.learning.state import check_same_run, fingerprint_data, load_state, save_state
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "resume" / "state.pt"
+    save_state({"done": 3, "weights": {"a": torch.arange(4.0)}, "best": None, "history": [{"x": 0.5}]}, path)
+    state = load_state(path)
+    assert torch.equal(state["weights"]["a"], torch.arange(4.0))
+    assert (state["done"], state["best"], state["history"]) == (3, None, [{"x": 0.5}])
+    assert os.listdir(path.parent) == ["state.pt"]
+
+
+def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state({"done": 1}, path)
+    with (
+        largest_file(10_000),
+        pytest.raises(SpatempoError, match=r"state\.pt: could not be written \(File too large\)"),
+    ):
+        save_state({"done": 2, "weights": torch.zeros(100_000)}, path)
+    assert load_state(path)["done"] == 1
+    assert os.listdir(tmp_path) == ["state.pt"]
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("evil",)
+
+
+@pytest.mark.parametrize("kind", ["cut", "text", "empty", "pickle", "other", "folder"])
+def test_damaged_states_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "state.pt"
+    save_state({"done": 1, "weights": torch.zeros(1000)}, path)
+    if kind == "cut":
+        path.write_bytes(path.read_bytes()[:-900])
+    elif kind == "folder":
+        path.unlink()
+        path.mkdir()
+    elif kind == "pickle":
+        torch.save({"format": 1, "done": Evil()}, path)
+    elif kind == "other":
+        torch.save({"format": 99}, path)
+    else:
+        path.write_bytes(b"" if kind == "empty" else b"not a state")
+    with pytest.raises(SpatempoError, match=r"state\.pt: ") as caught:
+        load_state(path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_bare_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("state.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(SpatempoError):
+        load_state(Path("state.pt"))
+    assert not Path("evil").exists()
+
+
+def test_data_is_told_apart() -> None:
+    def manifest(root: str, *clips: tuple[str, int]) -> Manifest:
+        samples = tuple(Sample(f"{root}/{name}", label) for name, label in clips)
+        return Manifest("x", Path(root), samples, ("a", "b"))
+
+    base = fingerprint_data(manifest("/r", ("1", 0), ("2", 1)))
+    assert fingerprint_data(manifest("/elsewhere", ("1", 0), ("2", 1))) == base  # the folder may move
+    assert fingerprint_data(manifest("/r", ("1", 0), ("2", 0))) != base
+    assert fingerprint_data(manifest("/r", ("2", 1), ("1", 0))) != base  # an index stands for a clip
+    assert fingerprint_data(manifest("/r", ("1", 0))) != base
+    assert fingerprint_data(None) is None
+
+
+def test_another_run_is_refused_by_name() -> None:
+    run = {"model": "tsm_x", "train": {"clips": 5, "digest": "a"}, "val": None, "recipe": {"lr": 0.1}, "devices": 1}
+    path = Path("state.pt")
+    check_same_run(run, {**run}, path)
+    for change, words in [
+        ({"model": "tsn_x"}, "model was 'tsm_x', now 'tsn_x'"),
+        ({"train": {"clips": 6, "digest": "b"}}, "training data was 5 clips, now 6 clips"),
+        ({"train": {"clips": 5, "digest": "b"}}, "as many, but other paths or labels"),
+        ({"val": {"clips": 2, "digest": "c"}}, "validation data was none, now 2 clips"),
+        ({"recipe": {"lr": 0.2}}, "lr was 0.1, now 0.2"),
+        ({"devices": 2}, "devices was 1, now 2"),
+    ]:
+        with pytest.raises(SpatempoError, match="another run") as caught:
+            check_same_run(run, {**run, **change}, path)
+        assert words in str(caught.value)
