@@ -106,3 +106,10 @@ def test_nothing_to_split_off():
         split(manifest([0, 0, 1, 1], [0, 0, 0, 0]), 0.5)
     with pytest.raises(SpatempoError, match="no validation part"):
         split(manifest([0, 1, 2]), 0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_large_groups_are_placed_first(seed):
+    """10 clips in groups of 4, 3 and 3: the 4 asked for are there in one group, but not once a 3 is taken."""
+    _, val = split(manifest([0] * 10, [0] * 4 + [1] * 3 + [2] * 3), 0.4, seed)
+    assert [s.group for s in val.samples] == ["g0"] * 4
