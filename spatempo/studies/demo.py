@@ -17,14 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spatempo.data.generated.make import make
-from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.predict import predict
-from spatempo.learning.progress import clock
-from spatempo.models.checkpoint import load
-from spatempo.studies.compare import compare
-from spatempo.studies.page import headline, sentence
+
+# Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
+# first, for which it should not have to load torch.
 
 MODELS = {"tsn": "tsn_smallresnet", "tsm": "tsm_smallresnet"}
 BUDGET = "epochs=8"
@@ -45,6 +41,9 @@ def demo(
     Returns:
         The rows of `compare`.
     """
+    from spatempo.data.generated.make import make
+    from spatempo.studies.compare import compare
+
     data = make(Path(out) / "data", preset=preset, progress=True)
     return compare(
         str(data["root"]), MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings
@@ -53,6 +52,12 @@ def demo(
 
 def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
     """Prints the table, what it says, and what the trained TSM makes of one test video."""
+    from spatempo.data.manifest import load_manifest
+    from spatempo.evaluation.predict import predict
+    from spatempo.learning.progress import clock
+    from spatempo.models.checkpoint import load
+    from spatempo.studies.page import headline, sentence
+
     families = list(rows[0]["families"])
     line = "{:<6}" + "{:>12}" * (len(families) + 1) + "{:>10}{:>10}{:>12}{:>12}"
     print()
@@ -94,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("demo: interrupted; start it again to go on", file=sys.stderr)
         return 130
-    print(f"\nall of it took {clock(time.monotonic() - begun)}")
+    minutes, seconds = divmod(round(time.monotonic() - begun), 60)
+    print(f"\nall of it took {minutes}:{seconds:02d} minutes")
     return 0
 
 

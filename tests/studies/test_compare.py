@@ -1,0 +1,261 @@
+"""Comparisons: what is trained on and tested on, what a budget buys, and that a cut-off comparison goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spatempo.data.generated.make import make
+from spatempo.data.manifest import Manifest, Sample
+from spatempo.errors import SpatempoError
+from spatempo.studies import strips
+from spatempo.studies.budget import Budget, parse_budget
+from spatempo.studies.compare import compare, mean_tree
+from spatempo.studies.page import headline, sentence
+from spatempo.studies.parts import find_parts
+from spatempo.studies.strips import choose_strips
+
+SMALL = {"recipe": "demo", "size": 32, "frames": 4, "batch_size": 6, "workers": 0, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    make(folder, preset="tiny", workers=1)
+    return folder
+
+
+# --- budget
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("epochs=12", Budget(epochs=12)),
+        ("12", Budget(epochs=12)),
+        (3, Budget(epochs=3)),
+        (" minutes = 2.5 ", Budget(minutes=2.5)),
+        (Budget(minutes=1), Budget(minutes=1)),
+    ],
+)
+def test_budgets(text, budget):
+    assert parse_budget(text) == budget
+    assert parse_budget(str(budget)) == budget
+
+
+@pytest.mark.parametrize("text", ["", "epochs", "epochs=", "epochs=0", "epochs=1.5", "minutes=-1", "hours=2", "2.5", 0])
+def test_bad_budgets(text):
+    with pytest.raises(SpatempoError, match="epochs=N"):
+        parse_budget(text)
+
+
+@given(st.floats(0.01, 100), st.floats(0.01, 1000))
+def test_minutes_are_never_exceeded_but_for_one_epoch(minutes, seconds):
+    epochs = Budget(minutes=minutes).epochs_at(seconds)
+    assert epochs == 1 or epochs * seconds <= 60 * minutes
+    assert (epochs + 1) * seconds > 60 * minutes * (1 - 1e-9)
+
+
+# --- parts
+
+
+def test_a_folder_of_the_generated_data_brings_its_parts(data):
+    parts = find_parts(data)
+    assert (len(parts.train), len(parts.val or ()), len(parts.test)) == (18, 6, 12)
+    assert parts.test.classes == parts.train.classes
+    assert "best epoch" in parts.note
+
+
+def test_validation_clips_do_not_choose_and_judge(data):
+    parts = find_parts(data / "train.csv", val=str(data / "val.csv"))
+    assert parts.val is None
+    assert len(parts.test) == 6
+    assert "last epoch" in parts.note
+
+
+def test_without_test_data_a_fifth_is_held_out_and_groups_stay_whole(data):
+    parts = find_parts(data / "train.csv")
+    assert parts.val is None
+    assert len(parts.train) + len(parts.test) == 18
+    assert {sample.label for sample in parts.test.samples} == set(range(6))
+    # a clip and its reversal hold the same frames: they may not lie on both sides
+    assert not {s.group for s in parts.train.samples} & {s.group for s in parts.test.samples}
+
+
+def test_testing_on_what_was_trained_on_is_refused(data):
+    with pytest.raises(SpatempoError, match=r"18 of its clips are trained on too.*move_right_00000"):
+        find_parts(data / "train.csv", test=str(data / "train.csv"))
+
+
+# --- numbers
+
+
+def test_means_over_seeds():
+    trees = [{"a": {"n": 4, "x": 0.5, "name": "p", "none": None}, "l": ["u"]} for _ in range(2)]
+    trees[1]["a"]["x"] = 1.0
+    assert mean_tree(trees) == {"a": {"n": 4, "x": 0.75, "name": "p", "none": None}, "l": ["u"]}
+    assert mean_tree([{"x": None}, {"x": 1.0}]) == {"x": None}
+
+
+def row(name: str, share: float, top1: float = 0.5) -> dict:
+    families = {
+        "control": {"n": 400, "within_pair": None, "accuracy": 1.0},
+        "direction": {"n": 100, "within_pair": share, "accuracy": share},
+        "order": {"n": 20, "within_pair": 0.5, "accuracy": 0.5},
+    }
+    return {"name": name, "top1": top1, "n": 520, "families": families}
+
+
+def test_the_sentence_says_what_the_numbers_say():
+    rows = [row("tsn", 0.51), row("tsm", 0.97), row("half", 0.75)]
+    assert headline(rows) == "direction"
+    assert sentence(rows) == (
+        "Was it the movement, or the same frames backwards? Right answers on 100 videos: tsn 51 % (no better than a "
+        "coin); tsm 97 % (it sees the order of the frames); half 75 %."
+    )
+
+
+def test_the_sentence_without_families():
+    rows = [{"name": "a", "top1": 0.5, "n": 9}, {"name": "b", "top1": 0.75, "n": 9}]
+    assert headline(rows) is None
+    assert sentence(rows) == "Right answers on 9 test videos: b 75.0 %, a 50.0 %."
+
+
+# --- strips
+
+
+def test_strips_are_those_on_which_designs_part(monkeypatch, tmp_path):
+    """Pairs p (clips and reversals 0-3) and q (4-5), and class 4 (video 6); the second design errs only on 6."""
+    samples = [
+        *(Sample(f"p{i}", i % 2, group=f"g{i // 2}", family="direction", pair="p") for i in range(4)),
+        *(Sample(f"q{i}", 2 + i, group="h", family="order", pair="q") for i in range(2)),
+        Sample("c0", 4, family="control"),
+    ]
+    manifest = Manifest("m", tmp_path, tuple(samples), ("a", "b", "c", "d", "e"))
+    truth = [sample.label for sample in samples]
+    indices = list(range(7))
+    blind = {"answers": [0, 1, 0, 0, 2, 3, 4], "indices": indices, "top1": 0.8}
+    seeing = {"answers": [*truth[:6], 0], "indices": indices, "top1": 0.9}
+
+    class Frames:
+        frames = 24
+
+        def __init__(self, path, template=None):
+            self.path = path
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read(self, chosen, short_side):
+            assert list(chosen) == [1, 4, 7, 10, 13, 16, 19, 22]  # the centre rule: floor(3 k + 1.5)
+            return np.zeros((8, 4, 4, 3), np.uint8)
+
+    monkeypatch.setattr(strips, "open_video", Frames)
+    chosen = choose_strips(manifest, {"blind": blind, "seeing": seeing}, frames=8, most=6)
+    # first video 6 (one right, one wrong), then of the pair p the group on which they part, then the other pair
+    assert [strip.truth for strip in chosen] == ["e", "a", "b", "c", "d"]
+    parted = next(strip for strip in chosen if strip.truth == "b")
+    assert parted.answers == {"blind": "a", "seeing": "b"}
+    assert {strip.truth: strip.answers["seeing"] for strip in chosen}["e"] == "a"
+
+
+# --- runs
+
+
+class CutOff(L.Callback):
+    """Ctrl-C in the middle of a training."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if batch_idx == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_cut_off_comparison_goes_on_where_it_was(data, tmp_path):
+    models = {"n": "tsn_smallresnet", "m": "tsm_smallresnet"}
+    whole = compare(data, models, budget=2, out=tmp_path / "whole", **SMALL)
+    out = tmp_path / "cut"
+    compare(data, {"n": "tsn_smallresnet"}, budget=2, out=out, **SMALL)
+    finished = (out / "n.json").read_bytes()
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        compare(data, models, budget=2, out=out, callbacks=[CutOff()], **SMALL)
+    assert (out / "m" / "resume" / "state.pt").is_file()
+    assert "result" not in json.loads((out / "m.json").read_text())
+    again = compare(data, models, budget=2, out=out, **SMALL)
+    assert (out / "n.json").read_bytes() == finished
+    same = ("name", "top1", "top5", "params", "macs", "families", "pairs", "confusion", "epochs")
+    assert [[r[key] for key in same] for r in again] == [[r[key] for key in same] for r in whole]
+    weights = [folder / "m" / "best" / "model.safetensors" for folder in (tmp_path / "whole", out)]
+    assert weights[0].stat().st_size == weights[1].stat().st_size
+
+
+def test_minutes_seeds_and_a_moved_folder(data, tmp_path):
+    out = tmp_path / "a"
+    rows = compare(data, ["tsn_smallresnet"], budget="minutes=0.0001", seeds=2, out=out, cache=True, **SMALL)
+    assert rows[0]["epochs"] == 1
+    assert len(rows[0]["top1_seeds"]) == 2
+    assert rows[0]["top1"] == pytest.approx(sum(rows[0]["top1_seeds"]) / 2)
+    assert sum(map(sum, rows[0]["confusion"])) == 2 * 12
+    assert sorted(entry.name for entry in out.iterdir()) == [  # no trial, no cache left behind
+        *("report.html", "tsn_smallresnet", "tsn_smallresnet-seed1", "tsn_smallresnet-seed1.json"),
+        "tsn_smallresnet.json",
+    ]
+    shutil.move(out, tmp_path / "b")
+    moved = compare(
+        data, ["tsn_smallresnet"], budget="minutes=0.0001", seeds=2, out=tmp_path / "b", cache=True, **SMALL
+    )
+    assert moved[0]["checkpoint"] == str(tmp_path / "b" / "tsn_smallresnet" / "best")
+    assert moved[0]["seconds"] == rows[0]["seconds"]  # nothing was trained again
+
+
+def test_a_damaged_record_is_named(data, tmp_path):
+    (tmp_path / "tsn_smallresnet.json").write_text("{")
+    with pytest.raises(SpatempoError, match=r"tsn_smallresnet\.json: is damaged"):
+        compare(data, ["tsn_smallresnet"], budget=1, out=tmp_path, **SMALL)
+
+
+# --- demo
+
+
+def test_demo_is_light_to_import():
+    """Processes that render and decode are spawned and import it first."""
+    code = "import sys, spatempo.studies.demo; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_demo_refuses_in_one_line(capsys, tmp_path):
+    from spatempo.studies.demo import main
+
+    assert main(["--preset", "none", "--out", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("demo: error: there is no preset 'none'")
+    assert captured.err.count("\n") == 1
+
+
+def test_demo(capsys, data, tmp_path, monkeypatch):
+    """All of it, small; the real one takes minutes and is `make demo`."""
+    from spatempo.studies import demo
+
+    shutil.copytree(data, tmp_path / "d" / "data")
+    small = {key: value for key, value in SMALL.items() if key != "recipe"}
+    rows = demo.demo(tmp_path / "d", preset="tiny", budget="epochs=1", **small)
+    demo.show(rows, tmp_path / "d" / "data")
+    text = capsys.readouterr().out
+    assert [r["name"] for r in rows] == ["tsn", "tsm"]
+    for name in ("tsn", "tsm"):
+        assert (tmp_path / "d" / name / "best" / "model.safetensors").is_file()
+    assert Path(rows[0]["report"]).name == "report.html"
+    assert sentence(rows) in text
+    assert f"$ spatempo predict {tmp_path / 'd' / 'tsm' / 'best'}" in text
+    assert rows[0]["families"]["direction"]["within_pair"] == 0.5  # TSN: exactly, by construction
