@@ -21,7 +21,6 @@ from av.video.stream import VideoStream
 # frames), and everything never tried.
 _ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1"}
 UNKNOWN = np.iinfo(np.int64).min  # a decoding time that the container does not give
-_PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,6 @@ def index_packets(container: InputContainer, stream: VideoStream) -> PacketIndex
     name = codec.codec.canonical_name
     if name not in _ONE_FRAME_A_PACKET:
         return f"packets of {name} are not frames one for one"
-    if getattr(codec, "field_order", 0) not in _PROGRESSIVE_OR_UNKNOWN:
-        return "interlaced"
 
     pts, dts, shown, key, spare = [], [], [], [], []
     try:

@@ -102,6 +102,8 @@ class PyAVReader:
             self._decoder.by_index(index, np.zeros(1, np.int64), lambda _, frame: first.append(frame))
         except IndexIsWrong as wrong:
             return self._learn_by_decoding(str(wrong))
+        if first[0].interlaced_frame:  # the two fields of a frame may be two packets
+            return self._learn_by_decoding("interlaced")
         return Facts.of(stream, first[0], index.pts[index.packet].tolist(), index, None)
 
     def _learn_by_decoding(self, distrust: str) -> Facts:
