@@ -39,7 +39,7 @@ def test_every_file_is_read_right(path: Path) -> None:
         shape = (video.frames, video.height, video.width)
         assert shape == expected.shape[:3]
         assert shape == FRAMES.get(path.name, shape)
-        # all but the codecs whose packets are never believed are read by seeking, hidden frames and late starts included
+        # all files but those whose packets are never believed are read by seeking
         assert (video.decodes_all is None) == (video.codec not in ("mpeg4", "mpeg2video")), video.decodes_all
         for size in (1, 4, 8):
             indices = rng.integers(0, len(expected), size)
