@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import arg
 
 from spatempo.cli.fields import recipe_fields
-from spatempo.cli.flags import Count, Data, Path, Rgb, Text
+from spatempo.cli.flags import Count, Data, Fields, Path, Protocol, Recipe, Rgb
 from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, percent, print_table, print_unreadable
 from spatempo.cli.values import parse_options, parse_rgb
@@ -34,10 +34,8 @@ class Options:
     """clips that choose the best epoch; tested on (with the last epoch) when there is no --test."""
     test: Path = None
     """clips to test on; without --test and --val a fifth of DATA is held out."""
-    protocol: Text = None
-    """a published test protocol; one centre view if left out."""
-    recipe: Text = None
-    """the recipe to start from: finetune, scratch, demo, ..."""
+    protocol: Protocol = None
+    recipe: Recipe = None
     frames: Count = None
     """frames of a clip."""
     size: Count = None
@@ -60,7 +58,7 @@ class Options:
     """folder for the runs and report.html."""
     option: NamedOptions = ()
     """an option of the designs, such as shift_div=4; those that have it take it; repeatable."""
-    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
+    set: Fields = ()
     """a field of the recipe, such as lr=0.01; repeatable."""
     json: bool = False
     """print one JSON document."""

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from spatempo.cli.flags import Count
 from spatempo.cli.output import print_table
+from spatempo.data.generated.presets import PRESETS
 
 
 @dataclass
@@ -21,8 +22,7 @@ class Options:
 
     out: Annotated[Positional[str], arg(metavar="OUT")]
     """the folder to write; it is made."""
-    preset: str = "demo"
-    """what and how much: tiny (for tests), demo, or one of the larger ones."""
+    preset: Annotated[str, arg(metavar="NAME", help=f"what and how much: {', '.join(PRESETS)}.")] = "demo"
     seed: int = 0
     """another seed, other clips."""
     clips_per_class: Count = None

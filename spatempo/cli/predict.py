@@ -24,7 +24,7 @@ class Options:
 
     checkpoint: Checkpoint
     """a checkpoint folder, such as runs/demo/tsm/best."""
-    videos: Annotated[Positional[tuple[str, ...]], arg(metavar="VIDEO [VIDEO ...]")]
+    videos: Annotated[Positional[tuple[str, ...]], arg(metavar="VIDEO [VIDEO ...]", help_behavior_hint="(required)")]
     """video files, addresses PyAV can open, folders of videos or of frames."""
     top: int = 5
     """how many labels a video gets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spatempo.cli.flags import Checkpoint, Count, Data, Text
+from spatempo.cli.flags import Checkpoint, Count, Data, Protocol
 from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
 
@@ -23,8 +23,7 @@ class Options:
     """a checkpoint folder, such as runs/demo/tsm/best."""
     data: Data
     """a folder of class folders, a CSV (path,label), or a published list file."""
-    protocol: Text = None
-    """a published protocol: something-efficient, something-accurate, kinetics-10x3, kinetics-10x10, ucf-hmdb, ..."""
+    protocol: Protocol = None
     clips: Count = None
     """clips in time of every video."""
     crops: Count = None

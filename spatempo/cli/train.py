@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import arg
 
 from spatempo.cli.fields import recipe_fields
-from spatempo.cli.flags import Count, Data, Number, Path, Rgb, Text
+from spatempo.cli.flags import Count, Data, Fields, Number, Path, Recipe, Rgb, Text
 from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import percent, print_table
 from spatempo.cli.values import parse_options, parse_rgb
@@ -30,8 +30,7 @@ class Options:
     """validation data, of the same three kinds."""
     val_split: Number = None
     """share of DATA held out for validation when there is no --val; stratified, groups kept whole."""
-    recipe: Text = None
-    """the recipe to start from: finetune, scratch, demo, tsm-something, tsm-kinetics, ucf-finetune."""
+    recipe: Recipe = None
     frames: Count = None
     """frames of a clip."""
     size: Count = None
@@ -74,7 +73,7 @@ class Options:
     """go on with the run in --out."""
     option: NamedOptions = ()
     """an option of the design, such as shift_div=8 or p=1/8; repeatable."""
-    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
+    set: Fields = ()
     """any other field of the recipe, such as ema=0.999, flip=labels or dropout=0.8; repeatable."""
     json: bool = False
     """print one JSON document."""
