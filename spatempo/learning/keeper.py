@@ -76,6 +76,7 @@ class Keeper(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         learner = _learner(pl_module)
+        learner.tally = learner.tally.to(learner.device)
         self.ema = Ema(learner.model, self.plan.recipe.ema) if self.plan.recipe.ema else None
         if self._state is not None:
             self._restore(trainer, learner, self._state)

@@ -48,9 +48,9 @@ class Learner(L.LightningModule):
         self._loader = loader
         self._unreadable = unreadable
         self._keep_frozen = freeze(model, recipe)
-        # loss x clips, right answers, clips of this epoch so far; on the device, so that no step waits for it
-        self.register_buffer("tally", torch.zeros(3), persistent=False)
-        self.tally: Tensor
+        # loss x clips, right answers, clips of this epoch so far; on the device, so that no step waits for it. Not a
+        # buffer: DDP would overwrite every process's own with the first one's.
+        self.tally = torch.zeros(3)
 
     def train(self, mode: bool = True) -> Learner:
         super().train(mode)
