@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 
@@ -20,6 +21,12 @@ from spatempo.video.source import is_address
 Receive = Callable[[int, av.VideoFrame], None]  # (time of the packet or number of the frame, the frame)
 _NEAR = 12  # packets; reading over so few is faster than a seek
 _INHERITED: list[object] = []  # containers carried over a fork, see `close`
+
+# PyAV's objects refer to each other in circles, so decoders and encoders that are done with wait for the garbage
+# collector. In the child of a fork it must not touch them: freeing one that has threads waits for threads that live in
+# the parent, for ever. A forked data-loading worker would hang.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=gc.freeze)
 
 
 class IndexIsWrong(Exception):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import multiprocessing
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -208,8 +210,17 @@ def test_a_source_is_pickled_by_its_path(whole: Path) -> None:
         assert again.frames == 60
 
 
-def _read_in_child(video: PyAVReader, indices: list[int], queue) -> None:
-    queue.put(video.read(indices))
+def _in_child(work: Callable[[], object]) -> object:
+    """What `work` returns in the child of a fork."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=lambda: queue.put(work()), daemon=True)
+    child.start()
+    try:
+        return queue.get(timeout=60)
+    finally:
+        child.join(timeout=1)
+        child.kill()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -218,15 +229,24 @@ def test_a_source_may_be_carried_over_a_fork(whole: Path, threads: int) -> None:
     expected = decode_all(whole)
     video = PyAVReader(whole, threads=threads)
     video.read([25])  # open, in the middle of the file
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_read_in_child, args=(video, [40, 7], queue))
-    child.start()
-    frames = queue.get(timeout=60)
-    child.join(timeout=60)
-    assert child.exitcode == 0
+    frames = _in_child(lambda: video.read([40, 7]))
     assert np.array_equal(frames, expected[[40, 7]])
     assert np.array_equal(video.read([26, 59]), expected[[26, 59]])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_decoders_waiting_for_the_garbage_collector_do_not_hang_a_fork(whole: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        video = PyAVReader(whole, threads=2)
+        video.read([25])
+        circle: list[object] = [video]
+        circle.append(circle)
+        del video, circle
+        assert _in_child(lambda: gc.collect() >= 0)
+    finally:
+        gc.enable()
 
 
 def test_a_file_that_changes_is_learnt_again(tmp_path: Path) -> None:
