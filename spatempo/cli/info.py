@@ -48,12 +48,13 @@ def run(options: Options) -> dict[str, Any]:
         raise SpatempoError(f"--option {clash[0]}=...: has a flag of its own (--frames, --size, --classes)")
     document = describe(options.name, **given, **design)
     document["published_all"] = document["published"]
-    document["published"] = _nearest(document["published"], options)
+    document["published"] = _nearest(document, options)
     return document
 
 
-def _nearest(published: list[dict[str, Any]], options: Options) -> dict[str, Any]:
-    """The published figures of the network asked for, else the first known, else a note that there are none."""
+def _nearest(document: dict[str, Any], options: Options) -> dict[str, Any]:
+    """The published figures of the network asked for, else the first of these settings, else a note that none are."""
+    published = [f for f in document["published_all"] if (f["options"] or {}).items() <= document["options"].items()]
     asked = (options.frames, options.size, options.classes)
     for figures in published:
         if (figures["frames"], figures["size"], figures["classes"]) == asked:
@@ -80,6 +81,7 @@ def show(document: dict[str, Any]) -> None:
     print_table(["stage", "blocks", "shape C x T x H x W"], stages)
     for figures in document["published_all"]:
         network = f"{figures['frames']} x {figures['size']} x {figures['size']}, {figures['classes']} classes"
+        network += "".join(f", {name}={value}" for name, value in (figures["options"] or {}).items())
         for key, title in (("params", "params"), ("macs", "MACs")):
             if figures[key] is not None:
                 ours = figures["ours"][key]

@@ -119,7 +119,8 @@ def _published(name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for figure in PUBLISHED.get(name, ()):
         with torch.device("meta"):
-            model = create_model(name, num_classes=figure.classes, **options)
+            settings = {**options, **(figure.options or {})}
+            model = create_model(name, num_classes=figure.classes, **settings)
         ours = {"params": count_params(model), "macs": count_macs(model, figure.frames, figure.size)}
         rows.append({**figure._asdict(), "ours": ours})
     return rows

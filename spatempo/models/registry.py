@@ -82,6 +82,11 @@ def create_model(
     """
     design, backbone_name = parse_name(name, backbone)
     unknown = sorted(set(options) - set(design.options))
+    if "causal" in unknown:
+        causal = ", ".join(sorted(d.name for d in DESIGNS.values() if "causal" in d.options))
+        raise SpatempoError(
+            f"{name} has no option 'causal', for it has no causal form; designs that have one: {causal}"
+        )
     if unknown:
         raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
     if not isinstance(num_classes, int) or num_classes < 1:

@@ -141,9 +141,8 @@ class VideoModel(nn.Module):
         raise NotImplementedError
 
     def _not_causal(self) -> SpatempoError:
-        return SpatempoError(
-            f"{self.name} looks at future frames, so it cannot go frame by frame: train it with causal=True"
-        )
+        how = "train it with causal=True" if "causal" in self.options else f"{self.design} has no causal form"
+        return SpatempoError(f"{self.name} looks at future frames, so it cannot go frame by frame: {how}")
 
     def _check_clip(self, clip: Tensor) -> None:
         if clip.ndim != 5 or clip.shape[1] != 3:

@@ -47,7 +47,7 @@ def video_shuffle(x: Tensor) -> Tensor:
     c = -1 if x.stride(2) == 1 and channels > 1 else 2  # where the channels lie in memory, so that the layout stays
     groups = x.movedim(2, c).unflatten(c, (frames, channels // frames))
     g = 2 if c == 2 else -2
-    return groups.transpose(1, g).flatten(g, g + 1).movedim(c, 2)
+    return groups.transpose(1, g).flatten(g, g + 1).contiguous().movedim(c, 2)
 
 
 class VideoShuffle(TemporalOperator):

@@ -48,12 +48,11 @@ def sth_hybrid(x: Tensor, spatial: Tensor, temporal: Tensor, stride: int = 1) ->
     Returns:
         ``O_S`` and ``O_T``, each ``[B, T, C_out, H', W']``.
     """
-    images = x.flatten(0, 1)
-    width = temporal.shape[1]  # of an input group
-    groups = x.shape[2] // width
+    groups = x.shape[2] // temporal.shape[1]
+    parts = x.flatten(0, 1).chunk(groups, 1)
     maps = []
     for g, kernels in enumerate(spatial.chunk(groups)):
-        others = torch.cat([images[:, : g * width], images[:, (g + 1) * width :]], 1)
+        others = torch.cat([*parts[:g], *parts[g + 1 :]], 1)
         maps.append(F.conv2d(others, kernels, stride=stride, padding=1))
     return torch.cat(maps, 1).unflatten(0, x.shape[:2]), _over_time(x, temporal, stride, groups)
 

@@ -63,6 +63,8 @@ def vsn(
         raise SpatempoError(f"vsn: blocks must be 'last', 'first' or 'all', got {blocks!r}")
     if not isinstance(shift, bool | str) or shift not in ON_OFF:
         raise SpatempoError(f"vsn: shift must be 'on' or 'off', got {shift!r}")
+    if not isinstance(every, int) or every < 1:
+        raise SpatempoError(f"vsn: every must be a whole number of 1 or more, got {every!r}")
     for _, stage in groupby(need_sites(net, source), lambda site: site.name.rpartition(".")[0]):
         sites = list(stage)
         chosen = {"last": sites[-1:], "first": sites[:1], "all": sites}[blocks]

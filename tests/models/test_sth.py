@@ -1,0 +1,323 @@
+"""STH in whole networks: exact figures, which convolutions, image weights, and that p = 0 is the 2D network."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+import torch
+import torchvision
+from conftest import randomise
+from safetensors.torch import save_file
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.info import count_macs, count_params, describe
+from spatempo.models.registry import create_model, list_models
+from spatempo.models.video_model import VideoModel
+from spatempo.operators.base import Reach
+from spatempo.operators.sth_conv import SthConv2d, watch_attention
+
+
+def small(**options: object) -> VideoModel:
+    model = create_model("sth_smallresnet", num_classes=3, dropout=0.0, **options)  # pyright: ignore[reportArgumentType]
+    randomise(model, size=32)
+    return model
+
+
+def clips(frames: int = 4, batch: int = 2, size: int = 32) -> torch.Tensor:
+    return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(frames))
+
+
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "classes", "params", "gmacs"),
+    [
+        ({"integration": "sum"}, 174, 21_978_350, 30.23),
+        ({"integration": "sum", "form": "merge"}, 174, 21_978_350, 30.23),
+        ({}, 174, 23_239_598, 30.24),  # 30.2337 and the attention's own 0.0025
+        ({"integration": "sum", "p": "1/8"}, 174, 22_921_454, 31.47),
+        ({"p": 1 / 8}, 174, 24_182_702, 31.47),
+        ({"integration": "sum", "p": 0.5}, 174, 20_092_142, 27.77),
+        ({"p": 0}, 174, 23_864_558, 32.70),
+        ({"integration": "sum"}, 400, 22_441_424, 30.24),
+        ({}, 400, 23_702_672, 30.24),
+    ],
+)
+def test_figures_of_resnet50(options, classes, params, gmacs):
+    with torch.device("meta"):
+        model = create_model("sth_resnet50", num_classes=classes, **options)
+    assert count_params(model) == params
+    assert round(count_macs(model, 8, 224) / 1e9, 2) == gmacs
+    assert len(model.plugged) == (0 if options.get("p") == 0 else 16)
+
+
+def test_every_stored_weight_is_used():
+    """No masked kernel lies in a checkpoint: the state is parameters and batch norm statistics, and all learn."""
+    model = small()
+    model(clips()).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        if name.endswith("attention.fc.bias"):
+            continue  # the same for both branches, so it drops out
+        assert (parameter.grad != 0).float().mean() > 0.9, name
+
+
+def test_published_figures_stand_beside_ours_of_the_same_settings():
+    facts = describe("sth_resnet50", integration="sum")
+    assert facts["temporal_receptive_field"] == 33
+    rows = facts["published"]
+    ours = {row["params"]: row["ours"]["params"] for row in rows}
+    assert ours[23.2e6] == 23_239_598
+    assert ours[22.0e6] == 21_978_350
+    assert ours[24.4e6] == 23_864_558  # p = 0, which table 6 misprints
+    assert all(row["ours"]["macs"] == pytest.approx(row["macs"], rel=0.03) for row in rows)
+
+
+# --- which convolutions ----------------------------------------------------------------------------------------------
+
+
+def test_every_3x3_of_the_residual_blocks_and_nothing_else():
+    with torch.device("meta"):
+        deep, shallow = create_model("sth_resnet50", num_classes=2), create_model("sth_resnet18", num_classes=2)
+        timm = create_model("sth", backbone="timm/resnet50", num_classes=2)
+    sizes = [m.kernel_size for m in deep.modules() if isinstance(m, nn.Conv2d)]
+    assert set(sizes) == {(1, 1), (7, 7)}
+    replaced = [n for n, m in deep.named_modules() if isinstance(m, SthConv2d)]
+    assert len(replaced) == 16
+    assert all(n.endswith(".conv2") for n in replaced)
+    strides = [m.stride for m in deep.modules() if isinstance(m, SthConv2d)]
+    assert strides == [1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1]
+    assert timm.plugged == deep.plugged
+    assert shallow.plugged[2].startswith("backbone.layer1.1.conv1: SthConv2d(64, 64, stride=1")
+    assert shallow.plugged[4].startswith("backbone.layer2.0.conv1: SthConv2d(64, 128, stride=2")
+    assert len(shallow.plugged) == 16
+    assert not any("\n" in line for line in deep.plugged)
+    assert {"sth_resnet18", "sth_resnet50", "sth_resnet101"} <= set(list_models("sth_*"))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options", "message"),
+    [
+        ("resnext50", {}, "layer1.0.conv2 has 32 groups"),
+        ("mobilenet_v2", {}, "InvertedResidual.*take a ResNet"),
+        ("regnet_x_400mf", {}, "ResBottleneckBlock.*take a ResNet"),
+        ("timm/densenet121", {}, "no residual blocks"),
+        ("resnet18", {"p": 0.3}, "p must be 0 or a unit fraction"),
+        ("resnet18", {"p": "1/3"}, r"layer1\.0\.conv1: p = 1/3 .* 64"),
+        ("resnet18", {"form": "mixed"}, "form"),
+        ("resnet18", {"integration": "mean"}, "integration"),
+        ("resnet18", {"init": "zero"}, "init"),
+        ("resnet18", {"causal": True}, "causal"),
+    ],
+)
+def test_one_clear_line_for_what_cannot_be(backbone, options, message):
+    with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
+        create_model("sth", backbone=backbone, **options)
+    assert "\n" not in str(error.value)
+
+
+# --- p = 0 and image weights -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum"}])
+@torch.no_grad()
+def test_p_0_is_the_2d_network_to_the_bit(options):
+    tsn = randomise(create_model("tsn_smallresnet", num_classes=3), size=32)
+    sth = create_model("sth_smallresnet", num_classes=3, p=0, **options).eval()
+    assert list(sth.state_dict()) == list(tsn.state_dict())
+    assert sth.plugged == []
+    sth.load_state_dict(tsn.state_dict())
+    assert torch.equal(sth(clips()), tsn(clips()))
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """A ResNet-18 of torchvision with random weights and batch norms, and its file."""
+    net = torchvision.models.resnet18(weights=None)
+    draw = torch.Generator().manual_seed(0)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5, generator=draw)
+            module.running_mean.uniform_(-0.2, 0.2, generator=draw)
+            module.running_var.uniform_(0.5, 2, generator=draw)
+    path = tmp_path_factory.mktemp("image") / "resnet18.safetensors"
+    save_file(net.state_dict(), path)
+    return net.state_dict(), path
+
+
+def from_file(path: object, **options: object) -> VideoModel:
+    return create_model(
+        "sth_resnet18", num_classes=3, pretrained=str(path), mean=(0.5,) * 3, std=(0.5,) * 3, **options
+    ).eval()  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum", "init": "shift", "p": "1/8"}])
+def test_image_weights_go_through_from_image_and_all_others_stay(image, options):
+    weights, path = image
+    model = from_file(path, **options)
+    kept = model.backbone.state_dict()
+    for name, module in model.backbone.named_modules():
+        if isinstance(module, SthConv2d):
+            conv = nn.Conv2d(module.image_shape[1], module.image_shape[0], 3, module.stride, 1, bias=False)
+            conv.weight.data.copy_(weights[f"{name}.weight"])
+            for key, value in SthConv2d.from_image(conv, module.call, **options).state_dict().items():
+                assert torch.equal(kept.pop(f"{name}.{key}"), value)
+    assert len(model.plugged) == 16
+    assert all(torch.equal(value, weights[key]) for key, value in kept.items())
+    assert len(kept) == len(weights) - 16 - 2  # less the replaced convolutions and the classifier
+
+
+@torch.no_grad()
+def test_attention_starts_as_the_sum_even_under_frozen_batch_norms(image):
+    attention, plain = from_file(image[1]), from_file(image[1], integration="sum")
+    halved = from_file(image[1], scale=1)
+    for model in (attention, halved):
+        model.head.load_state_dict(plain.head.state_dict())
+    clip = clips(4, size=64)
+    assert_close(attention(clip), plain(clip))
+    assert (halved(clip) - plain(clip)).abs().max() > 0.05 * plain(clip).abs().max()
+    # while a batch norm that learns takes the factor out again
+    features = [m.train().forward_features(clip) for m in (halved, plain)]
+    torch.testing.assert_close(*features, rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+def test_image_weights_at_p_0_give_the_image_network(image):
+    weights, path = image
+    model = from_file(path, p=0)
+    net = torchvision.models.resnet18(weights=None).eval()
+    net.load_state_dict(weights)
+    net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(model.forward_features(x.unsqueeze(2)).mean((2, 3, 4)), net(x))
+
+
+def test_a_file_that_does_not_fit_is_refused_by_the_names_that_it_has(image, tmp_path):
+    weights, _ = image
+    cases = {
+        r"lacks 1 of its weights \(layer1.0.conv1.weight\)": {
+            k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"
+        },
+        r"has unknown 1 of its weights \(layer9.weight\)": {**weights, "layer9.weight": torch.ones(1)},
+        r"has other shapes for 1 of its weights \(layer1.0.conv1.weight\)": {
+            **weights,
+            "layer1.0.conv1.weight": torch.ones(64, 48, 3, 3),
+        },
+        r"has unknown 1 of its weights \(layer1.0.conv1.spatial_weight\)": {
+            **weights,
+            "layer1.0.conv1.spatial_weight": torch.ones(64, 48, 3, 3),
+        },
+    }
+    for message, broken in cases.items():
+        save_file(broken, tmp_path / "w.safetensors")
+        with pytest.raises(SpatempoError, match=message):
+            from_file(tmp_path / "w.safetensors")
+
+
+# --- what it does with time ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["hybrid", "merge"])
+@pytest.mark.parametrize("integration", ["attention", "sum"])
+@torch.no_grad()
+def test_order_matters_and_clips_do_not_meet(form, integration):
+    model = small(form=form, integration=integration)
+    for frames in (1, 4, 5):
+        batch = clips(frames, batch=3)
+        out = model(batch)
+        assert_close(torch.cat([model(batch[i : i + 1]) for i in range(3)]), out)
+        assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), out)
+        if frames > 1:
+            assert (model(batch.flip(2)) - out).abs().max() > 0.02 * out.abs().max()
+
+
+@pytest.mark.parametrize(("integration", "reach"), [("sum", Reach(10, 10)), ("attention", None)])
+def test_a_frame_reaches_exactly_as_far_as_the_model_says(integration, reach):
+    """Ten convolutions reach ten frames either way; attention pools over the whole clip."""
+    model = small(integration=integration).double()
+    assert model.reach == reach
+    clip = clips(23, batch=1).double().requires_grad_()
+    model.forward_frames(clip)[0, 11].square().sum().backward()
+    assert clip.grad is not None
+    seen = [t for t in range(23) if clip.grad[0, :, t].abs().max() > 0]
+    assert seen == (list(range(1, 22)) if reach else list(range(23)))
+
+
+@torch.no_grad()
+def test_attention_values_are_readable_by_layer():
+    model = small()
+    with watch_attention(model) as seen:
+        model(clips())
+        copy.deepcopy(model)
+    assert list(seen)[:3] == [f"backbone.layer{s}" for s in ("1.0.conv1", "1.0.conv2", "2.0.conv1")]
+    assert len(seen) == 10
+    for values in seen.values():
+        assert values.shape[:2] == (2, 2)
+        torch.testing.assert_close(values.sum(1), torch.ones_like(values[:, 0]))
+    temporal_share = [float(v[:, 1].mean()) for v in seen.values()]  # the paper's Figure 5
+    assert all(0 < share < 1 for share in temporal_share)
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+# --- the rest of the contract ----------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_a_checkpoint_brings_everything_back(tmp_path):
+    model = small(p="1/8", form="merge", integration="sum", init="shift")
+    save_checkpoint(model, tmp_path)
+    again = load(tmp_path)
+    assert again.options == model.options
+    assert again.plugged == model.plugged
+    assert torch.equal(again(clips()), model(clips()))
+
+
+@pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum"}])
+@torch.no_grad()
+def test_exports(options):
+    model = small(**options)
+    batch = torch.export.Dim("batch", min=1, max=16)
+    program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
+    assert_close(program.module()(clips(batch=3)), model(clips(batch=3)))
+
+
+def test_bfloat16_is_finite_and_keeps_its_type():
+    model = small()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model.forward_features(clips()).dtype == torch.bfloat16 or not torch.is_autocast_enabled("cpu")
+        loss = model(clips()).float().square().mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+    halved = small().bfloat16()
+    assert halved(clips().bfloat16()).dtype == torch.bfloat16
+
+
+def test_gradient_checkpointing_gives_the_same_gradients():
+    model = small()
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model(clips()).square().sum().backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    plain = gradients()
+    model.set_grad_checkpointing()
+    for a, b in zip(gradients(), plain, strict=True):
+        assert_close(a, b)
+
+
+def test_has_no_causal_form_and_says_so():
+    with pytest.raises(SpatempoError, match="future frames"):
+        create_model("sth_smallresnet").init_state()
+    with pytest.raises(SpatempoError, match=re.escape("causal")):
+        create_model("sth_smallresnet", causal=True)

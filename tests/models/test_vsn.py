@@ -1,0 +1,274 @@
+"""VSN in whole networks: which blocks, where in them, and that nothing is added to the image network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+from conftest import randomise
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.designs.vsn import vsn
+from spatempo.models.info import describe
+from spatempo.models.registry import create_model, list_models
+from spatempo.models.video_model import VideoModel
+from spatempo.operators.call import TimeCall
+from spatempo.operators.shift import TemporalShift
+from spatempo.operators.shuffle import VideoShuffle, video_shuffle
+
+
+def small(**options: object) -> VideoModel:
+    model = create_model("vsn_smallresnet", num_classes=3, dropout=0.0, **options)  # pyright: ignore[reportArgumentType]
+    randomise(model, size=32)
+    return model
+
+
+def clips(frames: int = 4, batch: int = 2) -> torch.Tensor:
+    return torch.randn(batch, 3, frames, 32, 32, generator=torch.Generator().manual_seed(frames))
+
+
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+def plugged(name: str, operator: type, **options: object) -> list[str]:
+    with torch.device("meta"):
+        model = create_model(name, num_classes=2, **options)  # pyright: ignore[reportArgumentType]
+    names = [n for n, m in model.named_modules() if isinstance(m, operator)]
+    return [n.removeprefix("backbone.").removesuffix(".temporal") for n in names]
+
+
+# --- which blocks ----------------------------------------------------------------------------------------------------
+
+
+def test_compact_is_round_the_3x3_of_the_last_block_of_each_stage():
+    last = ["layer1.2", "layer2.3", "layer3.5", "layer4.2"]
+    assert plugged("vsn_resnet50", VideoShuffle) == [f"{b}.{c}" for b in last for c in ("conv2", "conv3")]
+    deep = ["layer1.2", "layer2.3", "layer3.22", "layer4.2"]
+    assert plugged("vsn_resnet101", VideoShuffle) == [f"{b}.{c}" for b in deep for c in ("conv2", "conv3")]
+
+
+def test_headtail_is_round_the_whole_residual_branch():
+    last = ["layer1.2", "layer2.3", "layer3.5", "layer4.2"]
+    shuffles = plugged("vsn_resnet50", VideoShuffle, placement="headtail")
+    assert shuffles == [f"{b}.{m}" for b in last for m in ("conv1", "bn3")]
+
+
+def test_the_other_blocks_shift_as_tsm_unless_switched_off():
+    standard = [f"layer{s + 1}.{b}.conv1" for s, n in enumerate((2, 3, 5, 2)) for b in range(n)]
+    assert plugged("vsn_resnet50", TemporalShift) == standard
+    assert len(plugged("vsn_resnet101", TemporalShift)) == 2 + 3 + 22 + 2  # every one, as in the paper's table
+    assert len(plugged("vsn_resnet101", TemporalShift, every=2)) == 1 + 2 + 11 + 1
+    assert plugged("vsn_resnet50", TemporalShift, placement="headtail") == standard
+    for on in ("on", True):
+        assert plugged("vsn_resnet50", TemporalShift, shift=on) == standard
+    for off in ("off", False):
+        assert plugged("vsn_resnet50", TemporalShift, shift=off) == []
+        assert len(plugged("vsn_resnet50", VideoShuffle, shift=off)) == 8
+
+
+def test_which_blocks_is_an_option():
+    first = [f"layer{s}.0.conv{c}" for s in (1, 2, 3, 4) for c in (2, 3)]
+    assert plugged("vsn_resnet50", VideoShuffle, blocks="first") == first
+    assert len(plugged("vsn_resnet50", TemporalShift, blocks="first")) == 12
+    assert len(plugged("vsn_resnet50", VideoShuffle, blocks="all")) == 32
+    assert plugged("vsn_resnet50", TemporalShift, blocks="all") == []
+
+
+def test_basic_blocks_and_timms():
+    assert plugged("vsn_resnet18", VideoShuffle) == [f"layer{s}.1.{m}" for s in (1, 2, 3, 4) for m in ("conv2", "bn2")]
+    headtail = plugged("vsn_resnet18", VideoShuffle, placement="headtail")
+    assert headtail == [f"layer{s}.1.{m}" for s in (1, 2, 3, 4) for m in ("conv1", "bn2")]
+    with torch.device("meta"):
+        ours, timm = (create_model("vsn", backbone=f"{lib}/resnet50") for lib in ("torchvision", "timm"))
+    assert timm.plugged == ours.plugged
+    assert {"vsn_resnet50", "vsn_resnet101"} <= set(list_models("vsn_*"))
+
+
+# --- where in a block, by hand ---------------------------------------------------------------------------------------
+
+
+class _Stage(nn.Module):
+    """A network of one stage of one block."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.layer1 = nn.Sequential(block)
+
+
+def branch_by_hand(block: nn.Module, x: torch.Tensor, placement: str, frames: int) -> torch.Tensor:
+    """The residual branch layer by layer, frames shuffled where the definition says."""
+
+    def swap(y: torch.Tensor, here: bool) -> torch.Tensor:
+        return video_shuffle(y.unflatten(0, (-1, frames))).flatten(0, 1) if here else y
+
+    compact, headtail = placement == "compact", placement == "headtail"
+    if isinstance(block, Bottleneck):
+        y = torch.relu(block.bn1(block.conv1(swap(x, headtail))))
+        y = swap(torch.relu(block.bn2(block.conv2(swap(y, compact)))), compact)
+        return swap(block.bn3(block.conv3(y)), headtail)
+    assert isinstance(block, BasicBlock)
+    y = torch.relu(block.bn1(block.conv1(swap(x, headtail))))
+    return swap(block.bn2(block.conv2(swap(y, compact))), compact or headtail)
+
+
+@pytest.mark.parametrize("placement", ["compact", "headtail"])
+@pytest.mark.parametrize("kind", [Bottleneck, BasicBlock])
+@torch.no_grad()
+def test_a_block_by_hand(kind, placement):
+    plain = kind(32, 32 // kind.expansion).train()  # so that batch norms see whose channels they get
+    for norm in (m for m in plain.modules() if isinstance(m, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -1, 1)
+    shuffled = kind(32, 32 // kind.expansion).train()
+    shuffled.load_state_dict(plain.state_dict())
+    call = TimeCall()
+    vsn(_Stage(shuffled), call, "one block", placement=placement)
+    x = torch.randn(8, 32, 5, 5)
+    call.open(4)
+    out = shuffled(x)
+    call.close()
+    torch.testing.assert_close(out, torch.relu(branch_by_hand(plain, x, placement, 4) + x))
+    assert (out - plain(x)).abs().max() > 0.1
+
+
+# --- the image network is all there, and nothing else ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "gmacs"), [("vsn_resnet50", 23_864_558, 32.70), ("vsn_resnet101", 42_856_686, 62.40)]
+)
+def test_adds_no_parameter_and_no_multiplication(name, params, gmacs):
+    for options in ({}, {"placement": "headtail", "shift": "off"}):
+        facts = describe(name, num_classes=174, **options)
+        plain = describe(name.replace("vsn", "tsn"), num_classes=174)
+        assert facts["params"] == plain["params"] == params
+        assert facts["macs"] == plain["macs"]
+        assert round(facts["macs"] / 1e9, 2) == gmacs
+        assert facts["temporal_receptive_field"] == "whole clip"
+
+
+def test_published_figures():
+    for name in ("vsn_resnet50", "vsn_resnet101"):
+        for row in describe(name)["published"]:
+            assert row["ours"]["params"] == pytest.approx(row["params"], rel=0.003)
+            assert row["ours"]["macs"] == pytest.approx(row["macs"], rel=0.015)
+
+
+def test_image_weights_load_strictly_and_unchanged(tmp_path):
+    weights = torchvision.models.resnet18(weights=None).state_dict()
+    save_file(weights, tmp_path / "w.safetensors")
+    known = {"pretrained": str(tmp_path / "w.safetensors"), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    model = create_model("vsn_resnet18", num_classes=3, **known)
+    kept = model.backbone.state_dict()
+    assert list(kept) == [k for k in weights if not k.startswith("fc.")]
+    assert all(torch.equal(kept[k], weights[k]) for k in kept)
+    weights.pop("layer4.1.conv2.weight")
+    save_file(weights, tmp_path / "w.safetensors")
+    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer4.1.conv2.weight\)"):
+        create_model("vsn_resnet18", num_classes=3, **known)
+
+
+# --- what it does with time ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("placement", ["compact", "headtail"])
+@pytest.mark.parametrize("shift", ["on", "off"])
+@torch.no_grad()
+def test_order_matters_and_clips_do_not_meet(placement, shift):
+    model = small(placement=placement, shift=shift)
+    for frames in (1, 4, 8):
+        batch = clips(frames, batch=3)
+        out = model(batch)
+        assert_close(torch.cat([model(batch[i : i + 1]) for i in range(3)]), out)
+        assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), out)
+        if frames > 1:
+            assert (model(batch.flip(2)) - out).abs().max() > 0.02 * out.abs().max()
+
+
+@torch.no_grad()
+def test_one_frame_is_the_image_network():
+    model = small()
+    plain = create_model("tsn_smallresnet", num_classes=3).eval()
+    plain.load_state_dict(model.state_dict())
+    alone = small(shift="off")
+    alone.load_state_dict(model.state_dict())
+    assert torch.equal(alone(clips(1)), plain(clips(1)))
+    assert (alone(clips(4)) - plain(clips(4))).abs().max() > 1e-2  # and more frames are not
+
+
+def test_every_frame_reaches_every_frame_and_shift_alone_does_not():
+    for options, seen in (({"shift": "off"}, set(range(8))), ({}, set(range(8)))):
+        model = small(**options)
+        clip = clips(8, batch=1).requires_grad_()
+        model.forward_frames(clip)[0, 0].square().sum().backward()
+        assert clip.grad is not None
+        assert {t for t in range(8) if clip.grad[0, :, t].abs().max() > 0} == seen
+        assert model.reach is None
+
+
+# --- refusals and the rest of the contract ---------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_frames_that_do_not_divide_the_channels_are_refused_and_the_model_goes_on():
+    model = small()
+    with pytest.raises(SpatempoError, match=r"T = 5 does not divide C = 32"):
+        model(clips(5))
+    assert model(clips(4)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options", "message"),
+    [
+        ("resnet18", {"placement": "behind"}, "placement must be 'compact' or 'headtail', got 'behind'"),
+        ("resnet18", {"shift": "maybe"}, "shift must be 'on' or 'off', got 'maybe'"),
+        ("resnet18", {"shift": 2}, "shift"),
+        ("resnet18", {"shift": [1]}, "shift"),
+        ("resnet18", {"blocks": "some"}, "blocks"),
+        ("resnet18", {"shift_div": 1}, "shift_div"),
+        ("resnet18", {"every": 0}, "every"),
+        ("resnet18", {"causal": True}, "causal"),
+        ("mobilenet_v2", {}, "InvertedResidual.*take a ResNet"),
+        ("timm/densenet121", {}, "no residual blocks"),
+    ],
+)
+def test_one_clear_line_for_what_cannot_be(backbone, options, message):
+    with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
+        create_model("vsn", backbone=backbone, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_is_not_causal():
+    with pytest.raises(SpatempoError, match="future frames"):
+        small().init_state()
+
+
+@torch.no_grad()
+def test_a_checkpoint_brings_everything_back(tmp_path):
+    model = small(placement="headtail", shift=False)
+    save_checkpoint(model, tmp_path)
+    again = load(tmp_path)
+    assert again.plugged == model.plugged
+    assert torch.equal(again(clips()), model(clips()))
+
+
+@torch.no_grad()
+def test_exports():
+    model = small()
+    batch = torch.export.Dim("batch", min=1, max=16)
+    program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
+    assert_close(program.module()(clips(batch=3)), model(clips(batch=3)))
+
+
+def test_bfloat16_is_finite_and_every_weight_learns():
+    model = small()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(clips()).float().square().mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
