@@ -19,12 +19,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.models.adapters.spatempo_own import FILE as FILE
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 from spatempo.preprocess import Preprocess
 
 FORMAT = 1
-FILE = "model.safetensors"
 
 
 def save_checkpoint(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from spatempo.preprocess import Preprocess
 
 # What `list_models` shows for a design that serves any residual backbone. Every other one it can serve works too.
 LISTED_BACKBONES = (
@@ -33,6 +35,7 @@ class Design:
         options: names and defaults of the design's options.
         backbones: what ``list_models`` combines it with; of a video-native design, the sizes that there are.
         plug: ``(net, call, source, **options)`` plugs operators into a 2D network, in place.
+        preprocess: what its models are fed unless told otherwise.
         build: ``(size, *, name, num_classes, dropout, preprocess, **options) -> VideoModel``, of a video-native design.
     """
 
@@ -42,6 +45,7 @@ class Design:
     backbones: tuple[str, ...]
     plug: Callable[..., None] | None = None
     build: Callable[..., Any] | None = None
+    preprocess: Preprocess = field(default_factory=Preprocess)
 
 
 DESIGNS: dict[str, Design] = {}
@@ -63,17 +67,19 @@ def register_design(
 
 
 def register_native(
-    name: str, *, source: str, sizes: tuple[str, ...]
+    name: str, *, source: str, sizes: tuple[str, ...], preprocess: Preprocess | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: enters ``build(size, *, name, num_classes, dropout, preprocess, ...)`` as a video-native design.
 
-    Its other keyword-only parameters are the design's options; ``<name>_<size>`` are its models.
+    Its other keyword-only parameters are the design's options; ``<name>_<size>`` are its models. ``preprocess`` is what
+    they are fed unless told otherwise.
     """
 
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
         given = ("name", "num_classes", "dropout", "preprocess")
         options = {k: v for k, v in _keyword_only(build).items() if k not in given}
-        DESIGNS[name] = Design(name, source, options, sizes, build=build)
+        fed = preprocess or Preprocess()
+        DESIGNS[name] = Design(name, source, options, sizes, build=build, preprocess=fed)
         return build
 
     return register

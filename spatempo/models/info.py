@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from spatempo.models.blocks import residual_blocks
 from spatempo.models.design import DESIGNS
 from spatempo.models.published import PUBLISHED
 from spatempo.models.registry import create_model, list_models, parse_name
@@ -48,7 +47,7 @@ def describe(
         ``published`` (a list of ``params, macs, frames, size, classes, note, ours``).
     """
     with torch.device("meta"):
-        model = create_model(name, backbone=backbone, num_classes=num_classes, **options)
+        model = create_model(name, backbone=backbone, num_classes=num_classes, frames=frames, size=size, **options)
     model.eval()
     reach = model.reach
     return {
@@ -97,10 +96,11 @@ def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
     """Runs of residual blocks with maps of one shape."""
     shapes: list[tuple[str, list[int]]] = []
 
+    # images are folded frames, [B*T, C, H, W]; a video-native network's maps have their own T
     def note(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, __, out: shapes.append((name, [out.shape[1], frames, *out.shape[2:]]))
+        return lambda _, __, out: shapes.append((name, [out.shape[1], *(frames,) * (5 - out.ndim), *out.shape[2:]]))
 
-    handles = [block.register_forward_hook(note(name)) for name, block in residual_blocks(model.backbone)]
+    handles = [block.register_forward_hook(note(name)) for name, block in model.residual_blocks()]
     with torch.no_grad():
         maps: Tensor = model.forward_features(torch.empty(1, 3, frames, size, size, device="meta"))
     for handle in handles:
@@ -120,7 +120,7 @@ def _published(name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     for figure in PUBLISHED.get(name, ()):
         with torch.device("meta"):
             settings = {**options, **(figure.options or {})}
-            model = create_model(name, num_classes=figure.classes, **settings)
+            model = create_model(name, num_classes=figure.classes, frames=figure.frames, **settings)
         ours = {"params": count_params(model), "macs": count_macs(model, figure.frames, figure.size)}
         rows.append({**figure._asdict(), "ours": ours})
     return rows

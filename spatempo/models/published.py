@@ -33,6 +33,13 @@ _TSM_TABLE_2 = "TSM paper, table 2 (its 24.3 M parameters are those of 400 class
 _MMACTION = "mmaction2's model zoo"
 _MORE = f"{_MMACTION}; its MACs count more than convolutions and linear layers"
 
+_VMZ = (
+    "worked out from the authors' code (VMZ, models.md), which counts the same multiply-accumulates but leaves batch "
+    "norm out of its parameters"
+)
+_VMZ_128 = "VMZ's model zoo: the table says 112, the figure is for its fully convolutional test on 128 x 128"
+_TORCHVISION = "torchvision's weight metadata"
+
 _STH_9 = (
     "STH paper, table 9: attention (table 2: 31 G; 16 frames: 61.3 G); its MACs count more than convolutions and "
     "linear layers"
@@ -61,6 +68,41 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     ),
     "tsm_resnet101": (Published(None, 62.66e9, 8, 224, 174, _MORE),),
     "tsm_mobilenet_v2": (Published(2.736e6, 3.269e9, 8, 256, 400, _MORE),),
+    "r2d_18": (Published(11_447_568, 1_931_780_096, 8, 112, 400, _VMZ + "; of 16 frames 11,522,832"),),
+    "fr2d_18": (Published(11_381_712, 27_601_018_880, 16, 112, 400, _VMZ),),
+    "r3d_18": (
+        Published(33_371_472, 40_696_553_472, 16, 112, 400, _VMZ + " (33.4 M)"),
+        Published(33_371_472, 40.697e9, 16, 112, 400, _TORCHVISION),
+    ),
+    "mc2_18": (Published(11_400_528, 28_545_130_496, 16, 112, 400, _VMZ),),
+    "mc3_18": (
+        Published(11_695_440, 43_342_635_008, 16, 112, 400, _VMZ),
+        Published(11_695_440, 43.343e9, 16, 112, 400, _TORCHVISION),
+    ),
+    "mc4_18": (Published(12_727_632, 39_951_540_224, 16, 112, 400, _VMZ),),
+    "mc5_18": (Published(16_856_400, 39_900_160_000, 16, 112, 400, _VMZ),),
+    "rmc2_18": (Published(33_352_656, 39_752_441_856, 16, 112, 400, _VMZ),),
+    "rmc3_18": (Published(33_057_744, 24_954_937_344, 16, 112, 400, _VMZ),),
+    "rmc4_18": (Published(32_025_552, 29_091_045_376, 16, 112, 400, _VMZ),),
+    "rmc5_18": (Published(27_896_784, 30_786_592_768, 16, 112, 400, _VMZ),),
+    "r2plus1d_18": (
+        Published(33_370_839, 41_496_308_736, 16, 112, 400, _VMZ + " (33.3 M)"),
+        Published(
+            31_505_325, 40.519e9, 16, 112, 400, _TORCHVISION + ", whose mid channels are midplanes=torchvision's"
+        ),
+    ),
+    "r3d_34": (Published(63_681_104, 150_756_204_544, 32, 112, 400, _VMZ),),
+    "r2plus1d_34": (
+        Published(63_697_175, 152_355_715_072, 32, 112, 400, _VMZ + " (63.6 M); SlowFast's table quotes 152 G"),
+        Published(63.6e6, 199.0e9, 32, 128, 400, _VMZ_128),
+        Published(63.6e6, 49.8e9, 8, 128, 400, _VMZ_128),
+    ),
+    "r2plus1d_50": (Published(46_985_057, 115_326_040_064, 32, 112, 400, _VMZ + "; no max-pool after the stem"),),
+    "r2plus1d_101": (Published(86_050_785, 176_468_506_624, 32, 112, 400, _VMZ + "; no max-pool after the stem"),),
+    "r2plus1d_152": (
+        Published(118_226_785, 251_997_435_904, 32, 112, 400, _VMZ + " (118.0 M); no max-pool after the stem"),
+        Published(118.0e6, 329.1e9, 32, 128, 400, _VMZ_128 + ", without the max-pool that its PyTorch port has"),
+    ),
     "sth_resnet50": (
         Published(23.2e6, 30.6e9, 8, 224, 174, _STH_9, _STH_ATTENTION),
         _sth_table_6(1 / 4, 22.0e6, 30.5e9),

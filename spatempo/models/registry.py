@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+from dataclasses import replace
 from typing import Any
 
 import spatempo.models.designs  # noqa: F401  (enters them)
@@ -17,7 +18,6 @@ from spatempo.models.frame_model import FrameModel
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
 from spatempo.operators.call import TimeCall
-from spatempo.preprocess import Preprocess
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -55,8 +55,8 @@ def create_model(
     pretrained: str | bool | None = None,
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
-    frames: int = 8,
-    size: int = 224,
+    frames: int | None = None,
+    size: int | None = None,
     dropout: float = 0.5,
     **options: Any,
 ) -> VideoModel:
@@ -69,8 +69,9 @@ def create_model(
         pretrained: a local weight file (safetensors, or a .pth that needs no code to be read), or a weight set of
             torchvision or timm by its name, which they download; ``True`` is their default set.
         mean, std: normalisation that the weights expect, if the file has no ``.json`` beside it that says so.
-        frames: frames per clip that :attr:`VideoModel.preprocess` asks for. The network itself takes any number.
-        size: side of the crop in pixels that ``preprocess`` asks for.
+        frames: frames per clip that :attr:`VideoModel.preprocess` asks for, the design's own by default (8; 16 in the
+            R(2+1)D paper's). The network itself takes any number, unless its design says otherwise.
+        size: side of the crop in pixels that ``preprocess`` asks for, the design's own by default (224; 112).
         dropout: before the classifier; 0.5 in the published recipes.
         **options: the design's, for example ``shift_div=4`` or ``causal=True``.
 
@@ -94,7 +95,8 @@ def create_model(
     if not 0 <= dropout < 1:
         raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
     resolved = {**design.options, **options}
-    preprocess = Preprocess(frames=frames, size=size)
+    given = {"frames": frames, "size": size}
+    preprocess = replace(design.preprocess, **{k: v for k, v in given.items() if v is not None})
     try:
         if design.build is not None:
             model: VideoModel = design.build(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
+from spatempo.models.blocks import residual_blocks
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.call import State
 from spatempo.preprocess import Preprocess
@@ -37,7 +39,8 @@ class VideoModel(nn.Module):
         name: ``<design>_<backbone>``.
         design, options: what was plugged in, and how; with ``backbone_source`` it builds the network again.
         backbone: the network before its classifier.
-        backbone_source: for example ``torchvision/resnet50``.
+        backbone_source: for example ``torchvision/resnet50``; of a video-native network its size.
+        weights_source: ``library/name`` whose published weight sets fit the backbone, if there are any.
         image_classifier: prefixes of the weights that an image network's file has and ``backbone`` has not.
         head: the classifier, its linear layer is ``head.fc``.
         causal: whether it can go frame by frame.
@@ -70,6 +73,7 @@ class VideoModel(nn.Module):
         self.options = options
         self.backbone = backbone
         self.backbone_source = backbone_source
+        self.weights_source = backbone_source
         self.image_classifier = image_classifier
         self.head = Head(features, num_classes, dropout)
         self.num_classes = num_classes
@@ -131,6 +135,26 @@ class VideoModel(nn.Module):
     def reach(self) -> Reach | None:
         """Frames back and ahead that one frame's score depends on; ``None`` stands for the whole clip."""
         raise NotImplementedError
+
+    def residual_blocks(self) -> list[tuple[str, nn.Module]]:
+        """The backbone's residual blocks by name, in order; what ``info`` shows the maps of."""
+        return residual_blocks(self.backbone)
+
+    def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Called with a weight file's content first: an image network's made into the backbone's; here: as they are.
+
+        Raises:
+            SpatempoError: the file is known to be of another form of this network; says which option makes it fit.
+        """
+        return weights
+
+    def weights_loaded(self, layout: str, options: Mapping[str, Any]) -> None:
+        """Called once foreign weights are in, for what else they ask of the network; here: nothing.
+
+        Args:
+            layout: the adapter's name, or an empty string.
+            options: of the design, where the weights came from a checkpoint of spatempo's own.
+        """
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The new classifier's parameters, which the published recipe trains five times faster."""

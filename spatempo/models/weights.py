@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import timm
@@ -18,13 +19,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
-from spatempo.models.adapters import tsm_official
+from spatempo.models.adapters import mmaction_r2plus1d, spatempo_own, torchvision_video, tsm_official, vmz
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
-from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from spatempo.preprocess import IMAGENET_MEAN
 
 Channels = tuple[float, float, float]
-_ADAPTERS = (tsm_official,)
+_ADAPTERS = (spatempo_own, tsm_official, mmaction_r2plus1d, vmz, torchvision_video)
 
 
 def load_pretrained(
@@ -37,21 +38,34 @@ def load_pretrained(
 
     Args:
         model: the model.
-        source: a file, or a weight set of the backbone's library (``True``: its default).
-        mean, std: of the input, for values in 0..1; they win over a ``.json`` beside the file, that over ImageNet's.
+        source: a file (of other code, or a checkpoint of ours), or a weight set of the backbone's library (``True``:
+            its default).
+        mean, std: of the input, for values in 0..1; they win over a checkpoint's or a ``.json`` beside the file, that
+            over the design's own (ImageNet's for image networks).
 
     Raises:
         SpatempoError: the file cannot be read or does not fit; names the keys.
     """
     if isinstance(source, str) and _is_path(source):
-        weights, (found_mean, found_std) = read_weights(source), _sidecar(Path(source))
+        file = spatempo_own.find_file(source)
+        weights, (found_mean, found_std) = read_weights(file), _sidecar(file)
+        own = spatempo_own.description(file)
     else:
-        weights, (found_mean, found_std) = _download(model.backbone_source, source)
+        weights, (found_mean, found_std) = _download(model.weights_source, source)
+        own = None
+    if own is not None and found_mean is None and found_std is None:
+        found_mean, found_std = _three(own["preprocess"]["mean"]), _three(own["preprocess"]["std"])
+    weights = model.adapt_weights(weights)
     _fit(model, weights, str(source))
+    adapter = _adapter(weights)
+    model.weights_loaded(adapter.__name__.rpartition(".")[2] if adapter else "", own["options"] if own else {})
     if mean is None and std is None and found_mean is None and found_std is None:
-        warnings.warn(f"{source}: no mean and std given or found beside it; ImageNet's are used", stacklevel=3)
+        whose = "ImageNet's" if model.preprocess.mean == IMAGENET_MEAN else f"those of {model.design}"
+        warnings.warn(f"{source}: no mean and std given or found beside it; {whose} are used", stacklevel=3)
     model.preprocess = replace(
-        model.preprocess, mean=mean or found_mean or IMAGENET_MEAN, std=std or found_std or IMAGENET_STD
+        model.preprocess,
+        mean=mean or found_mean or model.preprocess.mean,
+        std=std or found_std or model.preprocess.std,
     )
 
 
@@ -83,8 +97,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return content
 
 
+def _adapter(weights: dict[str, Tensor]) -> ModuleType | None:
+    return next((a for a in _ADAPTERS if a.matches(weights)), None)
+
+
 def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
-    adapter = next((a for a in _ADAPTERS if a.matches(weights)), None)
+    adapter = _adapter(weights)
     if adapter is not None:
         weights = adapter.convert(weights)
     else:  # an image network's own keys

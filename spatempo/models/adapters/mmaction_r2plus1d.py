@@ -1,0 +1,38 @@
+"""The layout of mmaction2's R(2+1)D-34 (``ResNet2Plus1d``), for ``r2plus1d_34`` with ``form="mmaction2"``.
+
+Every convolution is a ``ConvModule`` (``conv``, ``bn``) round a ``Conv2plus1d`` (``conv_s``, ``bn_s``, ``conv_t``), the
+shortcuts' 1x1x1 too; the head is ``cls_head.fc_cls``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from torch import Tensor
+
+_INSIDE = {"conv.conv_s": "0.0", "conv.bn_s": "0.1", "conv.conv_t": "0.3", "conv": "0", "bn": "1"}
+_STEM = {"conv.conv_s": "0", "conv.bn_s": "1", "conv.conv_t": "3", "bn": "4"}
+_KEY = re.compile(
+    r"backbone\.(?:(conv1)|(layer\d\.\d+\.(?:conv\d|downsample)))\.(conv\.(?:conv_s|bn_s|conv_t)|conv|bn)\.(\w+)$"
+)
+
+
+def matches(names: Iterable[str]) -> bool:
+    """Whether these are the keys of such a checkpoint."""
+    return any(n.startswith("backbone.") and ".conv_s." in n for n in names)
+
+
+def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+    return {_rename(name): tensor for name, tensor in weights.items()}
+
+
+def _rename(name: str) -> str:
+    if name.startswith("cls_head.fc_cls."):
+        return "head.fc." + name.removeprefix("cls_head.fc_cls.")
+    key = _KEY.match(name)
+    if key is None:
+        return name  # reported by name as an unknown weight
+    stem, block, part, rest = key.groups()
+    return f"backbone.stem.{_STEM[part]}.{rest}" if stem else f"backbone.{block}.{_INSIDE[part]}.{rest}"

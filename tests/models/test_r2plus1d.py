@@ -1,0 +1,331 @@
+"""The R(2+1)D paper's networks: exact figures, what sees time and what does not, any clip length."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import randomise
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.info import count_macs, count_params, describe
+from spatempo.models.native.conv3d import Conv3d
+from spatempo.models.native.convs import Conv2D, Conv2Plus1D, Conv3D, mid_channels
+from spatempo.models.native.model import VideoResNetModel
+from spatempo.models.registry import create_model, list_models
+from spatempo.operators.base import Reach
+
+# name, options, parameters (400 classes), GMACs, frames; 112 pixels
+FIGURES = [
+    ("r2d_18", {}, 11_447_568, 1.931780, 8),
+    ("fr2d_18", {}, 11_381_712, 27.601, 16),
+    ("r3d_18", {}, 33_371_472, 40.697, 16),
+    ("mc2_18", {}, 11_400_528, 28.545, 16),
+    ("mc3_18", {}, 11_695_440, 43.343, 16),
+    ("mc4_18", {}, 12_727_632, 39.952, 16),
+    ("mc5_18", {}, 16_856_400, 39.900, 16),
+    ("rmc2_18", {}, 33_352_656, 39.752, 16),
+    ("rmc3_18", {}, 33_057_744, 24.955, 16),
+    ("rmc4_18", {}, 32_025_552, 29.091, 16),
+    ("rmc5_18", {}, 27_896_784, 30.787, 16),
+    ("r2plus1d_18", {}, 33_370_839, 41.496, 16),
+    ("r2plus1d_18", {"midplanes": "torchvision"}, 31_505_325, 40.519, 16),
+    ("r2plus1d_34", {}, 63_697_175, 152.36, 32),
+    ("r3d_34", {}, 63_681_104, 150.756, 32),
+    ("r2plus1d_50", {}, 46_985_057, 115.33, 32),
+    ("r2plus1d_101", {}, 86_050_785, 176.47, 32),
+    ("r2plus1d_152", {}, 118_226_785, 252.0, 32),
+]
+DESIGNS = ["r2d", "fr2d", "r3d", *(f"mc{i}" for i in range(2, 6)), *(f"rmc{i}" for i in range(2, 6)), "r2plus1d"]
+SMALL = {"width": 4, "num_classes": 3, "dropout": 0.0}
+
+
+def small(design: str, size: str = "18", **options: object) -> VideoResNetModel:
+    torch.manual_seed(0)  # of the convolutions' random weights
+    model = create_model(f"{design}_{size}", **{**SMALL, **options})
+    randomise_native(model)
+    return model
+
+
+def randomise_native(model: nn.Module) -> nn.Module:
+    """As :func:`conftest.randomise`, for clips of the number of frames that the model takes (R2D: one number only)."""
+    frames = model.options.get("stem_frames")
+    if frames is None:
+        return randomise(model, size=32)
+    draw = torch.Generator().manual_seed(0)
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm3d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5, generator=draw)
+        nn.init.uniform_(norm.bias, -0.2, 0.2, generator=draw)
+    model.head.fc.weight.data.normal_(0, 0.1, generator=draw)
+    return model.eval()
+
+
+def clips(frames: int, batch: int = 2, size: int = 32, seed: int = 0) -> torch.Tensor:
+    return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("name", "options", "params", "gmacs", "frames"), FIGURES)
+def test_exact_figures(name, options, params, gmacs, frames):
+    with torch.device("meta"):
+        model = create_model(name, num_classes=400, frames=frames, **options)
+    assert count_params(model) == params
+    digits = len(str(gmacs).partition(".")[2])
+    assert round(count_macs(model, frames, 112) / 1e9, digits) == gmacs
+
+
+def test_every_published_name_is_listed():
+    listed = [name for name, options, *_ in FIGURES if not options]
+    assert set(listed) == {n for d in DESIGNS for n in list_models(f"{d}_*")}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "mid"),
+    [(64, 64, 144), (64, 128, 230), (128, 128, 288), (128, 256, 460), (256, 256, 576), (256, 512, 921)],
+)
+def test_mid_channels_as_published(inputs, outputs, mid):
+    assert mid_channels(inputs, outputs) == mid
+    spent = mid * (9 * inputs + 3 * outputs)
+    assert 0 <= 27 * inputs * outputs - spent < 9 * inputs + 3 * outputs  # as many as fit into the 3D kernel
+
+
+@torch.no_grad()
+def test_factorised_convolution_by_hand():
+    """One channel, frames of one pixel: space takes the kernel's centre, the ReLU cuts, time adds three frames."""
+    conv = Conv2Plus1D(1, 1, 2).eval()
+    for layer in (conv[0], conv[3]):
+        layer.weight.zero_()
+    conv[0].weight[:, 0, 0, 1, 1] = torch.tensor([1.0, -1.0])
+    conv[3].weight[0, 0, :, 0, 0] = torch.tensor([1.0, 10.0, 100.0])  # on the positive part: before, now, after
+    conv[3].weight[0, 1, :, 0, 0] = torch.tensor([0.0, -1.0, 0.0])  # on the negative part
+    conv[1].eps = 0.0
+    x = torch.tensor([1.0, -2.0, 3.0, 4.0]).reshape(1, 1, 4, 1, 1)
+    #                  10+0     1-2+300   30+400     3+40
+    torch.testing.assert_close(conv(x).flatten(), torch.tensor([10.0, 299.0, 430.0, 43.0]))
+    strided = Conv2Plus1D(1, 1, 2, stride=2).eval()
+    strided.load_state_dict(conv.state_dict())
+    strided[1].eps = 0.0
+    torch.testing.assert_close(strided(x).flatten(), torch.tensor([10.0, 430.0]))
+
+
+def test_strides_and_padding():
+    """2D groups stride in space only, which is why MC2 costs more than R3D's last groups do."""
+    for maker, want in ((Conv3D, (4, 4)), (Conv2D, (8, 4)), (Conv2Plus1D, (4, 4))):
+        out = maker(2, 3, 5, stride=2)(torch.zeros(1, 2, 8, 8, 8))
+        assert out.shape == (1, 3, want[0], want[1], 4)
+        assert maker.shortcut_stride(2) == (8 // want[0], 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("design", "want"),
+    [
+        *(("r3d", 1), ("r2plus1d", 1), ("rmc2", 1), ("rmc3", 1), ("mc5", 2), ("rmc4", 2), ("mc4", 4), ("rmc5", 4)),
+        *(("mc2", 8), ("mc3", 8), ("fr2d", 8), ("r2d", 1)),
+    ],
+)
+def test_temporal_positions_left_of_eight_frames(design, want):
+    with torch.device("meta"):
+        model = create_model(f"{design}_18", frames=8).eval()
+        clip = torch.empty(2, 3, 8, 112, 112)
+    assert model.forward_features(clip).shape == (2, 512, want, 7, 7)
+    assert model.forward_frames(clip).shape == (2, want, 400)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("design", DESIGNS)
+def test_any_clip_length_batch_independence_and_order(design):
+    for frames in (1, 4, 5, 8, 16):
+        model = small(design, frames=frames)
+        batch = clips(frames, batch=3)
+        out = model(batch)
+        assert out.shape == (3, 3)
+        alone = torch.cat([model(clip[None]) for clip in batch])
+        torch.testing.assert_close(alone, out, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model.forward_frames(batch).mean(1), out, rtol=1e-4, atol=1e-5)
+    reordered = batch[:, :, torch.randperm(16, generator=torch.Generator().manual_seed(1))]
+    change = (model(reordered) - out).abs().max() / out.abs().max()
+    if design == "fr2d":  # frames meet in the last average only
+        assert change < 1e-5
+    else:
+        assert change > 1e-2
+
+
+@torch.no_grad()
+def test_order_blindness_is_not_for_want_of_difference_between_frames():
+    model = small("fr2d")
+    clip = clips(8)
+    frames = model.forward_frames(clip)
+    assert (frames - frames.mean(1, keepdim=True)).abs().max() > 1e-2
+    alone = torch.stack([model(clip[:, :, t : t + 1]) for t in range(8)], 1)
+    torch.testing.assert_close(frames, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_r2d_takes_the_frames_it_was_made_for(tmp_path):
+    model = small("r2d", frames=5)
+    assert model.preprocess.frames == 5
+    assert model.backbone.stem[0].kernel_size == (5, 7, 7)
+    with pytest.raises(SpatempoError, match=r"fuses 5 frames .* got 8: make it with frames=8"):
+        model(clips(8))
+    save_checkpoint(model, tmp_path)
+    assert torch.equal(load(tmp_path)(clips(5)), model(clips(5)))
+    assert create_model("r2d_18", width=4, stem_frames=3).preprocess.frames == 3
+
+
+@pytest.mark.parametrize(("design", "reach"), [("mc3", 5), ("mc4", 12), ("rmc5", 7), ("fr2d", 0), ("r2plus1d", 54)])
+def test_a_position_reaches_exactly_as_far_as_the_model_says(design, reach):
+    """By gradient, in double precision: the influence of the outermost frames is small."""
+    model = small(design).double()
+    assert model.reach == Reach(reach, reach)
+    frames = 2 * reach + 17  # a position in the middle whose whole reach lies inside the clip
+    clip = clips(frames, batch=1, size=16).double().requires_grad_()
+    positions = model.forward_frames(clip)
+    stride = 1
+    for module in model.backbone.modules():
+        if isinstance(module, (Conv3D, Conv2Plus1D)):
+            last = module if isinstance(module, Conv3D) else module[3]
+            stride *= last.stride[0]
+    at = (frames // 2) // stride
+    positions[0, at].square().sum().backward()
+    assert clip.grad is not None
+    seen = [t for t in range(frames) if clip.grad[0, :, t].abs().max() > 0]
+    assert seen == list(range(at * stride - reach, at * stride + reach + 1))
+
+
+def test_r2d_sees_the_whole_clip():
+    assert small("r2d").reach is None
+    assert describe("r2d_18")["temporal_receptive_field"] == "whole clip"
+    assert describe("r3d_18", frames=16, size=112)["temporal_receptive_field"] == 109
+
+
+@pytest.mark.parametrize("design", ["r3d", "r2plus1d"])
+def test_gradient_checkpointing_changes_nothing(design):
+    model = small(design)
+    clip = clips(4)
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model(clip).square().sum().backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    plain = gradients()
+    calls = []
+    block = model.backbone.layer2[0]
+    handle = block.conv1.register_forward_hook(lambda *_: calls.append(1))
+    model.set_grad_checkpointing()
+    again = gradients()
+    assert len(calls) == 2  # once forward, once more for backward
+    model.set_grad_checkpointing(False)
+    handle.remove()
+    assert len(plain) == len(list(model.parameters()))
+    for a, b in zip(again, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_memory_layout_changes_nothing():
+    model = small("r2plus1d")
+    clip = clips(4)
+    torch.testing.assert_close(model(clip.contiguous(memory_format=torch.channels_last_3d)), model(clip))
+
+
+@pytest.mark.parametrize("name", ["r2plus1d_18", "r2plus1d_50", "r3d_18"])
+def test_bfloat16_is_finite_and_has_gradients(name):
+    model = small(*name.split("_"))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(clips(4)).float().square().mean()
+    loss.backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_bfloat16_weight_gradients_are_right_where_the_kernel_is_longer_than_the_clip(frames, stride, autocast):
+    """In torch 2.15 on CPUs nn.Conv3d's are not."""
+    draw = torch.Generator().manual_seed(0)
+    exact = Conv3d(16, 8, (5, 1, 1), (stride, 1, 1), (2, 0, 0), bias=False).double()
+    conv = Conv3d(16, 8, (5, 1, 1), (stride, 1, 1), (2, 0, 0), bias=False)
+    conv.load_state_dict(exact.state_dict())
+    x = torch.randn(2, 16, frames, 8, 8, generator=draw)
+    want = exact(x.double())
+    grad = torch.randn(want.shape, generator=draw)
+    want.backward(grad.double())
+    if autocast:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            got = conv(x)
+    else:
+        conv.to(torch.bfloat16)
+        got = conv(x.bfloat16())
+    assert got.shape == want.shape
+    got.backward(grad.to(got.dtype))
+    torch.testing.assert_close(got.double(), want, rtol=0, atol=0.02 * float(want.detach().abs().max()))
+    scale = float(exact.weight.grad.abs().max())
+    torch.testing.assert_close(conv.weight.grad.double(), exact.weight.grad, rtol=0, atol=0.02 * scale)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("design", ["r2d", "r2plus1d"])
+def test_exports(design):
+    model = small(design, frames=4)
+    batch = torch.export.Dim("batch", min=1, max=16)
+    program = torch.export.export(model, (clips(4),), dynamic_shapes={"clip": {0: batch}})
+    torch.testing.assert_close(program.module()(clips(4, batch=3)), model(clips(4, batch=3)), rtol=1e-4, atol=1e-5)
+
+
+def test_what_it_is_fed():
+    fed = create_model("r2plus1d_18", width=4).preprocess
+    assert (fed.frames, fed.size, fed.short_side, fed.sampling) == (16, 112, 128, "dense")
+    assert fed.mean == (0.43216, 0.394666, 0.37645)
+    assert create_model("r2plus1d_18", width=4, frames=8, size=64).preprocess.size == 64
+    assert create_model("tsm_smallresnet").preprocess.frames == 8
+
+
+def test_width_scales_every_layer():
+    model = create_model("r2plus1d_18", width=16)
+    assert model.backbone.stem[0].weight.shape == (11, 3, 1, 7, 7)
+    assert [model.backbone.get_submodule(f"layer{i}")[0].conv1[1].num_features for i in (1, 2, 3, 4)] == [
+        *(16, 32, 64, 128)
+    ]
+    assert model.head.fc.in_features == 128
+
+
+def test_stages_in_info():
+    facts = describe("mc3_18", frames=16, size=112)
+    assert [(s["blocks"], s["shape"]) for s in facts["stages"]] == [
+        (2, [64, 16, 56, 56]),
+        (2, [128, 16, 28, 28]),
+        (2, [256, 16, 14, 14]),
+        (2, [512, 16, 7, 7]),
+        (0, [512, 16, 7, 7]),
+    ]
+
+
+@pytest.mark.parametrize("name", ["r2d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34"])
+def test_published_figures_beside_ours(name):
+    """Ours to the digit; what others print to theirs, where it is the same network."""
+    exact, *others = describe(name)["published"]
+    assert exact["ours"] == {"params": exact["params"], "macs": exact["macs"]}
+    for figure in others:
+        if "midplanes=torchvision" not in figure["note"]:
+            assert figure["ours"]["params"] == pytest.approx(figure["params"], rel=2e-3)
+            assert figure["ours"]["macs"] == pytest.approx(figure["macs"], rel=1.1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("r3d_19", {}, "no '19' layers; it has 18, 34"),
+        ("r2plus1d_18", {"midplanes": "block"}, "midplanes must be 'paper' or 'torchvision'"),
+        ("r2plus1d_18", {"form": "caffe2"}, "form must be"),
+        ("r3d_18", {"midplanes": "paper"}, "no option 'midplanes'"),
+        ("r3d_18", {"width": 0}, "width"),
+        ("r3d_18", {"bn_eps": 0}, "bn_eps"),
+        ("r2d_18", {"stem_frames": 0}, "stem_frames"),
+        ("r2d_18", {"frames": 0}, "frames is 0"),
+        ("r3d_18", {"causal": True}, "no option 'causal'"),
+    ],
+)
+def test_one_clear_line_for_what_cannot_be(name, options, message):
+    with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
+        create_model(name, **options)
+    assert "\n" not in str(error.value)
