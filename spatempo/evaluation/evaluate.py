@@ -59,7 +59,7 @@ def evaluate(
         raise SpatempoError(f"batch_size {batch_size}, workers {workers}: give at least 1 and at least 0")
     names = getattr(model, "classes", None)
     manifest = data if isinstance(data, Manifest) else load_manifest(data, classes=names)
-    if names is not None and tuple(manifest.classes) != tuple(names):
+    if manifest is data and names is not None and tuple(manifest.classes) != tuple(names):
         raise SpatempoError(
             f"{manifest.source}: its classes are not the model's in the model's order; load it with "
             "load_manifest(source, classes=model.classes)"

@@ -87,7 +87,8 @@ def test_a_plan_takes_a_protocol_or_counts() -> None:
         view_plan(model)
     model.preprocess = Preprocess()  # type: ignore[assignment]
     assert view_plan(model)[0].views == 1
-    assert view_plan(model, "jester")[0].views == 6
+    plan, fed = view_plan(model, "jester")
+    assert (plan.views, fed.size) == (6, 256)
     with pytest.raises(SpatempoError, match="either the protocol or clips and crops"):
         view_plan(model, "jester", clips=2)
     with pytest.raises(SpatempoError, match="crops is 7"):

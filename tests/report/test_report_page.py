@@ -218,7 +218,7 @@ def test_units(key: str, value: object, text: str) -> None:
 
 
 def test_the_same_results_give_the_same_page(tmp_path: Path, page: str) -> None:
-    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "text.parse_math": True}):
+    with matplotlib.rc_context({"font.size": 30, "axes.titlepad": 40, "text.parse_math": True}):
         before = dict(matplotlib.rcParams)
         again = write(tmp_path / "again.html")  # whatever the caller's matplotlib looks like
         assert dict(matplotlib.rcParams) == before
@@ -227,6 +227,7 @@ def test_the_same_results_give_the_same_page(tmp_path: Path, page: str) -> None:
 
 def test_only_a_name_is_needed(tmp_path: Path) -> None:
     page = write_report(tmp_path / "new folder" / "r.html", "t", "s", models=[ModelResult("m")]).read_text()
+    assert [p.name for p in (tmp_path / "new folder").iterdir()] == ["r.html"]
     tags = parse(page)
     assert "section" not in {name for name, _ in tags.tags}
 
@@ -253,6 +254,6 @@ def test_a_full_disk_leaves_the_earlier_page(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SpatempoError, match=r"r\.html: cannot be written \(No space left on device\)"):
-        write(path)
+        write_report(path, "t", "s", models=[ModelResult("m")])
     assert path.read_text() == "earlier"
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
