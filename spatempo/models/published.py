@@ -88,7 +88,13 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "r2plus1d_18": (
         Published(33_370_839, 41_496_308_736, 16, 112, 400, _VMZ + " (33.3 M)"),
         Published(
-            31_505_325, 40.519e9, 16, 112, 400, _TORCHVISION + ", whose mid channels are midplanes=torchvision's"
+            31_505_325,
+            40.519e9,
+            16,
+            112,
+            400,
+            _TORCHVISION + ", whose mid channels are worked out by block",
+            {"midplanes": "torchvision"},
         ),
     ),
     "r3d_34": (Published(63_681_104, 150_756_204_544, 32, 112, 400, _VMZ),),
@@ -96,6 +102,7 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
         Published(63_697_175, 152_355_715_072, 32, 112, 400, _VMZ + " (63.6 M); SlowFast's table quotes 152 G"),
         Published(63.6e6, 199.0e9, 32, 128, 400, _VMZ_128),
         Published(63.6e6, 49.8e9, 8, 128, 400, _VMZ_128),
+        Published(63.76e6, 53.1e9, 8, 256, 400, _MORE, {"form": "mmaction2"}),
     ),
     "r2plus1d_50": (Published(46_985_057, 115_326_040_064, 32, 112, 400, _VMZ + "; no max-pool after the stem"),),
     "r2plus1d_101": (Published(86_050_785, 176_468_506_624, 32, 112, 400, _VMZ + "; no max-pool after the stem"),),

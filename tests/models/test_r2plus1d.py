@@ -302,13 +302,12 @@ def test_stages_in_info():
 
 @pytest.mark.parametrize("name", ["r2d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34"])
 def test_published_figures_beside_ours(name):
-    """Ours to the digit; what others print to theirs, where it is the same network."""
+    """Ours to the digit; what others print to theirs (the 1e-3 is theirs for 49.75, the 3e-3 what mmaction2 counts)."""
     exact, *others = describe(name)["published"]
     assert exact["ours"] == {"params": exact["params"], "macs": exact["macs"]}
     for figure in others:
-        if "midplanes=torchvision" not in figure["note"]:
-            assert figure["ours"]["params"] == pytest.approx(figure["params"], rel=2e-3)
-            assert figure["ours"]["macs"] == pytest.approx(figure["macs"], rel=1.1e-3)
+        assert figure["ours"]["params"] == pytest.approx(figure["params"], rel=2e-3)
+        assert figure["ours"]["macs"] == pytest.approx(figure["macs"], rel=3e-3)
 
 
 @pytest.mark.parametrize(

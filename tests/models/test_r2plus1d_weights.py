@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 import timm
@@ -90,15 +91,36 @@ def test_ig65m_34(tmp_path):
     with pytest.warns(UserWarning, match=r"eps is set to 0\.001"):
         ours = create_model("r2plus1d_34", num_classes=359, pretrained=path)
     equal_outputs(ours, net, clip(8, 32))
-    # a checkpoint remembers it, and weights taken from that checkpoint bring it along
-    save_checkpoint(ours, tmp_path / "own")
-    assert load(tmp_path / "own").options["bn_eps"] == 1e-3
+
+
+def as_file(model: nn.Module, path: Path) -> str:
+    """Weights of one of our networks under the names of torchvision and VMZ."""
+    weights = {k.removeprefix("backbone.").replace("head.fc", "fc"): v for k, v in model.state_dict().items()}
+    save_file(weights, path)
+    path.with_suffix(".json").write_text(json.dumps(KINETICS))
+    return str(path)
+
+
+def epsilons(model: nn.Module) -> set[float]:
+    return {m.eps for m in model.modules() if isinstance(m, nn.BatchNorm3d)}
+
+
+def test_epsilon_of_vmz_is_remembered_and_can_be_overruled(tmp_path):
+    path = as_file(create_model("r2plus1d_18", width=4, num_classes=3), tmp_path / "w.safetensors")
+    with pytest.warns(UserWarning, match=r"eps is set to 0\.001"):
+        model = create_model("r2plus1d_18", width=4, num_classes=3, pretrained=path)
+    save_checkpoint(model, tmp_path / "own")
+    assert epsilons(load(tmp_path / "own")) == {1e-3}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = create_model("r2plus1d_34", num_classes=5, pretrained=str(tmp_path / "own"))
-        chosen = create_model("r2plus1d_34", num_classes=5, pretrained=path, bn_eps=1e-5)
-    assert {m.eps for m in again.modules() if isinstance(m, nn.BatchNorm3d)} == {1e-3}
-    assert {m.eps for m in chosen.modules() if isinstance(m, nn.BatchNorm3d)} == {1e-5}
+        again = create_model("r2plus1d_18", width=4, num_classes=5, pretrained=str(tmp_path / "own"))
+        chosen = create_model("r2plus1d_18", width=4, num_classes=5, pretrained=path, bn_eps=1e-5)
+    assert epsilons(again) == {1e-3}
+    assert epsilons(chosen) == {1e-5}
+    assert epsilons(create_model("r3d_18", width=4, bn_eps=1e-3)) == {1e-3}
+    bottleneck = as_file(create_model("r2plus1d_50", width=4, num_classes=3), tmp_path / "b.safetensors")
+    with pytest.warns(UserWarning, match=r"eps is set to 0\.001"):
+        create_model("r2plus1d_50", width=4, num_classes=3, pretrained=bottleneck)
 
 
 # --- mmaction2, written out from its Conv2plus1d, ConvModule and ResNet3d ---------------------------------------------
@@ -197,13 +219,14 @@ def test_says_which_rule_of_mid_channels_a_file_has(tmp_path):
     save_file(video.r2plus1d_18(weights=None).state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(SpatempoError, match="give midplanes='torchvision'"):
         create_model("r2plus1d_18", pretrained=str(tmp_path / "w.safetensors"))
-    save_file(ig65m_34(3).state_dict(), tmp_path / "v.safetensors")
-    with pytest.raises(SpatempoError, match="give midplanes='paper'"):
-        create_model("r2plus1d_34", midplanes="torchvision", pretrained=str(tmp_path / "v.safetensors"))
+    for size in ("34", "50"):
+        path = as_file(create_model(f"r2plus1d_{size}", width=4), tmp_path / "v.safetensors")
+        with pytest.raises(SpatempoError, match="give midplanes='paper'"):
+            create_model(f"r2plus1d_{size}", width=4, midplanes="torchvision", pretrained=path)
 
 
 def test_names_what_is_missing_or_unknown(tmp_path):
-    weights = create_model("mc2_18", width=4, num_classes=3).state_dict()
+    weights = dict(create_model("mc2_18", width=4, num_classes=3).state_dict())
     weights = {k.removeprefix("backbone.").replace("head.fc", "fc"): v for k, v in weights.items()}
     path = str(tmp_path / "w.safetensors")
     save_file({k: v for k, v in weights.items() if k != "layer1.0.conv1.0.weight"}, path)
