@@ -18,7 +18,7 @@ from spatempo.data.split import split
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError
 from spatempo.learning.batches import BatchStream, EvalShare
-from spatempo.learning.interrupts import ignore_interrupts
+from spatempo.learning.interrupts import outlive_interrupts
 from spatempo.learning.recipe import Recipe
 from spatempo.preprocess import Preprocess
 from spatempo.video.source import open_video
@@ -125,7 +125,7 @@ class Loading:
             collate_fn=collate,
             pin_memory=self.pin,
             persistent_workers=self.workers > 0,
-            worker_init_fn=ignore_interrupts if self.workers else None,
+            worker_init_fn=outlive_interrupts if self.workers else None,
             multiprocessing_context=self.start_method if self.workers else None,
             **order,
         )

@@ -36,6 +36,13 @@ class Interrupts:
         self.received = number
 
 
-def ignore_interrupts(worker: int) -> None:
-    """For loading workers: Ctrl-C reaches the whole process group, but the main process says when to end."""
+def outlive_interrupts(worker: int) -> None:
+    """For loading workers (their ``worker_init_fn``): a signal to the whole process group is not for them to act on.
+
+    Ctrl-C goes to every process of a terminal; SIGTERM, sent by a cluster or by ``timeout``, to every process of a job.
+    A worker that died of it would take the run with it before its state is saved. So a worker ignores the one, and
+    takes a minute over the other; by then the main process has saved and ended its workers, or is itself gone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(60) and None)

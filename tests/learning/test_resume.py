@@ -202,7 +202,7 @@ def test_nothing_to_resume(clips: Path, tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 
-def main(root, out, kill_after, how):
+def main(root, out, kill_after, how, signals):
     import os, signal
     import lightning as L
     import torch
@@ -213,7 +213,7 @@ def main(root, out, kill_after, how):
         def on_train_batch_end(self, *args):
             self.left -= 1
             if not self.left:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL) if signals == "kill" else os.killpg(0, signal.SIGTERM)
 
     torch.set_num_threads(1)
     train(root + "/train.csv", val=root + "/val.csv", out=out, save_every=1, callbacks=[Kill()], **eval(how))
@@ -223,16 +223,21 @@ if __name__ == "__main__":  # spawned workers import this file, and should not h
 """
 
 
-def kill_and_resume(clips: Path, out: Path, kill_after: int, **how: Any) -> dict[str, Any]:
-    """SIGKILL to a process of its own in the middle of an epoch, then the rest in this one."""
+def kill_and_resume(clips: Path, out: Path, kill_after: int, signals: str = "kill", **how: Any) -> dict[str, Any]:
+    """A process of its own ends in the middle of an epoch, the rest is done in this one.
+
+    Args:
+        signals: ``"kill"``: SIGKILL to the process; ``"terminate"``: SIGTERM to it and its workers.
+    """
     how = {**HOW, **how}
     script = out.with_suffix(".py")
     script.write_text(SCRIPT, encoding="utf-8")
-    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(how)]
-    done = subprocess.run(words, capture_output=True, timeout=300, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(how), signals]
+    done = subprocess.run(words, capture_output=True, timeout=300, check=False, start_new_session=True)
+    code, saved = (-signal.SIGKILL, kill_after - 1) if signals == "kill" else (128 + signal.SIGTERM, kill_after)
+    assert done.returncode == code, done.stderr.decode()[-2000:]
     state = load_state(out / "resume" / "state.pt")
-    assert state["done"] == kill_after - 1  # our callback comes before the one that saves
+    assert state["done"] == saved  # our callback comes before the one that saves
     run(clips, out, resume=True, **{k: how[k] for k in ("workers", "start_method") if k in how})
     return outcome(out)
 
@@ -249,6 +254,12 @@ def test_killed_process_with_workers(
     """`unbroken` read its clips without workers: neither they nor the kill may change anything."""
     found = kill_and_resume(clips, tmp_path / "run", 8, workers=workers, start_method=start_method)
     assert_same(found, unbroken)
+
+
+@pytest.mark.slow
+def test_terminated_with_its_workers(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
+    """As a cluster or ``timeout`` do it: everything gets the signal, and the step in hand is saved all the same."""
+    assert_same(kill_and_resume(clips, tmp_path / "run", 8, signals="terminate", workers=1), unbroken)
 
 
 @pytest.fixture(autouse=True)
