@@ -45,9 +45,9 @@ def pace(rng: np.random.Generator, frames: int) -> np.ndarray:
     return time + rng.uniform(-0.4, 0.4) * np.sin(2 * np.pi * time) / (2 * np.pi)
 
 
-def random_look(rng: np.random.Generator) -> Look:
+def random_look(rng: np.random.Generator, dark: float) -> Look:
     """What every object of the direction family looks like: the same lottery for all its classes."""
-    return Look(str(rng.choice(DIRECTION_SHAPES)), None, bool(rng.integers(2)))
+    return Look(str(rng.choice(DIRECTION_SHAPES)), None, bool(rng.random() >= dark))
 
 
 def _track(rng: np.random.Generator, frames: int, look: Look, **given: np.ndarray | float) -> Track:
@@ -56,7 +56,7 @@ def _track(rng: np.random.Generator, frames: int, look: Look, **given: np.ndarra
         "x": rng.uniform(-0.25, 0.25) + sway(rng, frames, 0.015),
         "y": rng.uniform(-0.25, 0.25) + sway(rng, frames, 0.015),
         "angle": rng.uniform(0, 2 * np.pi) + sway(rng, frames, 0.12),
-        "radius": rng.uniform(0.17, 0.23) * (1 + sway(rng, frames, 0.04)),
+        "radius": rng.uniform(0.2, 0.26) * (1 + sway(rng, frames, 0.04)),
         "alpha": 1.0,
     } | given
     return Track(look, **{key: np.broadcast_to(np.asarray(value, float), (frames,)) for key, value in values.items()})
@@ -83,15 +83,20 @@ def move_down(rng: np.random.Generator, frames: int, look: Look) -> Track:
 
 def approach(rng: np.random.Generator, frames: int, look: Look) -> Track:
     """The object grows 2 to 2.8 times, at an even rate."""
-    middle, ratio = rng.uniform(0.17, 0.21), rng.uniform(2.0, 2.8)
+    middle, ratio = rng.uniform(0.2, 0.26), rng.uniform(2.0, 2.8)
     return _track(rng, frames, look, radius=middle * ratio ** pace(rng, frames))
 
 
 def turn_clockwise(rng: np.random.Generator, frames: int, look: Look) -> Track:
-    """The object turns by 120 to 240 degrees: less than 45 between two of 8 frames, so the sense cannot alias."""
-    total = np.radians(rng.uniform(120, 240))
-    radius = rng.uniform(0.21, 0.27) * (1 + sway(rng, frames, 0.04))
-    return _track(rng, frames, look, angle=rng.uniform(0, 2 * np.pi) + total * pace(rng, frames), radius=radius)
+    """The object turns by 150 to 270 degrees about a point inside it or at its edge, like a hand of a clock.
+
+    Off its middle, because a bar that turned in place would look the same after 180 degrees, and two random frames of
+    neighbouring segments can be 80 apart: too near the 90 at which it could as well have turned the other way.
+    """
+    turned = rng.uniform(0, 2 * np.pi) + np.radians(rng.uniform(150, 270)) * pace(rng, frames)
+    (x, y), arm = rng.uniform(-0.22, 0.22, 2), rng.uniform(0.12, 0.18)
+    angle = turned + rng.uniform(0, 2 * np.pi)
+    return _track(rng, frames, look, x=x + arm * np.cos(turned), y=y + arm * np.sin(turned), angle=angle)
 
 
 def appear(rng: np.random.Generator, frames: int, look: Look) -> Track:
@@ -180,18 +185,18 @@ def control(rng: np.random.Generator, frames: int, name: str) -> list[Track]:
     return [track]
 
 
-def tracks_of(unit: str, rng: np.random.Generator, frames: int) -> list[Track]:
-    """The objects of one source clip; ``unit`` is a pair, or a control class."""
+def tracks_of(unit: str, rng: np.random.Generator, frames: int, dark: float = 0.0) -> list[Track]:
+    """The objects of one source clip; ``unit`` is a pair or a control class, ``dark`` as in ``Preset``."""
     if unit == "pop":
         return pop(rng, frames)
     if unit == "hop":
         return hop(rng, frames)
     if unit in _DIRECTION:
-        return [_DIRECTION[unit](rng, frames, random_look(rng))]
+        return [_DIRECTION[unit](rng, frames, random_look(rng, dark))]
     return control(rng, frames, unit)
 
 
-def distractor(rng: np.random.Generator, frames: int) -> Track:
+def distractor(rng: np.random.Generator, frames: int, dark: float) -> Track:
     """An object that only sways, smaller than those that act."""
     x, y = rng.uniform(-0.42, 0.42, 2)
-    return _track(rng, frames, random_look(rng), x=x, y=y, radius=rng.uniform(0.07, 0.11))
+    return _track(rng, frames, random_look(rng, dark), x=x, y=y, radius=rng.uniform(0.07, 0.11))

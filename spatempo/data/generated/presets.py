@@ -42,6 +42,9 @@ class Preset:
         noise: standard deviation of the sensor noise, in grey levels of 255.
         shake: amplitude of the camera's shake, in frame widths.
         light: largest relative change of the light's strength.
+        contrast: of the photograph behind, against its own; the lower, the better the objects stand out.
+        dark: share of the direction family's objects that are dark with a lit edge, instead of bright with a dark one.
+            Both kinds together are much slower to learn.
         distractors: further objects that stand still, in the families other than ``order``.
         qp: quantiser of the encoder (writer.py).
     """
@@ -56,8 +59,10 @@ class Preset:
     val: int = 10
     test: int = 40
     noise: float = 3.0
-    shake: float = 0.012
+    shake: float = 0.006
     light: float = 0.12
+    contrast: float = 0.35
+    dark: float = 0.0
     distractors: int = 0
     qp: int = 24
 
@@ -77,17 +82,24 @@ class Preset:
 
 _DIRECTION_AND_POP = ("right_left", "down_up", "in_out", "turn", "appear", "pop")
 
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross")),
-        Preset("demo", pairs=_DIRECTION_AND_POP),
-        Preset("standard", size=128, frames=40, train=300, val=30, test=100, shake=0.02, light=0.2, distractors=1),
-        Preset(
-            "large", size=224, frames=72, fps=24, train=1500, val=100, test=250, shake=0.03, light=0.3, distractors=2
-        ),
-    )
-}
+_TINY = Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross"))
+_DEMO = Preset("demo", pairs=_DIRECTION_AND_POP)
+_STANDARD = Preset(
+    "standard",
+    size=128,
+    frames=40,
+    train=300,
+    val=30,
+    test=100,
+    shake=0.015,
+    light=0.2,
+    contrast=0.6,
+    dark=0.25,
+    distractors=1,
+)
+_LARGE = replace(_STANDARD, name="large", size=224, train=800, val=50, test=150, distractors=2, qp=26)
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (_TINY, _DEMO, _STANDARD, _LARGE)}
 
 
 def get_preset(

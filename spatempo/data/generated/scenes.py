@@ -53,18 +53,18 @@ def draw(unit: str, preset: Preset, seed: np.random.SeedSequence, *, calm: bool 
     # one stream for what is shown and one for the disturbances, so that a calm clip shows the same
     shown, disturbed = (np.random.default_rng(child) for child in _children(seed))
     size, frames = preset.size, preset.frames
-    tracks = tracks_of(unit, shown, frames)
+    tracks = tracks_of(unit, shown, frames, preset.dark)
     if unit not in ("pop", "hop"):
-        tracks = [distractor(shown, frames) for _ in range(preset.distractors)] + tracks
+        tracks = [distractor(shown, frames, preset.dark) for _ in range(preset.distractors)] + tracks
     # fine enough for the object's largest size; at most twice too fine at its smallest
     widest = [
         2.12 * size * float(np.sqrt(track.radius.max() * track.radius[track.alpha > 0].min())) for track in tracks
     ]
     textures = [cut_out(shown, track.look, max(8, round(width))) for track, width in zip(tracks, widest, strict=True)]
     margin = _margin(preset)
-    background = random_texture(shown, size + 2 * margin, (0.4, 0.9), contrast=0.7)
+    background = random_texture(shown, size + 2 * margin, (0.4, 0.9), preset.contrast)
     # neither so bright nor so dark that a bright or a dark object would be lost in it
-    background = np.clip(background * np.float32(shown.uniform(95, 145) / background.mean()), 0, 255)
+    background = np.clip(background * np.float32(shown.uniform(85, 135) / background.mean()), 0, 255)
     camera, light, noise = np.zeros((frames, 2)), np.ones(frames), None
     if not calm:
         camera = _shake(disturbed, frames, preset.shake * size)

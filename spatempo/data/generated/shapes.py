@@ -8,8 +8,8 @@ import numpy as np
 
 from spatempo.data.generated.photos import random_texture
 
-# Shapes no turn or mirror image of which looks like itself turned a little: every motion shows on them. All direction
-# classes draw from the same four, so the shape tells nothing.
+# Shapes none of which is round, so that every motion shows on them. All direction classes draw from the same four, so
+# the shape tells nothing.
 DIRECTION_SHAPES = ("bar", "wedge", "ell", "crescent")
 
 # (shape, tint): the tint is what red, green and blue are multiplied by; None leaves the photograph's own colours.
@@ -47,7 +47,7 @@ def signed_distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if shape == "bar":
         return _box(x, y, 0.92, 0.4)
     if shape == "wedge":
-        return np.maximum(x - 0.72, np.abs(y) * 0.93 - (x + 0.95) * 0.4)
+        return np.maximum(x - 0.8, np.abs(y) * 0.96 - (x + 0.95) * 0.28)
     if shape == "ell":
         return np.minimum(_box(x + 0.36, y, 0.34, 0.85), _box(x - 0.05, y - 0.5, 0.75, 0.35))
     if shape == "crescent":
