@@ -18,6 +18,7 @@ from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach
+from spatempo.operators.sth import kernels_from_image
 from spatempo.operators.sth_conv import SthConv2d, watch_attention
 
 
@@ -167,10 +168,13 @@ def test_image_weights_go_through_from_image_and_all_others_stay(image, options)
     kept = model.backbone.state_dict()
     for name, module in model.backbone.named_modules():
         if isinstance(module, SthConv2d):
-            conv = nn.Conv2d(module.image_shape[1], module.image_shape[0], 3, module.stride, 1, bias=False)
-            conv.weight.data.copy_(weights[f"{name}.weight"])
-            for key, value in SthConv2d.from_image(conv, module.call, **options).state_dict().items():
-                assert torch.equal(kept.pop(f"{name}.{key}"), value)
+            groups, form, init = (8, "merge", "shift") if options else (4, "hybrid", "sum")
+            spatial, temporal = kernels_from_image(weights[f"{name}.weight"], groups, form, init)
+            assert torch.equal(kept.pop(f"{name}.spatial_weight"), spatial)
+            assert torch.equal(kept.pop(f"{name}.temporal_weight"), temporal)
+            if not options:
+                assert not kept.pop(f"{name}.attention.fc.weight").any()
+                assert not kept.pop(f"{name}.attention.fc.bias").any()
     assert len(model.plugged) == 16
     assert all(torch.equal(value, weights[key]) for key, value in kept.items())
     assert len(kept) == len(weights) - 16 - 2  # less the replaced convolutions and the classifier

@@ -314,6 +314,7 @@ def test_from_image_answers_as_the_2d_convolution_where_it_can(integration, form
     assert (run(sth, any_clip)[0] - conv(any_clip[0])).abs().max() > 0.5  # no choice reproduces the 2D network
     still = flat[:, :1].expand(1, 3, 8, 7, 7)
     inflated = SthConv2d.from_image(conv, TimeCall(), form=form, integration=integration, init="inflate")
+    assert (inflated.temporal_weight[:, :, 0] != 0).all()
     want = conv(still[0]).unsqueeze(0)[inside]
     torch.testing.assert_close(run(inflated, still)[inside][:, 1], want[:, 1], rtol=1e-4, atol=1e-4)
     # a 2D kernel that is its middle value only is kept whole
