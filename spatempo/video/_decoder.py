@@ -24,9 +24,9 @@ _INHERITED: list[object] = []  # containers carried over a fork, see `close`
 
 # PyAV's objects refer to each other in circles, so decoders and encoders that are done with wait for the garbage
 # collector. In the child of a fork it must not touch them: freeing one that has threads waits for threads that live in
-# the parent, for ever. A forked data-loading worker would hang.
+# the parent, for ever: a forked data-loading worker hangs. What is frozen is not collected; both calls cost nothing.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=gc.freeze)
+    os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 
 
 class IndexIsWrong(Exception):

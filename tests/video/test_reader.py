@@ -103,6 +103,20 @@ def test_any_list_of_frames(clip, indices: list[int], case: str) -> None:
         assert np.array_equal(video.read(indices), expected[np.array(indices, dtype=int)])
 
 
+def test_leading_frames_and_their_key_frames_together(clip) -> None:
+    """In an open group the key frame starts a stretch that the frames shown before it do not fit in."""
+    path, expected = clip("hevc, open groups")
+    video = PyAVReader(path)
+    index = video._known().index
+    assert index is not None
+    keys = [number for number in range(60) if index.entry[number] == index.packet[number]]
+    pairs = [[key - back, key] for key in keys[1:] for back in (1, 2, 3)]
+    assert any(index.packet[a] > index.packet[b] and index.entry[a] < index.packet[b] for a, b in pairs)
+    for pair in pairs:
+        assert np.array_equal(video.read(pair), expected[pair])
+    assert video.decodes_all is None
+
+
 def test_work_is_saved(clip, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the groups that are wanted are read, spare pictures are skipped, unwanted frames are not converted."""
     path, expected = clip("h264, short groups")
@@ -238,3 +252,21 @@ def test_no_indices_give_no_frames(clip) -> None:
     video = open_video(clip("h264, short groups")[0])
     assert video.read([]).shape == (0, 64, 96, 3)
     assert video.read([], short_side=32).shape == (0, 32, 48, 3)
+
+
+def test_an_interrupted_read_leaves_nothing_behind(clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, expected = clip("h264, short groups")
+    video = PyAVReader(path)
+    to_rgb, calls = video._to_rgb, []
+
+    def stop_once(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return to_rgb(*arguments)
+
+    monkeypatch.setattr(video, "_to_rgb", stop_once)
+    with pytest.raises(KeyboardInterrupt):
+        video.read([5, 6, 9, 10])
+    assert np.array_equal(video.read([13, 14]), expected[[13, 14]])
+    assert video.decodes_all is None
