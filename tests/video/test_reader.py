@@ -267,6 +267,6 @@ def test_an_interrupted_read_leaves_nothing_behind(clip, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(video, "_to_rgb", stop_once)
     with pytest.raises(KeyboardInterrupt):
-        video.read([5, 6, 9, 10])
+        video.read([1])  # comes out when the decoder is emptied
     assert np.array_equal(video.read([13, 14]), expected[[13, 14]])
     assert video.decodes_all is None
