@@ -108,6 +108,7 @@ def show(document: list[dict[str, Any]]) -> None:
         costs = [count(row["params"]), count(row["macs"]), f"{row['latency_ms']:.1f}", f"{row['seconds']:.0f}"]
         rows.append([row["name"], percent(row["top1"]), *shares, *costs])
     print_table(columns, rows)
+    print()
     if any(row["families"][family]["within_pair"] is not None for row in document for family in families):
         print("within the pair: a movement or its reverse; 50% is a coin toss")
     print_unreadable(document[0]["unreadable"])

@@ -57,5 +57,6 @@ def show(document: dict[str, Any]) -> None:
     """Prints what lies where, and what to do next."""
     clips = document["clips"]
     print_table(["part", "clips", "manifest"], [(part, clips[part], document[part]) for part in clips])
+    print()
     print(f"{len(document['classes'])} classes: {', '.join(document['classes'])}")
     print(f"next: spatempo train {document['train']} --val {document['val']} --model tsm_smallresnet --recipe demo")

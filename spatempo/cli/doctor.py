@@ -41,6 +41,7 @@ def show(document: dict[str, Any]) -> None:
             works = "yes" if found["works"] else ("not installed" if group == "extras" else "no")
             rows.append((f"{group[:-1]} {name}" if group in _PLURAL else name, works, found["detail"]))
     print_table(["what", "works", "detail"], rows)
+    print()
     if not document["problems"]:
         print("no problems found")
     for problem in document["problems"]:

@@ -78,14 +78,16 @@ def show(document: dict[str, Any]) -> None:
     facts += [(f"option {name}", value) for name, value in document["options"].items()]
     print_table([document["name"], ""], facts)
     stages = [(stage["name"], stage["blocks"] or None, _shape(stage["shape"])) for stage in document["stages"]]
+    print()
     print_table(["stage", "blocks", "shape C x T x H x W"], stages)
+    print()
     for figures in document["published_all"]:
         network = f"{figures['frames']} x {figures['size']} x {figures['size']}, {figures['classes']} classes"
         network += "".join(f", {name}={value}" for name, value in (figures["options"] or {}).items())
         for key, title in (("params", "params"), ("macs", "MACs")):
             if figures[key] is not None:
                 ours = figures["ours"][key]
-                apart = 100 * (ours / figures[key] - 1)
+                apart = round(100 * (ours / figures[key] - 1), 1) + 0.0  # + 0.0: no -0.0
                 print(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
         print(f"  {figures['note']}")
 

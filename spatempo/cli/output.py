@@ -67,8 +67,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     console = Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
     with console.capture() as drawn:
         console.print(table)
-    for line in drawn.get().splitlines():
-        print(line.rstrip())
+    lines = [line.rstrip() for line in drawn.get().splitlines()]
+    print("\n".join(lines).strip("\n"))
 
 
 def print_unreadable(unreadable: Sequence[Mapping[str, object]]) -> None:

@@ -74,6 +74,7 @@ def show(document: dict[str, Any]) -> None:
         f"top-1 {percent(document['top1'])}   top-5 {percent(document['top5'])}   "
         f"mean class {percent(document['mean_class'])}   ({counted(document['n'], 'video')}, {views})"
     )
+    print()
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)
     print_unreadable(document["unreadable"])

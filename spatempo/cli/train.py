@@ -132,4 +132,5 @@ def show(document: dict[str, Any]) -> None:
         ["epochs", "seconds", "top-1", "top-5", "checkpoint"],
         [(document["epochs"], f"{document['seconds']:.0f}", top1, top5, document["checkpoint"])],
     )
+    print()
     print(f"next: spatempo test {document['checkpoint']} DATA   or   spatempo predict {document['checkpoint']} VIDEO")

@@ -11,6 +11,7 @@ import pytest
 from spatempo.cli.fields import recipe_fields
 from spatempo.cli.main import main
 from spatempo.errors import SpatempoError
+from spatempo.learning.train import TrainResult
 
 SMALL = ("--size", 32, "--frames", 4, "--batch-size", 6, "--workers", 0)
 
@@ -84,6 +85,19 @@ def test_train_refuses(words, says, failure, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert says in failure("train", data / "train.csv", *words)
     assert not list(tmp_path.iterdir())  # before anything is written
+
+
+def test_mean_and_std_take_commas_or_spaces(monkeypatch, data):
+    given = []
+
+    def train(source, **arguments):
+        given.append((source, arguments["mean"], arguments["std"]))
+        return TrainResult("out/best", 1, 1.0, None, None, [])
+
+    monkeypatch.setattr("spatempo.learning.train.train", train)
+    for mean in (["0.5,0.25,1"], ["0.5", "0.25", "1"]):
+        assert main(["train", "--model", "tsm_resnet18", "--mean", *mean, "some.csv"]) == 0
+    assert given == [("some.csv", (0.5, 0.25, 1.0), None)] * 2
 
 
 def test_train_stops_at_a_video_that_cannot_be_read(capsys, data, tmp_path):

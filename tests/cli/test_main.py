@@ -111,7 +111,7 @@ def test_public_names_all_exist():
         (["--frames", "8"], ["a verb comes first", "--frames"]),
         (["data", "mkae"], ["'data mkae'", "'data make'"]),
         (["predict"], ["CHECKPOINT", "spatempo predict --help"]),
-        (["predict", "ck", "a.mp4", "--tpo", "3"], ["--tpo", "--top", "spatempo predict --help"]),
+        (["predict", "ck", "a.mp4", "--tpo", "3"], ["--tpo", "(did you mean --top?)", "spatempo predict --help"]),
         (["predict", "ck", "a.mp4", "--top", "many"], ["--top", "many"]),
         (["predict", "ck", "a.mp4", "--top"], ["--top"]),
         (["predict", "ck", "a.mp4", "--top", "1.5"], ["--top", "1.5"]),
