@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import randomise
+from networks import randomise
 from torch import Tensor, nn
 
 from spatempo.data.manifest import load_manifest

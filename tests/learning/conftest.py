@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_runs import COLOURS  # pyright: ignore[reportMissingImports]
+from tiny_runs import COLOURS
 
 from spatempo.video.writer import write_video
 

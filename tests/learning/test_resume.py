@@ -14,7 +14,7 @@ import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_runs import TINY  # pyright: ignore[reportMissingImports]
+from tiny_runs import TINY
 
 from spatempo.errors import SpatempoError
 from spatempo.learning.state import load_state

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_runs import TINY  # pyright: ignore[reportMissingImports]
+from tiny_runs import TINY
 
 from spatempo.evaluation.evaluate import evaluate
 from spatempo.learning.train import train

@@ -11,7 +11,7 @@ import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_runs import COLOURS, TINY, largest_file  # pyright: ignore[reportMissingImports]
+from tiny_runs import COLOURS, TINY, largest_file
 
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError

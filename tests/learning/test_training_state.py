@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import largest_file  # pyright: ignore[reportMissingImports]
+from tiny_runs import largest_file
 
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from conftest import randomise
+from networks import randomise
 from safetensors.torch import load_file, save_file
 
 from spatempo.errors import SpatempoError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import randomise
+from networks import randomise
 from torch import nn
 
 from spatempo.errors import SpatempoError

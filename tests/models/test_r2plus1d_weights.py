@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from conftest import randomise
+from networks import randomise
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import video

@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 import torchvision
-from conftest import randomise
+from networks import randomise
 from safetensors.torch import save_file
 from torch import nn
 

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 import torch
-from conftest import randomise
+from networks import randomise
 
 from spatempo.errors import SpatempoError
 from spatempo.models.registry import create_model

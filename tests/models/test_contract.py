@@ -1,0 +1,136 @@
+"""One contract over every design of the catalogue: whatever it does with time, it keeps these promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from networks import randomise
+
+from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.design import DESIGNS
+from spatempo.models.registry import create_model, list_models
+from spatempo.models.video_model import VideoModel
+
+# the smallest network in which the design is whole, and what keeps a video-native one small
+SMALL: dict[str, tuple[str, dict[str, object]]] = {
+    **{name: ("smallresnet", {}) for name in ("tsn", "tsm", "sth", "vsn")},
+    **{name: ("18", {"width": 8}) for name in ("fr2d", "r3d", "mc2", "mc3", "mc4", "mc5")},
+    **{name: ("18", {"width": 8}) for name in ("rmc2", "rmc3", "rmc4", "rmc5", "r2plus1d")},
+    "r2d": ("18", {"width": 8, "frames": 4}),
+}
+
+
+def small(design: str, **options: object) -> VideoModel:
+    backbone, fixed = SMALL[design]
+    model = create_model(design, backbone=backbone, num_classes=3, dropout=0.0, size=32, **{**fixed, **options})
+    randomise(model, size=32)
+    return model
+
+
+def clips(frames: int = 4, batch: int = 2) -> torch.Tensor:
+    return torch.randn(batch, 3, frames, 32, 32, generator=torch.Generator().manual_seed(frames))
+
+
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+def test_every_design_is_here():
+    assert set(SMALL) == set(DESIGNS), "add the new design's smallest network to SMALL"
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+@torch.no_grad()
+def test_shapes_for_any_number_of_frames_it_takes(design):
+    model, served = small(design), 0
+    for frames in (1, 4, 5, 8, 16):
+        try:
+            out = model(clips(frames))
+        except SpatempoError as error:  # T is part of this design's wiring, and it says so
+            assert str(frames) in str(error)
+            continue
+        served += 1
+        assert out.shape == (2, 3)
+        assert_close(model.forward_frames(clips(frames)).mean(1), out)
+        assert model.forward_features(clips(frames)).ndim == 5
+    assert served
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+@torch.no_grad()
+def test_clips_of_a_batch_do_not_meet(design):
+    model = small(design)
+    batch = clips(batch=3)
+    alone = torch.cat([model(batch[i : i + 1]) for i in range(3)])
+    assert_close(model(batch), alone)
+    assert (alone[0] - alone[1]).abs().max() > 1e-3 * alone.abs().max()
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+def test_backward_reaches_every_parameter_also_in_bfloat16(design):
+    model = small(design)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(clips()).float().square().mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+@torch.no_grad()
+def test_a_checkpoint_is_the_model(design, tmp_path):
+    model = small(design)
+    model.classes = ["a", "b", "c"]
+    save_checkpoint(model, tmp_path)
+    twin = load(tmp_path)
+    assert torch.equal(twin(clips()), model(clips()))
+    assert twin.options == model.options
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+def test_gradient_checkpointing_changes_nothing(design):
+    model = small(design)
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model(clips()).square().sum().backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    plain = gradients()
+    model.set_grad_checkpointing()
+    for a, b in zip(gradients(), plain, strict=True):
+        assert_close(a, b)
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+@torch.no_grad()
+def test_exports_with_any_batch(design):
+    model = small(design)
+    batch = torch.export.Dim("batch", min=1, max=16)
+    program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
+    assert_close(program.module()(clips(batch=3)), model(clips(batch=3)))
+
+
+@pytest.mark.parametrize("design", [d for d in sorted(SMALL) if "causal" in DESIGNS[d].options])
+@torch.no_grad()
+def test_live_equals_offline(design):
+    model = small(design, causal=True)
+    clip = clips(5)
+    state = model.init_state(2, 32)
+    seen = []
+    for t in range(5):
+        logits, state = model.step(clip[:, :, t : t + 1], state)
+        seen.append(logits)
+    assert_close(seen[-1], model(clip))
+    # the answer after three frames is that for the first three frames: nothing came from the future
+    assert_close(seen[2], model(clip[:, :, :3]))
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_listed_model_can_be_built(name):
+    with torch.device("meta"):
+        model = create_model(name, num_classes=5)
+    assert model.head.fc.out_features == 5
