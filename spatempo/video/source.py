@@ -8,7 +8,6 @@ camera or a network stream will be a `FrameStream` only.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -16,6 +15,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.video._address import is_address
 
 
 @runtime_checkable
@@ -135,8 +135,3 @@ def open_video(
     from spatempo.video.pyav_reader import PyAVReader
 
     return PyAVReader(name, threads=threads)
-
-
-def is_address(path: str) -> bool:
-    """Whether `path` is an address (https://, rtsp://, ...) and not a local file."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path) is not None
