@@ -15,8 +15,8 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from spatempo.errors import VideoError
-from spatempo.video.packet_index import UNKNOWN, PacketIndex
 from spatempo.video._address import is_address
+from spatempo.video.packet_index import UNKNOWN, PacketIndex
 
 Receive = Callable[[int, av.VideoFrame], None]  # (time of the packet or number of the frame, the frame)
 _NEAR = 12  # packets; reading over so few is faster than a seek

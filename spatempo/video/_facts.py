@@ -12,8 +12,8 @@ from typing import Self
 import av
 from av.video.stream import VideoStream
 
-from spatempo.video.packet_index import PacketIndex
 from spatempo.video._address import is_address
+from spatempo.video.packet_index import PacketIndex
 
 # PyAV >= 17 scales with as many threads as there are cores unless told; four times slower on frames of this size
 ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
