@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.version import __version__
 
 if TYPE_CHECKING:
     from spatempo.data.generated.make import make as make_data
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from spatempo.studies.compare import compare
     from spatempo.video.source import open_video
 
-__version__ = "0.1.0"
 
 __all__ = [
     "SpatempoError",

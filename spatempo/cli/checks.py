@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from spatempo import __version__
 from spatempo.errors import SpatempoError
+from spatempo.version import __version__
 
 Finding = dict[str, Any]
 

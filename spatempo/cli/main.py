@@ -16,8 +16,8 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from spatempo import __version__
 from spatempo.errors import SpatempoError
+from spatempo.version import __version__
 
 # verb -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
 VERBS = {

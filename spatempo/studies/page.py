@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from spatempo import __version__
 from spatempo.report.page import ModelResult, write_report
 from spatempo.studies.parts import Parts
 from spatempo.studies.strips import choose_strips
+from spatempo.version import __version__
 
 # what each family of the generated data asks
 FAMILY_NOTES = {
