@@ -1,0 +1,51 @@
+"""Running gate-shift modules without a network around them."""
+
+from __future__ import annotations
+
+import torch
+
+from spatempo.operators.call import TimeCall
+from spatempo.operators.gate_shift import GateShift
+
+
+def last(x: torch.Tensor) -> torch.Tensor:
+    """The same clips with their channels side by side in memory."""
+    return x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+
+
+def run(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
+    """On clips ``[B, T, C, H, W]``, folded as in a network."""
+    module.call.open(clip.shape[1])
+    try:
+        return module(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
+    finally:
+        module.call.close()
+
+
+def steps(module: GateShift, clip: torch.Tensor, *lengths: int) -> torch.Tensor:
+    """The same clips in parts of these lengths."""
+    past, parts = None, []
+    for part in clip.split(list(lengths), 1):
+        module.call.open_step(part.shape[1], past)
+        try:
+            parts.append(module(part.flatten(0, 1)).unflatten(0, part.shape[:2]))
+        finally:
+            past = module.call.close()
+        assert len(past) == module.kept_tensors
+    return torch.cat(parts, 1)
+
+
+def random_module(channels: int = 4, kind: type[GateShift] = GateShift, **options: bool) -> GateShift:
+    """With gates that are open, in eval mode."""
+    module = kind(TimeCall(), channels, **options)
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.uniform_(-0.7, 0.7, generator=draw)
+        module.bn.running_mean.uniform_(-0.3, 0.3, generator=draw)  # pyright: ignore[reportOptionalMemberAccess]
+        module.bn.running_var.uniform_(0.5, 2, generator=draw)  # pyright: ignore[reportOptionalMemberAccess]
+    return module.eval()
+
+
+def clips(frames: int = 5, channels: int = 4, batch: int = 2) -> torch.Tensor:
+    return torch.randn(batch, frames, channels, 3, 4, generator=torch.Generator().manual_seed(frames))

@@ -1,0 +1,220 @@
+"""Gate-shift against values worked by hand, the released code's formula, and a 3D convolution."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from gates import clips, last, random_module, run, steps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spatempo.operators.base import Reach
+from spatempo.operators.call import TimeCall
+from spatempo.operators.gate_shift import GateShift, gate_kernels, gate_shift, gate_values, shuffle_halves
+
+# three frames of four channels of one pixel: the tens are the frame, the units the channel
+CLIP = torch.tensor([[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]], dtype=torch.float32).view(1, 3, 4, 1, 1)
+
+
+def rows(x: torch.Tensor) -> list[list[float]]:
+    return x.reshape(x.shape[1], x.shape[2]).tolist()
+
+
+def gates(*values: tuple[float, float]) -> torch.Tensor:
+    """A frame's gates of the first and of the second half."""
+    return torch.tensor(values).view(1, len(values), 2, 1, 1)
+
+
+# --- what moves, by hand ---------------------------------------------------------------------------------------------
+
+
+def test_first_half_comes_from_the_next_frame_and_the_second_from_the_one_before():
+    out = gate_shift(CLIP, gates((0.5, 0), (1, -1), (0.1, 0.5)))
+    # frame 0, channel 0: half of 10 stays, all of 20 comes; frame 2, channel 2: half of 32 stays, -22 comes
+    want = [[5 + 20, 5.5 + 21, 12, 13], [3, 3.1, 2 * 22, 2 * 23], [27, 27.9, 16 - 22, 16.5 - 23]]
+    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(want))
+
+
+def test_causal_both_halves_come_from_the_frame_before():
+    out = gate_shift(CLIP, gates((0.5, 0), (1, -1), (0.1, 0.5)), causal=True)
+    want = [[5, 5.5, 12, 13], [5, 5.5, 2 * 22, 2 * 23], [27 + 20, 27.9 + 21, 16 - 22, 16.5 - 23]]
+    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(want))
+
+
+def test_a_gate_of_one_is_a_shift_of_every_channel():
+    assert rows(gate_shift(CLIP, torch.ones(1, 3, 2, 1, 1))) == [[20, 21, 0, 0], [30, 31, 12, 13], [0, 0, 22, 23]]
+
+
+def test_gradient_by_hand():
+    clip, gate = CLIP.clone().requires_grad_(), gates((0.5, 0), (1, -1), (0.1, 0.5)).requires_grad_()
+    gate_shift(clip, gate)[0, 1].sum().backward()  # the middle frame
+    assert clip.grad is not None
+    assert gate.grad is not None
+    # it has 1 - gate of itself, and the gate's share of its neighbours: half 1 of the next, half 2 of the one before
+    torch.testing.assert_close(
+        torch.tensor(rows(clip.grad)), torch.tensor([[0, 0, 0.0, 0], [0, 0, 2, 2], [0.1, 0.1, 0, 0]])
+    )
+    assert gate.grad.flatten().tolist() == [0, 12 + 13, -20 - 21, -22 - 23, 30 + 31, 0]
+
+
+def test_gate_by_hand():
+    """One pixel: the taps' middles count. Half 1 sees channel 0, half 2 channel 1."""
+    weight = torch.full((2, 1, 3, 3, 3), 9.0)  # seen by no single pixel
+    weight[:, 0, :, 1, 1] = torch.tensor([[0.1, 0.2, 0.3], [-0.1, 0, 0.4]])
+    frames = torch.tensor([[1, 2], [3, 4.0]]).view(2, 2, 1, 1)
+    answers = gate_kernels(frames, weight).unflatten(0, (1, 2))
+    torch.testing.assert_close(answers[0, 0].flatten(), torch.tensor([0.1, 0.2, 0.3, -0.2, 0, 0.8]))
+    both = F.pad(answers, (0, 0, 0, 0, 0, 0, 1, 1))
+    want = [[0.2 + 0.9 + 5, 1.6 - 1], [0.1 + 0.6 + 5, -0.2 + 0 - 1]]
+    torch.testing.assert_close(gate_values(both, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(want).tanh())
+    before = F.pad(answers, (0, 0, 0, 0, 0, 0, 2, 0))
+    want = [[0.3 + 5, 0.8 - 1], [0.2 + 0.9 + 5, 0 + 1.6 - 1]]
+    torch.testing.assert_close(gate_values(before, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(want).tanh())
+
+
+def test_shuffle_by_hand():
+    x = torch.arange(16.0).view(1, 1, 16, 1, 1)
+    assert shuffle_halves(x).flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]
+
+
+# --- against the formula, written the other way ----------------------------------------------------------------------
+
+
+def by_formula(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
+    """The definition with a 3D batch norm, a 3D convolution and assigned slices, on ``[B, T, C, H, W]``."""
+    x, rest = clip[:, :, : module.channels].transpose(1, 2), clip[:, :, module.channels :]
+    bn = module.bn
+    normed = F.batch_norm(x, bn.running_mean, bn.running_var, bn.weight, bn.bias, bn.training).relu()
+    padded = F.pad(normed, (1, 1, 1, 1, 2, 0) if module.causal else (1, 1, 1, 1, 1, 1))
+    gate = F.conv3d(padded, module.conv3D.weight, module.conv3D.bias, groups=2).tanh()
+    half = module.channels // 2
+    z = torch.empty_like(x)
+    for k in (0, 1):
+        part = slice(k * half, (k + 1) * half)
+        y = gate[:, k : k + 1] * x[:, part]
+        z[:, part] = x[:, part] - y
+        if k == 0 and not module.causal:
+            z[:, part, :-1] += y[:, :, 1:]
+        else:
+            z[:, part, 1:] += y[:, :, :-1]
+    return torch.cat([z.transpose(1, 2), rest], 2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    frames=st.integers(1, 6),
+    halves=st.integers(1, 4),
+    rest=st.integers(0, 3),
+    causal=st.booleans(),
+    training=st.booleans(),
+    channels_last=st.booleans(),
+)
+def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal, training, channels_last):
+    module = random_module(2 * halves, causal=causal).train(training)
+    clip = clips(frames, 2 * halves + rest)
+    clip = last(clip) if channels_last else clip
+    with torch.no_grad():
+        want = by_formula(module, clip)
+        out = run(module, clip)
+    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-5)
+    assert (out.permute(0, 1, 3, 4, 2) if channels_last else out).is_contiguous()
+    assert frames == 1 or (run(module, clip.flip(1)).flip(1) - out).abs().max() > 1e-3
+
+
+def test_gradients_equal_the_formulas():
+    module = random_module(4).train()
+    got, want = [], []
+    for function, gradients in ((run, got), (by_formula, want)):
+        clip = clips(4, 6).requires_grad_()
+        module.zero_grad()
+        function(module, clip).square().sum().backward()
+        gradients += [clip.grad, *(p.grad.clone() for p in module.parameters() if p.grad is not None)]
+    assert len(got) == 5
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+@torch.no_grad()
+def test_shuffle_moves_the_result_only():
+    plain, shuffled = random_module(8), random_module(8, shuffle=True)
+    clip = clips(3, 9)
+    want = run(plain, clip)
+    want = torch.cat([want[:, :, [0, 2, 1, 3, 4, 6, 5, 7]], clip[:, :, 8:]], 2)
+    assert torch.equal(run(shuffled, clip), want)
+
+
+# --- properties ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_starts_as_nothing_at_all_and_learns(causal, channels_last):
+    module = GateShift(TimeCall(), 4, causal=causal).train()
+    clip = last(clips(4, 6)) if channels_last else clips(4, 6)
+    out = run(module, clip)
+    assert torch.equal(out, clip)
+    out[:, 1:].square().sum().backward()
+    assert module.conv3D.weight.grad is not None
+    assert module.conv3D.weight.grad.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
+    module = random_module(4, causal=causal).double()
+    clip = clips(11, 4, 1).double().requires_grad_()
+    run(module, clip)[0, 5].square().sum().backward()
+    assert clip.grad is not None
+    seen = [t for t in range(11) if clip.grad[0, t].abs().max() > 0]
+    past, future = module.reach
+    assert module.reach == (Reach(3, 0) if causal else Reach(2, 2))
+    assert seen == list(range(5 - past, 5 + future + 1))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    lengths=st.lists(st.integers(1, 3), min_size=1, max_size=5),
+    channels=st.integers(4, 6),
+    shuffle=st.booleans(),
+    channels_last=st.booleans(),
+)
+@torch.no_grad()
+def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle, channels_last):
+    module = random_module(4, causal=True, shuffle=shuffle)
+    clip = clips(sum(lengths), channels)
+    clip = last(clip) if channels_last else clip
+    torch.testing.assert_close(steps(module, clip, *lengths), run(module, clip), rtol=1e-5, atol=1e-6)
+
+
+@torch.no_grad()
+def test_clips_of_a_batch_do_not_meet():
+    module, batch = random_module(4), clips(4, 4, 3)
+    alone = torch.cat([run(module, batch[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(run(module, batch), alone)
+
+
+def test_parameters_and_multiplications():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module = random_module(8)
+    assert sum(p.numel() for p in module.parameters()) == 29 * 8 + 2
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        run(module, clips(5, 8, 1))
+    assert counter.get_total_flops() // 2 == 27 * 8 * 5 * 3 * 4
+    with FlopCounterMode(display=False) as counter, torch.no_grad():  # what a 3D convolution in two groups is counted
+        module.conv3D(clips(5, 8, 1).transpose(1, 2))
+    assert counter.get_total_flops() // 2 == 27 * 8 * 5 * 3 * 4
+
+
+@pytest.mark.parametrize(("channels", "shuffle"), [(0, False), (3, False), (6, True)])
+def test_refuses_what_cannot_be_halved(channels, shuffle):
+    with pytest.raises(ValueError, match=f"got {channels}"):
+        GateShift(TimeCall(), channels, shuffle=shuffle)
+
+
+def test_keeps_bfloat16():
+    module = random_module(4, causal=True).bfloat16()
+    clip = clips(3, 6).bfloat16()
+    assert run(module, clip).dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert run(random_module(4), clip).dtype == torch.bfloat16
