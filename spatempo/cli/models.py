@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -31,15 +32,20 @@ def run(options: Options) -> list[dict[str, Any]]:
     Raises:
         SpatempoError: no name matches; says which names are near.
     """
+    from rich.console import Console
+    from rich.progress import track
+
     from spatempo.models.info import catalogue
     from spatempo.models.registry import list_models
 
-    rows = catalogue(options.glob)
-    if not rows:
+    names = list_models(options.glob)
+    if not names:
         near = get_close_matches(options.glob.strip("*"), list_models(), 3, 0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "`spatempo models` lists all."
         raise SpatempoError(f"no design is called {options.glob!r}: {hint}")
-    return rows
+    # each is built (without weights) and counted, which takes a moment for all of them
+    progress = track(names, "counting", console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    return [row for name in progress for row in catalogue(name)]
 
 
 def show(document: list[dict[str, Any]]) -> None:

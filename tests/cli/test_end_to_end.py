@@ -13,7 +13,7 @@ from spatempo.cli.main import main
 from spatempo.errors import SpatempoError
 from spatempo.learning.train import TrainResult
 
-SMALL = ("--size", 32, "--frames", 4, "--batch-size", 6, "--workers", 0)
+SMALL = ("--size", 32, "--frames", 8, "--batch-size", 6, "--workers", 0)
 
 
 def test_train_test_predict(document, data, tmp_path):

@@ -25,7 +25,7 @@ from spatempo.studies.page import headline, sentence
 from spatempo.studies.parts import find_parts
 from spatempo.studies.strips import choose_strips
 
-SMALL = {"recipe": "demo", "size": 32, "frames": 4, "batch_size": 6, "workers": 0, "quiet": True}
+SMALL = {"recipe": "demo", "size": 32, "frames": 8, "batch_size": 6, "workers": 0, "quiet": True}
 
 
 @pytest.fixture(scope="module")
