@@ -41,6 +41,8 @@ class Options:
 def run(options: Options) -> dict[str, Any]:
     """Evaluates; returns the document of ``test``: accuracies are shares in 0..1.
 
+    Data whose table names families and pairs (as the generated data does) get ``families`` and ``pairs`` as well.
+
     Raises:
         SpatempoError: no checkpoint, unusable data, an unknown protocol, or a protocol and clips or crops at once.
     """
@@ -48,14 +50,17 @@ def run(options: Options) -> dict[str, Any]:
         raise SpatempoError(
             f"--protocol {options.protocol} already says how many clips and crops: drop --clips and --crops"
         )
+    from spatempo.data.manifest import load_manifest
     from spatempo.evaluation.evaluate import evaluate
+    from spatempo.evaluation.families import families
     from spatempo.learning.clips import default_workers
     from spatempo.models.checkpoint import load
 
     model = load(options.checkpoint)
+    manifest = load_manifest(options.data, classes=model.classes)
     result = evaluate(
         model,
-        options.data,
+        manifest,
         protocol=options.protocol,
         clips=options.clips,
         crops=options.crops,
@@ -64,7 +69,10 @@ def run(options: Options) -> dict[str, Any]:
         device=options.device,
         progress=True,
     )
-    return result.to_json()
+    document = result.to_json()
+    if any(sample.family for sample in manifest.samples):
+        document |= families(result, manifest)
+    return document
 
 
 def show(document: dict[str, Any]) -> None:
@@ -77,4 +85,11 @@ def show(document: dict[str, Any]) -> None:
     print()
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)
+    if "families" in document:
+        print()
+        named = [
+            (family, percent(found["top1"]), percent(found["within_pair"]))
+            for family, found in document["families"].items()
+        ]
+        print_table(["family", "top-1", "within the pair"], named)
     print_unreadable(document["unreadable"])

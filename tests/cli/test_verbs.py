@@ -152,6 +152,9 @@ def test_test_keys(document, checkpoint, data):
     right = sum(found["confusion"][k][k] for k in range(6))
     assert found["top1"] == pytest.approx(right / 12)
     assert sum(map(sum, found["confusion"])) == 12
+    assert list(found["families"]) == ["direction", "order", "control"]
+    assert found["families"]["control"]["within_pair"] is None
+    assert set(found["pairs"]) == {"right_left", "pop"}
 
 
 def test_test_takes_a_protocol_or_views(document, checkpoint, data):
