@@ -22,6 +22,8 @@ def randomise(model: nn.Module, seed: int = 0, *, size: int = 64) -> nn.Module:
                 module.bias.uniform_(-0.2, 0.2, generator=draw)
             elif isinstance(module, nn.Linear):
                 module.weight.normal_(0, 0.1, generator=draw)
+            elif isinstance(module, nn.modules.conv._ConvNd) and not module.weight.any():  # a gate that starts closed
+                module.weight.normal_(0, 0.1, generator=draw)
             for gain in ("gamma", "layer_scale", "skipinit_gain"):  # ConvNeXt's and NFNet's own ways to start at zero
                 if isinstance(getattr(module, gain, None), nn.Parameter):
                     getattr(module, gain).uniform_(0.5, 1.0, generator=draw)

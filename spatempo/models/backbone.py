@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import timm
 import torch
@@ -18,11 +20,18 @@ import torchvision.models as tv
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
+from spatempo.models.backbones.bninception import BNInception
+from spatempo.models.backbones.caffe_layers import CAFFE_MEAN, CAFFE_STD, CaffeNet, rgb_weights
+from spatempo.models.backbones.inception_v3 import InceptionV3
 from spatempo.models.backbones.smallresnet import SmallResNet
 
 # Short names of the field for what the libraries spell out.
 ALIASES = {"resnext50": "resnext50_32x4d", "resnext101": "resnext101_32x8d", "wide_resnet50": "wide_resnet50_2"}
-OURS: dict[str, Callable[[], nn.Module]] = {"smallresnet": SmallResNet}
+OURS: dict[str, Callable[[], nn.Module]] = {
+    "smallresnet": SmallResNet,
+    "bninception": BNInception,
+    "inception_v3": InceptionV3,
+}
 
 
 @dataclass
@@ -36,6 +45,8 @@ class Backbone:
         maps: ``(net, images [N, 3, H, W]) -> [N, C', H', W']``.
         pool: ``(net, maps) -> [N, features]``.
         classifier: prefixes of the weights that were taken off, for example ``("fc.",)``.
+        preprocess: what the network was made for where that is not ImageNet's usual, as fields of ``Preprocess``.
+        adapt: makes a weight file of the published form into one of the network's, where they differ.
     """
 
     net: nn.Module
@@ -44,6 +55,8 @@ class Backbone:
     maps: Callable[[nn.Module, Tensor], Tensor]
     pool: Callable[[nn.Module, Tensor], Tensor]
     classifier: tuple[str, ...]
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
 
 
 def make_backbone(name: str) -> Backbone:
@@ -60,8 +73,7 @@ def make_backbone(name: str) -> Backbone:
     if library not in ("", "spatempo", "torchvision", "timm"):
         raise SpatempoError(f"backbone {name!r}: {library!r} is not a library; write timm/NAME or torchvision/NAME")
     if library in ("", "spatempo") and short in OURS:
-        net = OURS[short]()
-        return Backbone(net, f"spatempo/{short}", int(getattr(net, "num_features", 0)), _call, _mean_pool, ("fc.",))
+        return _ours(short)
     if library in ("", "torchvision") and short in tv.list_models(module=tv):
         return _torchvision(short)
     if library in ("", "timm") and timm.is_model(short):
@@ -69,6 +81,19 @@ def make_backbone(name: str) -> Backbone:
     near = difflib.get_close_matches(short, (*OURS, *tv.list_models(module=tv), *timm.list_models()), 3)
     hint = f"did you mean {', '.join(near)}?" if near else "see `spatempo models`"
     raise SpatempoError(f"backbone {name!r} is unknown to {library or 'spatempo, torchvision and timm'}: {hint}")
+
+
+# --- ours: modules that give maps ------------------------------------------------------------------------------------
+
+
+def _ours(name: str) -> Backbone:
+    net = OURS[name]()
+    base = Backbone(net, f"spatempo/{name}", int(getattr(net, "num_features", 0)), _call, _mean_pool, ("fc.",))
+    if isinstance(net, CaffeNet):
+        base.classifier = ("fc.", "top_cls_fc.", "last_linear.")  # TSN's, its InceptionV3's, Cadene's
+        base.preprocess = {"size": net.image_size, "mean": CAFFE_MEAN, "std": CAFFE_STD}
+        base.adapt = partial(rgb_weights, first=next(name for name, _ in net.named_children()))
+    return base
 
 
 def _call(net: nn.Module, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch.func import functional_call
 
 from spatempo.errors import SpatempoError
 from spatempo.models.backbone import Backbone
+from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.blocks import residual_blocks
 from spatempo.models.recompute import Recomputed
 from spatempo.models.video_model import VideoModel
@@ -52,6 +53,7 @@ class FrameModel(VideoModel):
         self.causal = causal
         self._maps = backbone.maps
         self._pool = backbone.pool
+        self._adapt = backbone.adapt
         self._call = call
 
     # --- whole clips -------------------------------------------------------------------------------------------------
@@ -140,9 +142,22 @@ class FrameModel(VideoModel):
             return None
         return Reach(sum(r.past for r in reaches if r), sum(r.future for r in reaches if r))
 
+    def residual_blocks(self) -> list[tuple[str, nn.Module]]:
+        if isinstance(self.backbone, CaffeNet):  # has inception blocks instead
+            return [(name, self.backbone.get_submodule(name)) for name in self.backbone.block_names]
+        return super().residual_blocks()
+
+    def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self._adapt(weights) if self._adapt else weights
+
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         # the backbone library's own switch would lose the number of frames; this one carries it along
-        for _, block in residual_blocks(self.backbone):
+        blocks = residual_blocks(self.backbone)
+        if not blocks:
+            raise SpatempoError(
+                f"{self.name} has no residual blocks that could be computed again: leave it switched off"
+            )
+        for _, block in blocks:
             if enable:
                 block.forward = Recomputed(block, self._call)
             elif isinstance(block.__dict__.get("forward"), Recomputed):

@@ -32,13 +32,19 @@ def count_macs(model: VideoModel, frames: int, size: int) -> int:
 
 
 def describe(
-    name: str, *, frames: int = 8, size: int = 224, num_classes: int = 400, backbone: str | None = None, **options: Any
+    name: str,
+    *,
+    frames: int = 8,
+    size: int | None = None,
+    num_classes: int = 400,
+    backbone: str | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """The facts of a model as plain values, without making its weights.
 
     Args:
         name, backbone, options: as for :func:`create_model`.
-        frames, size: of the view that MACs and shapes are for.
+        frames, size: of the view that MACs and shapes are for; 224 pixels, or more where a backbone is made for more.
         num_classes: K.
 
     Returns:
@@ -49,6 +55,7 @@ def describe(
     with torch.device("meta"):
         model = create_model(name, backbone=backbone, num_classes=num_classes, frames=frames, size=size, **options)
     model.eval()
+    size = size or max(224, model.preprocess.size)
     reach = model.reach
     return {
         "name": name if backbone is None else model.name,
@@ -72,7 +79,8 @@ def describe(
 def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
     """Rows ``name, operator, backbone, causal, params, macs, source`` of the listed models.
 
-    Figures are for 8 frames of 224 x 224 and 400 classes; ``causal`` says whether the design has a causal form.
+    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether the
+    design has a causal form.
     """
     rows = []
     for name in list_models(pattern):
@@ -93,7 +101,7 @@ def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
 
 
 def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
-    """Runs of residual blocks with maps of one shape."""
+    """Runs of blocks with maps of one shape."""
     shapes: list[tuple[str, list[int]]] = []
 
     # images are folded frames, [B*T, C, H, W]; a video-native network's maps have their own T

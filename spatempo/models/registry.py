@@ -71,7 +71,8 @@ def create_model(
         mean, std: normalisation that the weights expect, if the file has no ``.json`` beside it that says so.
         frames: frames per clip that :attr:`VideoModel.preprocess` asks for, the design's own by default (8; 16 in the
             R(2+1)D paper's). The network itself takes any number, unless its design says otherwise.
-        size: side of the crop in pixels that ``preprocess`` asks for, the design's own by default (224; 112).
+        size: side of the crop in pixels that ``preprocess`` asks for, by default the backbone's or the design's own
+            (224; 229 for ``inception_v3``; 112 in the R(2+1)D paper's).
         dropout: before the classifier; 0.5 in the published recipes.
         **options: the design's, for example ``shift_div=4`` or ``causal=True``.
 
@@ -95,8 +96,8 @@ def create_model(
     if not 0 <= dropout < 1:
         raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
     resolved = {**design.options, **options}
-    given = {"frames": frames, "size": size}
-    preprocess = replace(design.preprocess, **{k: v for k, v in given.items() if v is not None})
+    given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
+    preprocess = replace(design.preprocess, **given)
     try:
         if design.build is not None:
             model: VideoModel = design.build(
@@ -120,7 +121,7 @@ def create_model(
                 num_classes=num_classes,
                 dropout=dropout,
                 causal=bool(resolved.get("causal", False)),
-                preprocess=preprocess,
+                preprocess=replace(preprocess, **{**base.preprocess, **given}),
             )
     except ValueError as error:  # of an operator's own check of its options
         raise SpatempoError(f"{name}: {error}") from error

@@ -19,13 +19,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
-from spatempo.models.adapters import mmaction_r2plus1d, spatempo_own, torchvision_video, tsm_official, vmz
+from spatempo.models.adapters import gsm_official, mmaction_r2plus1d, spatempo_own, torchvision_video, tsm_official, vmz
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.preprocess import IMAGENET_MEAN
 
 Channels = tuple[float, float, float]
-_ADAPTERS = (spatempo_own, tsm_official, mmaction_r2plus1d, vmz, torchvision_video)
+_ADAPTERS = (spatempo_own, gsm_official, tsm_official, mmaction_r2plus1d, vmz, torchvision_video)
 
 
 def load_pretrained(
@@ -59,6 +59,9 @@ def load_pretrained(
     _fit(model, weights, str(source))
     adapter = _adapter(weights)
     model.weights_loaded(adapter.__name__.rpartition(".")[2] if adapter else "", own["options"] if own else {})
+    remark = adapter.remark(model.options) if adapter and hasattr(adapter, "remark") else None
+    if remark:
+        warnings.warn(f"{source}: {remark}", stacklevel=3)
     if mean is None and std is None and found_mean is None and found_std is None:
         whose = "ImageNet's" if model.preprocess.mean == IMAGENET_MEAN else f"those of {model.design}"
         warnings.warn(f"{source}: no mean and std given or found beside it; {whose} are used", stacklevel=3)

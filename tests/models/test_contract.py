@@ -14,7 +14,7 @@ from spatempo.models.video_model import VideoModel
 
 # the smallest network in which the design is whole, and what keeps a video-native one small
 SMALL: dict[str, tuple[str, dict[str, object]]] = {
-    **{name: ("smallresnet", {}) for name in ("tsn", "tsm", "sth", "vsn")},
+    **{name: ("smallresnet", {}) for name in ("tsn", "tsm", "sth", "vsn", "gsm", "gsf")},
     **{name: ("18", {"width": 8}) for name in ("fr2d", "r3d", "mc2", "mc3", "mc4", "mc5")},
     **{name: ("18", {"width": 8}) for name in ("rmc2", "rmc3", "rmc4", "rmc5", "r2plus1d")},
     "r2d": ("18", {"width": 8, "frames": 4}),

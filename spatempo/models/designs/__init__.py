@@ -1,5 +1,7 @@
 """The designs, one file each: which operator, at which seam, in which blocks. Importing this enters them all."""
 
+from spatempo.models.designs import gsf as gsf
+from spatempo.models.designs import gsm as gsm
 from spatempo.models.designs import r2plus1d as r2plus1d
 from spatempo.models.designs import sth as sth
 from spatempo.models.designs import tsm as tsm

@@ -1,0 +1,48 @@
+"""The layout of swathikirans/GSM's and swathikirans/GSF's checkpoints: BN-Inception, InceptionV3, GSF's ResNets.
+
+Keys are those of a DataParallel ``VideoModel``. In an Inception a gate is named after the convolution that it follows,
+``module.base_model.gsm_inception_3a_1x1.conv3D.weight``; in a ResNet it belongs to its bottleneck,
+``module.base_model.layer1.0.gsf.conv3D.weight``. The classifier is ``module.new_fc``, or, of a network trained without
+dropout, the base model's own. That these Inceptions want blue, green, red is settled with the backbone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+_BEHIND_CONV = re.compile(r"gs[mf]_(\w+)\.(?=(?:bn|conv3D|channel_conv[12])\.)")
+_IN_BOTTLENECK = re.compile(r"(layer\d\.\d+)\.gsf\.")
+_CLASSIFIER = re.compile(r"(?:base_model\.(?:fc|top_cls_fc)|new_fc)\.(weight|bias)$")
+
+
+def matches(names: Iterable[str]) -> bool:
+    """Whether these are the keys of such a checkpoint."""
+    return any(n.removeprefix("module.").startswith("base_model.") and n.endswith(".conv3D.weight") for n in names)
+
+
+def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+    return {_rename(name.removeprefix("module.")): tensor for name, tensor in weights.items()}
+
+
+def remark(options: Mapping[str, Any]) -> str | None:
+    """What to tell about such weights in a model with these options."""
+    if options.get("shuffle"):
+        return None
+    return (
+        "the authors' code shuffles channels behind each gate, and its released weights need that: create the model "
+        "with shuffle=True, unless these were trained by a copy of the code without the shuffle"
+    )
+
+
+def _rename(name: str) -> str:
+    classifier = _CLASSIFIER.match(name)
+    if classifier:
+        return f"head.fc.{classifier[1]}"
+    name = name.removeprefix("base_model.")
+    name = _IN_BOTTLENECK.sub(r"\1.conv3.temporal.", _BEHIND_CONV.sub(r"\1.temporal.", name))
+    return f"backbone.{name}"

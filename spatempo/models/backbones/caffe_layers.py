@@ -1,0 +1,146 @@
+"""What the two Inceptions of Caffe's layout share: a network as a table of named layers.
+
+In this layout every convolution has a bias although a batch norm follows, pooling rounds sizes up, and all layers lie
+side by side in one network under their published names. Blocks are therefore no modules of their own; a table says
+which layers make one, and :class:`CaffeNet` builds and runs it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spatempo.errors import SpatempoError
+
+
+class Conv(NamedTuple):
+    """A convolution with its batch norm and ReLU."""
+
+    name: str
+    channels: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+
+
+class Pool(NamedTuple):
+    """A pooling over 3x3 pixels; the mean counts the padding's zeros."""
+
+    name: str
+    kind: str
+    stride: int = 2
+    padding: int = 0
+
+
+class Fork(NamedTuple):
+    """Branches side by side, their channels joined in this order."""
+
+    branches: tuple[tuple[Conv | Pool | Fork, ...], ...]
+    name: str = ""
+    """Of the joined maps; such a fork is a block of the network, and its maps can be hooked under that name."""
+
+
+class Join(nn.Module):
+    """Joins maps along their channels."""
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        return torch.cat(maps, 1)
+
+
+class CaffeNet(nn.Module):
+    """Images ``[N, 3, H, W]`` to maps ``[N, num_features, H', W']``.
+
+    A subclass gives the table, the names of a convolution's two modules, and the sizes that its strides admit: blocks
+    that halve their maps do it with padded or unpadded convolutions beside a pooling that rounds up, and the results
+    are of one size for some sizes of images only.
+    """
+
+    layers: ClassVar[tuple[Conv | Pool | Fork, ...]]
+    conv_name: ClassVar[str] = "{}"
+    norm_name: ClassVar[str]
+    image_size: ClassVar[int] = 224
+    first_size: ClassVar[int]
+    """Sides of images that fit are this, up to 7 pixels more, and either of them plus any multiple of 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_features = self._add(self.layers, 3)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # as in our other backbones
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    @property
+    def block_names(self) -> list[str]:
+        """The modules that put out the maps of each block, in order."""
+        return [name for name, module in self.named_children() if isinstance(module, Join)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for side in x.shape[2:]:
+            if side < self.first_size or (side - self.first_size) % 32 > 7:
+                sizes = [f"{s} to {s + 7}" for s in range(self.first_size, self.first_size + 320, 32)]
+                raise SpatempoError(
+                    f"{type(self).__name__} takes images with sides of {', '.join(sizes)}, ... pixels, in which the "
+                    f"maps of its branches have one size, and got {side}"
+                )
+        return self._run(self.layers, x)
+
+    def _add(self, layers: tuple[Conv | Pool | Fork, ...], channels: int) -> int:
+        """Makes the modules of layers that get ``channels``, and returns how many these put out."""
+        for layer in layers:
+            if isinstance(layer, Fork):
+                channels = sum(self._add(branch, channels) for branch in layer.branches)
+                if layer.name:
+                    self.add_module(layer.name, Join())
+            elif isinstance(layer, Pool):
+                kind = nn.MaxPool2d if layer.kind == "max" else nn.AvgPool2d
+                self.add_module(layer.name, kind(3, layer.stride, layer.padding, ceil_mode=True))
+            else:
+                conv = nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride, layer.padding)
+                self.add_module(self.conv_name.format(layer.name), conv)
+                self.add_module(self.norm_name.format(layer.name), nn.BatchNorm2d(layer.channels))
+                channels = layer.channels
+        return channels
+
+    def _run(self, layers: tuple[Conv | Pool | Fork, ...], x: Tensor) -> Tensor:
+        for layer in layers:
+            if isinstance(layer, Fork):
+                maps = [self._run(branch, x) for branch in layer.branches]
+                x = self.get_submodule(layer.name)(maps) if layer.name else torch.cat(maps, 1)
+            elif isinstance(layer, Pool):
+                x = self.get_submodule(layer.name)(x)
+            else:
+                x = self.get_submodule(self.conv_name.format(layer.name))(x)
+                x = F.relu(self.get_submodule(self.norm_name.format(layer.name))(x))
+        return x
+
+
+# What the published weights of both were trained on: blue, green, red in 0 .. 255, less a mean, not scaled. Written
+# for red, green, blue in 0 .. 1, which is the same numbers; the channels' order is settled by rgb_weights.
+CAFFE_MEAN = (128 / 255, 117 / 255, 104 / 255)
+CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
+
+
+def rgb_weights(weights: dict[str, Tensor], first: str) -> dict[str, Tensor]:
+    """Published weights, which want blue, green, red, as weights for red, green, blue; ours are left as they are.
+
+    Batch norms, which some files keep as ``[1, C]``, become ``[C]``.
+
+    Args:
+        weights: of a file, in any layout that keeps the published names at the end of its keys.
+        first: name of the first convolution.
+    """
+    if any(name.startswith("backbone.") for name in weights):
+        return weights
+    return {name: _rgb_weight(name, value, first) for name, value in weights.items()}
+
+
+def _rgb_weight(name: str, value: Tensor, first: str) -> Tensor:
+    if f".{name}".endswith(f".{first}.weight"):
+        return value.flip(1)
+    of_norm = value.ndim == 2 and value.shape[0] == 1 and "fc" not in name
+    return value.squeeze(0) if of_norm else value

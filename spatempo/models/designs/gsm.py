@@ -1,0 +1,156 @@
+"""GSM (Sudhakaran, Escalera, Lanz, CVPR 2020): gated shifts in the paper's two Inceptions and in residual backbones.
+
+The paper's code has the Inceptions only, where the gate stands between a convolution and its batch norm, in the branch
+of fewest convolutions. Of the two places for residual networks, ``conv1`` is that of E2E-Spot (jhong93/spot), and
+``conv3`` that of GSF, GSM's successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from timm.models import resnet
+from torch import nn
+from torchvision.models import resnet as tv_resnet
+
+from spatempo.errors import SpatempoError
+from spatempo.models.backbones.bninception import BNInception
+from spatempo.models.backbones.inception_v3 import InceptionV3
+from spatempo.models.blocks import Site, need_sites
+from spatempo.models.design import register_design
+from spatempo.models.seams import plug_after, plug_at_conv
+from spatempo.operators.base import TemporalOperator
+from spatempo.operators.call import TimeCall
+from spatempo.operators.gate_shift import GateShift
+
+# The ten convolutions behind each of which the released code has a gate. BN-Inception's blocks that halve the maps have
+# no 1x1 branch; InceptionV3's mixed_6 is passed over in the authors' file, and so it is in their figures.
+BN_INCEPTION = (
+    "inception_3a_1x1",
+    "inception_3b_1x1",
+    "inception_3c_3x3_reduce",
+    "inception_4a_1x1",
+    "inception_4b_1x1",
+    "inception_4c_1x1",
+    "inception_4d_1x1",
+    "inception_4e_3x3_reduce",
+    "inception_5a_1x1",
+    "inception_5b_1x1",
+)
+INCEPTION_V3 = (
+    "mixed_conv_Conv2D",
+    "mixed_1_conv_Conv2D",
+    "mixed_2_conv_Conv2D",
+    "mixed_3_tower_conv_Conv2D",
+    "mixed_4_conv_Conv2D",
+    "mixed_5_conv_Conv2D",
+    "mixed_7_conv_Conv2D",
+    "mixed_8_tower_conv_Conv2D",
+    "mixed_9_conv_Conv2D",
+    "mixed_10_conv_Conv2D",
+)
+# last convolution of a residual branch
+LAST: dict[type[nn.Module], str] = {
+    tv_resnet.BasicBlock: "conv2",
+    tv_resnet.Bottleneck: "conv3",
+    resnet.BasicBlock: "conv2",
+    resnet.Bottleneck: "conv3",
+}
+BACKBONES = (
+    "bninception",
+    "inception_v3",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "mobilenet_v2",
+    "smallresnet",
+)
+
+Make = Callable[[int], TemporalOperator]
+
+
+@register_design(
+    "gsm", source="Sudhakaran, Escalera, Lanz, Gate-Shift Networks, CVPR 2020, arXiv 1912.00381", backbones=BACKBONES
+)
+def gsm(
+    net: nn.Module,
+    call: TimeCall,
+    source: str,
+    *,
+    placement: str | None = None,
+    share: float | None = None,
+    shuffle: bool = False,
+    causal: bool = False,
+) -> None:
+    """Gated shifts. They start at zero, so that without ``shuffle`` the network starts as the 2D one.
+
+    Args:
+        placement: in a residual backbone, ``"conv1"``, which is the default: the input of each residual branch's first
+            convolution; or ``"conv3"``: what its last convolution puts out, before the batch norm (ResNets only). The
+            Inceptions have their published places.
+        share: of the channels there, in percent, that is gated; the first ones, down to a whole number and from there
+            up to a multiple of 4. By default 25 in residual backbones and 100 in the Inceptions.
+        shuffle: the released code's channel shuffle, which its checkpoints need.
+        causal: look at the past only (not in the paper).
+    """
+
+    def make(channels: int) -> TemporalOperator:
+        return GateShift(call, channels, shuffle=shuffle, causal=causal)
+
+    if isinstance(net, BNInception | InceptionV3):
+        plug_inception(
+            "gsm", net, BN_INCEPTION if isinstance(net, BNInception) else INCEPTION_V3, make, placement, share
+        )
+    else:
+        plug_residual("gsm", net, source, make, placement or "conv1", share)
+
+
+def plug_inception(
+    design: str, net: nn.Module, places: tuple[str, ...], make: Make, placement: str | None, share: float | None
+) -> None:
+    """Plugs what ``make(channels)`` gives behind each of the convolutions, before its batch norm."""
+    if placement is not None:
+        raise SpatempoError(
+            f"{design}: placement is for residual backbones; an Inception has its published places only"
+        )
+    for name in places:
+        conv = net.get_submodule(name)
+        assert isinstance(conv, nn.Conv2d)
+        plug_after(conv, make(gated_channels(design, conv.out_channels, 100 if share is None else share)))
+
+
+def plug_residual(design: str, net: nn.Module, source: str, make: Make, placement: str, share: float | None) -> None:
+    """Plugs what ``make(channels)`` gives into each residual branch."""
+    if placement not in ("conv1", "conv3"):
+        raise SpatempoError(f"{design}: placement must be 'conv1' or 'conv3', got {placement!r}")
+    percent = 25 if share is None else share
+    for site in need_sites(net, source):
+        if placement == "conv1":
+            assert isinstance(site.conv, nn.Conv2d)
+            plug_at_conv(site.conv, make(gated_channels(design, site.conv.in_channels, percent)), site.conv_name)
+        else:
+            conv = _last_conv(design, site, source)
+            plug_after(conv, make(gated_channels(design, conv.out_channels, percent)))
+
+
+def gated_channels(design: str, channels: int, percent: float) -> int:
+    """How many of ``channels`` are gated: a multiple of 4, as both published networks have it."""
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= 100:
+        raise SpatempoError(f"{design}: the gated share must be above 0 and at most 100 percent, got {percent!r}")
+    count = -(-int(channels * percent / 100) // 4) * 4
+    if not 0 < count <= channels:
+        raise SpatempoError(f"{design}: {percent} percent of {channels} channels is no multiple of 4 among them")
+    return count
+
+
+def _last_conv(design: str, site: Site, source: str) -> nn.Conv2d:
+    name = LAST.get(type(site.block))
+    if name is None:
+        raise SpatempoError(
+            f"{design}: placement 'conv3' is for ResNet's basic and bottleneck blocks, and {site.name} of {source} is "
+            f"a {type(site.block).__name__}: take placement='conv1', or a ResNet"
+        )
+    conv = site.block.get_submodule(name)
+    assert isinstance(conv, nn.Conv2d)
+    return conv

@@ -1,0 +1,299 @@
+"""The two Inceptions of Caffe's layout: names, sizes, how blocks are joined, and what published weights want."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from networks import randomise
+from safetensors.torch import save_file
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.backbones.bninception import BNInception
+from spatempo.models.backbones.caffe_layers import CaffeNet
+from spatempo.models.backbones.inception_v3 import InceptionV3
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.info import count_macs, count_params, describe
+from spatempo.models.registry import create_model
+
+# the published names, block by block, of BN-Inception's layers with weights
+FOUR = ("1x1", "3x3_reduce", "3x3", "double_3x3_reduce", "double_3x3_1", "double_3x3_2", "pool_proj")
+TWO = ("3x3_reduce", "3x3", "double_3x3_reduce", "double_3x3_1", "double_3x3_2")
+BN_INCEPTION = [
+    *("conv1_7x7_s2", "conv2_3x3_reduce", "conv2_3x3"),
+    *(f"inception_{b}_{layer}" for b in ("3a", "3b", "4a", "4b", "4c", "4d", "5a", "5b") for layer in FOUR),
+    *(f"inception_{b}_{layer}" for b in ("3c", "4e") for layer in TWO),
+]
+# of InceptionV3's
+A = ("conv", "tower_conv", "tower_conv_1", "tower_1_conv", "tower_1_conv_1", "tower_1_conv_2", "tower_2_conv")
+B = (*A[:3], "tower_conv_2", *A[3:6], "tower_1_conv_3", "tower_1_conv_4", "tower_2_conv")
+C = (
+    *("conv", "tower_conv", "tower_mixed_conv", "tower_mixed_conv_1", "tower_1_conv", "tower_1_conv_1"),
+    *("tower_1_mixed_conv", "tower_1_mixed_conv_1", "tower_2_conv"),
+)
+INCEPTION_V3 = [
+    *("conv", "conv_1", "conv_2", "conv_3", "conv_4"),
+    *(f"{m}_{layer}" for m in ("mixed", "mixed_1", "mixed_2") for layer in A),
+    *(f"mixed_3_{layer}" for layer in ("conv", "tower_conv", "tower_conv_1", "tower_conv_2")),
+    *(f"mixed_{m}_{layer}" for m in (4, 5, 6, 7) for layer in B),
+    *(
+        f"mixed_8_{layer}"
+        for layer in ("tower_conv", "tower_conv_1", *(f"tower_1_conv{n}" for n in ("", "_1", "_2", "_3")))
+    ),
+    *(f"mixed_{m}_{layer}" for m in (9, 10) for layer in C),
+]
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+@pytest.fixture(scope="module")
+def nets() -> dict[str, CaffeNet]:
+    """Both with batch norms of which each layer's differs."""
+    made = {"bninception": BNInception(), "inception_v3": InceptionV3()}
+    draw = torch.Generator().manual_seed(0)
+    for net in made.values():
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.data.uniform_(0.8, 1.2, generator=draw)
+                module.bias.data.uniform_(0, 0.5, generator=draw)
+                module.running_mean.uniform_(-0.2, 0.2, generator=draw)
+            elif isinstance(module, nn.Conv2d):
+                assert module.bias is not None
+                module.bias.data.uniform_(-0.2, 0.2, generator=draw)
+        net.eval()
+    return made
+
+
+# --- names and figures -----------------------------------------------------------------------------------------------
+
+
+def test_keys_are_the_published_ones(nets):
+    want = {f"{n}.{k}" for n in BN_INCEPTION for k in ("weight", "bias")}
+    assert set(nets["bninception"].state_dict()) == want | {f"{n}_bn.{k}" for n in BN_INCEPTION for k in NORM}
+    want = {f"{n}_Conv2D.{k}" for n in INCEPTION_V3 for k in ("weight", "bias")}
+    assert set(nets["inception_v3"].state_dict()) == want | {f"{n}_batchnorm.{k}" for n in INCEPTION_V3 for k in NORM}
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "params", "gmacs"),
+    [("tsn_bninception", 224, 10_448_590, 16.254), ("tsn_inception_v3", 229, 22_207_586 - 48_276, 26.619)],
+)
+def test_figures(name, size, params, gmacs):
+    with torch.device("meta"):
+        model = create_model(name, num_classes=174)
+    assert model.preprocess.size == size
+    assert count_params(model) == params
+    assert round(count_macs(model, 8, size) / 1e9, 3) == gmacs
+
+
+def test_info_shows_the_blocks_at_the_size_that_fits():
+    shapes = [(s["blocks"], s["shape"]) for s in describe("tsn_bninception", num_classes=5)["stages"]]
+    assert shapes == [
+        *((1, [256, 8, 28, 28]), (1, [320, 8, 28, 28])),
+        *((3, [576, 8, 14, 14]), (2, [608, 8, 14, 14])),
+        *((1, [1056, 8, 7, 7]), (2, [1024, 8, 7, 7]), (0, [1024, 8, 7, 7])),
+    ]
+    facts = describe("tsn_inception_v3", num_classes=5)
+    assert facts["size"] == 229
+    assert [(s["blocks"], s["shape"][0], s["shape"][2]) for s in facts["stages"]] == [
+        *((1, 256, 27), (2, 288, 27), (5, 768, 13), (1, 1280, 6), (2, 2048, 6), (0, 2048, 6))
+    ]
+
+
+@pytest.mark.parametrize("kind", [BNInception, InceptionV3])
+def test_sizes_that_do_not_fit_are_refused_and_all_others_work(kind):
+    with torch.device("meta"):
+        net = kind().eval()
+    first = kind.first_size
+    for side in (first, first + 7, first + 32, first + 39, 7 * 32 + first % 32):
+        assert net(torch.empty(1, 3, side, first, device="meta")).shape[1] == net.num_features
+    for side in (first - 1, first + 8, first + 31):
+        with pytest.raises(SpatempoError, match=f"got {side}$"):
+            net(torch.empty(1, 3, first, side, device="meta"))
+
+
+# --- blocks, by hand -------------------------------------------------------------------------------------------------
+
+
+def runner(net: CaffeNet, conv: str, norm: str):
+    def layer(x: torch.Tensor, *names: str) -> torch.Tensor:
+        for name in names:
+            x = net.get_submodule(conv.format(name))(x)
+            x = torch.relu(net.get_submodule(norm.format(name))(x))
+        return x
+
+    return layer
+
+
+def blocks_of(net: CaffeNet, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    maps: dict[str, torch.Tensor] = {}
+    handles = [
+        net.get_submodule(n).register_forward_hook(lambda _, __, out, n=n: maps.update({n: out}))
+        for n in net.block_names
+    ]
+    with torch.no_grad():
+        maps["end"] = net(x)
+    for handle in handles:
+        handle.remove()
+    return maps
+
+
+@torch.no_grad()
+def test_bninceptions_blocks_by_hand(nets):
+    net = nets["bninception"]
+    layer, x = runner(net, "{}", "{}_bn"), torch.randn(1, 3, 64, 64)
+    maps = blocks_of(net, x)
+    x = F.max_pool2d(layer(x, "conv1_7x7_s2"), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(layer(x, "conv2_3x3_reduce", "conv2_3x3"), 3, 2, ceil_mode=True)
+    for block in ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b"):
+        at = f"inception_{block}_"
+        halves = block in ("3c", "4e")
+        three = layer(x, f"{at}3x3_reduce", f"{at}3x3")
+        double = layer(x, f"{at}double_3x3_reduce", f"{at}double_3x3_1", f"{at}double_3x3_2")
+        if halves:
+            x = torch.cat([three, double, F.max_pool2d(x, 3, 2, ceil_mode=True)], 1)
+        else:
+            pool = F.max_pool2d(x, 3, 1, 1) if block == "5b" else F.avg_pool2d(x, 3, 1, 1)  # zeros beyond are counted
+            x = torch.cat([layer(x, f"{at}1x1"), three, double, layer(pool, f"{at}pool_proj")], 1)
+        torch.testing.assert_close(maps[f"{at}output"], x)
+    assert torch.equal(maps["end"], maps["inception_5b_output"])
+    assert x.abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_inception_v3s_blocks_by_hand(nets):
+    net = nets["inception_v3"]
+    layer, x = runner(net, "{}_Conv2D", "{}_batchnorm"), torch.randn(1, 3, 70, 70)
+    maps = blocks_of(net, x)
+    x = F.max_pool2d(layer(x, "conv", "conv_1", "conv_2"), 3, 2, ceil_mode=True)
+    x = F.max_pool2d(layer(x, "conv_3", "conv_4"), 3, 2, ceil_mode=True)
+    for number in range(11):
+        at = "mixed_" if number == 0 else f"mixed_{number}_"
+        one = [layer(x, f"{at}conv")] if number != 8 else []
+        pool = F.max_pool2d(x, 3, 1, 1) if number == 10 else F.avg_pool2d(x, 3, 1, 1)
+        last = [layer(pool, f"{at}tower_2_conv")] if number not in (3, 8) else [F.max_pool2d(x, 3, 2, ceil_mode=True)]
+        t, t1 = f"{at}tower_", f"{at}tower_1_"
+        if number <= 2:
+            middle = [layer(x, f"{t}conv", f"{t}conv_1"), layer(x, f"{t1}conv", f"{t1}conv_1", f"{t1}conv_2")]
+        elif number == 3:
+            middle = [layer(x, f"{t}conv", f"{t}conv_1", f"{t}conv_2")]
+        elif number <= 7:
+            middle = [
+                layer(x, f"{t}conv", f"{t}conv_1", f"{t}conv_2"),
+                layer(x, f"{t1}conv", *(f"{t1}conv_{n}" for n in (1, 2, 3, 4))),
+            ]
+        elif number == 8:
+            middle = [
+                layer(x, f"{t}conv", f"{t}conv_1"),
+                layer(x, f"{t1}conv", *(f"{t1}conv_{n}" for n in (1, 2, 3))),
+            ]
+        else:
+            left, right = layer(x, f"{t}conv"), layer(x, f"{t1}conv", f"{t1}conv_1")
+            middle = [layer(left, f"{t}mixed_conv{n}") for n in ("", "_1")]
+            middle += [layer(right, f"{t1}mixed_conv{n}") for n in ("", "_1")]
+        x = torch.cat([*one, *middle, *last], 1)
+        torch.testing.assert_close(maps[f"{at}join"], x)
+    assert x.abs().max() > 1e-3
+
+
+# --- published weights -----------------------------------------------------------------------------------------------
+
+CASES = [
+    ("bninception", 64, "conv1_7x7_s2", "fc", "inception_3a_1x1"),
+    ("inception_v3", 72, "conv_Conv2D", "top_cls_fc", "mixed_conv_Conv2D"),
+]
+
+
+@pytest.mark.parametrize(("name", "side", "first", "classifier", "other"), CASES)
+@pytest.mark.parametrize("library", ["", "module.base_model."])
+def test_published_weights_want_bgr_of_0_to_255_and_get_it(
+    nets, tmp_path, library, name, side, first, classifier, other
+):
+    """Frames through ``preprocess`` and the model are Caffe's numbers through the published network."""
+    net = nets[name]
+    weights = {k: v[None].clone() if v.ndim == 1 and "_b" in k else v for k, v in net.state_dict().items()}  # [1, C]
+    weights[f"{classifier}.weight"] = torch.randn(1000, net.num_features)
+    weights[f"{classifier}.bias"] = torch.randn(1000)
+    if library:  # the layout of TSN's and TSM's own checkpoints, with a classifier beside
+        weights = {f"{library}{k}": v for k, v in weights.items() if not k.startswith(classifier)}
+    save_file({k: v.contiguous() for k, v in weights.items()}, tmp_path / "w.safetensors")
+    with pytest.warns(UserWarning, match="no mean and std"):
+        model = create_model(f"tsn_{name}", num_classes=3, size=side, pretrained=str(tmp_path / "w.safetensors"))
+    frames = torch.randint(0, 256, (2, side, side, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    caffe = frames.permute(0, 3, 1, 2).float().flip(1) - torch.tensor([104.0, 117, 128])[:, None, None]
+    with torch.no_grad():
+        maps = model.eval().forward_features(model.preprocess.normalize(frames)[None])[0].transpose(0, 1)
+        want = net(caffe)
+    torch.testing.assert_close(maps, want, rtol=1e-3, atol=1e-3 * float(want.abs().max()))
+    assert (net(caffe.flip(1)) - want).abs().max() > 0.01 * want.abs().max()
+    kept = model.backbone.state_dict()
+    assert torch.equal(kept[f"{first}.weight"], net.state_dict()[f"{first}.weight"].flip(1))
+    assert torch.equal(kept[f"{other}.weight"], net.state_dict()[f"{other}.weight"])
+
+
+def test_a_json_beside_the_file_wins(nets, tmp_path):
+    save_file(nets["bninception"].state_dict(), tmp_path / "w.safetensors")
+    (tmp_path / "w.json").write_text(json.dumps({"mean": [0.5] * 3, "std": [0.25] * 3}))
+    model = create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
+    assert model.preprocess.mean == (0.5, 0.5, 0.5)
+
+
+def test_a_file_that_lacks_a_bias_is_refused_by_its_name(nets, tmp_path):
+    weights = {k: v for k, v in nets["bninception"].state_dict().items() if k != "inception_4d_3x3.bias"}
+    save_file(weights, tmp_path / "w.safetensors")
+    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(inception_4d_3x3\.bias\)"):
+        create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
+
+
+@torch.no_grad()
+def test_our_own_checkpoints_keep_their_order_of_channels(tmp_path):
+    model = randomise(create_model("tsm_bninception", num_classes=3, size=64))
+    clip = torch.randn(1, 3, 4, 64, 64)
+    save_checkpoint(model, tmp_path)
+    again = load(tmp_path)
+    assert torch.equal(again(clip), model(clip))
+    assert again.preprocess == model.preprocess
+    trained_on = create_model("tsm_bninception", num_classes=3, pretrained=str(tmp_path)).eval()
+    assert torch.equal(trained_on(clip), model(clip))
+
+
+# --- the shift of TSM's code in BN-Inception -------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_tsm_shifts_the_input_of_all_parts_but_the_first():
+    from spatempo.operators.shift import temporal_shift
+
+    model = randomise(create_model("tsm_bninception", num_classes=3, size=64), size=64)
+    places = [line.split(": ")[0].removeprefix("backbone.") for line in model.plugged]
+    blocks = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a")
+    assert places == ["pool1_3x3_s2", "pool2_3x3_s2", *(f"inception_{b}_output" for b in blocks)]
+    clip = torch.randn(1, 3, 4, 64, 64)
+    seen: list[torch.Tensor] = []
+    model.backbone.inception_3b_1x1.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    model.backbone.inception_3b_pool.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    join = model.backbone.inception_3a_output
+    inner: list[torch.Tensor] = []
+    join.register_forward_hook(lambda _, inputs, __: inner.append(torch.cat(inputs[0], 1)))
+    out = model(clip)
+    want = temporal_shift(inner[0][None], 8)[0]
+    assert len(seen) == 2
+    assert all(torch.equal(x, want) for x in seen)
+    assert (model(clip.flip(2)) - out).abs().max() > 0.02 * out.abs().max()
+    with pytest.raises(SpatempoError, match="no residual branch"):
+        create_model("tsm_bninception", placement="residual")
+
+
+@pytest.mark.parametrize("design", ["sth", "vsn"])
+def test_designs_for_residual_blocks_refuse_it(design):
+    with pytest.raises(SpatempoError, match="no residual blocks"), torch.device("meta"):
+        create_model(design, backbone="bninception")
+
+
+def test_checkpointing_of_gradients_is_refused_rather_than_ignored():
+    with torch.device("meta"):
+        model = create_model("tsn_bninception")
+    with pytest.raises(SpatempoError, match="no residual blocks"):
+        model.set_grad_checkpointing()
