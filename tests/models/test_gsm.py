@@ -1,0 +1,428 @@
+"""GSM and GSF in whole networks: exact figures, the published places, image and released weights, live use."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from networks import randomise
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from spatempo.errors import SpatempoError
+from spatempo.models.adapters import gsm_official
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.info import count_macs, count_params, describe
+from spatempo.models.registry import create_model, list_models
+from spatempo.models.video_model import VideoModel
+from spatempo.operators.base import Reach
+from spatempo.operators.gate_shift import GateShift
+
+
+def small(name: str, side: int = 64, **options: object) -> VideoModel:
+    model = create_model(name, num_classes=3, dropout=0.0, size=side, **options)  # pyright: ignore[reportArgumentType]
+    randomise(model, size=side)
+    return model
+
+
+def clips(frames: int = 4, batch: int = 2, side: int = 64) -> torch.Tensor:
+    return torch.randn(batch, 3, frames, side, side, generator=torch.Generator().manual_seed(frames))
+
+
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+def places(name: str, **options: object) -> dict[str, int]:
+    """Where gates stand, and of how many channels."""
+    with torch.device("meta"):
+        model = create_model(name, num_classes=2, **options)  # pyright: ignore[reportArgumentType]
+    gates = {n: m.channels for n, m in model.named_modules() if isinstance(m, GateShift)}
+    return {n.removeprefix("backbone.").removesuffix(".temporal"): channels for n, channels in gates.items()}
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "params", "gmacs"),
+    [
+        ("gsm_bninception", {}, 10_499_650, 16.339),
+        ("gsm_inception_v3", {}, 22_207_586, 26.693),
+        ("gsm_resnet50", {}, 23_959_710, 33.003),
+        ("gsm_resnet50", {"placement": "conv3"}, 23_974_094, 32.998),
+        ("gsm_resnet50", {"placement": "conv3", "share": 100}, 24_302_606, 33.892),
+        ("gsf_resnet50", {}, 23_974_702, 32.999),
+        ("gsf_resnet50", {"ratio": 100}, 24_303_214, 33.894),
+    ],
+)
+def test_figures(name, options, params, gmacs):
+    with torch.device("meta"):
+        model = create_model(name, num_classes=174, **options)
+    assert count_params(model) == params
+    assert round(count_macs(model, 8, model.preprocess.size) / 1e9, 3) == gmacs
+
+
+def also_counted(model: VideoModel, frames: int, size: int) -> int:
+    """What the papers count besides: 2 an element of a batch norm, 1 of a ReLU, 1 of what is pooled."""
+    total = 0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.BatchNorm2d):
+            total += 3 * out.numel()  # a ReLU follows every one
+        elif isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            total += inputs[0].numel()
+
+    for module in model.modules():
+        module.register_forward_hook(count)
+    with torch.no_grad():
+        maps = model.eval().forward_features(torch.empty(1, 3, frames, size, size, device="meta"))
+    return total + maps.numel()
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "printed"),
+    [
+        ("tsn_bninception", 16, 32.73),
+        ("gsm_bninception", 8, 16.46),
+        ("gsm_bninception", 16, 32.92),
+        ("gsm_inception_v3", 8, 26.85),
+        ("gsm_inception_v3", 16, 53.70),
+    ],
+)
+def test_the_papers_gflops_are_ours_and_the_elementwise_ones(name, frames, printed):
+    with torch.device("meta"):
+        model = create_model(name, num_classes=174)
+    size = model.preprocess.size
+    macs = count_macs(model, frames, size)
+    assert round((macs + also_counted(model, frames, size)) / 1e9, 2) == printed
+
+
+def test_published_figures_stand_beside_ours_of_the_same_settings():
+    rows = describe("gsm_resnet50", num_classes=174)["published"]
+    assert [row["ours"]["params"] for row in rows] == [row["params"] for row in rows]
+    rows = describe("gsm_inception_v3", num_classes=174)["published"]
+    assert [row["size"] for row in rows] == [229] * 3
+    assert all(row["ours"]["macs"] == pytest.approx(row["macs"], rel=0.01) for row in rows if row["macs"])
+
+
+# --- where -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_ten_places_of_bninception():
+    want = {"3a_1x1": 64, "3b_1x1": 64, "3c_3x3_reduce": 128, "4a_1x1": 224, "4b_1x1": 192, "4c_1x1": 160}
+    want |= {"4d_1x1": 96, "4e_3x3_reduce": 128, "5a_1x1": 352, "5b_1x1": 352}
+    want = {f"inception_{k}": v for k, v in want.items()}
+    assert places("gsm_bninception") == want
+    assert places("gsf_bninception") == want
+    assert places("gsm_bninception", share=25)["inception_4a_1x1"] == 56
+
+
+def test_the_ten_places_of_inception_v3_and_gsfs_eleven():
+    tower = {"mixed_conv": 64, "mixed_1_conv": 64, "mixed_2_conv": 64, "mixed_3_tower_conv": 64, "mixed_4_conv": 192}
+    tower |= {"mixed_5_conv": 192, "mixed_7_conv": 192, "mixed_8_tower_conv": 192, "mixed_9_conv": 320}
+    gsm = {f"{k}_Conv2D": v for k, v in (tower | {"mixed_10_conv": 320}).items()}
+    assert places("gsm_inception_v3") == gsm
+    gsf = {k: v for k, v in gsm.items() if "_3_" not in k} | {"mixed_3_conv_Conv2D": 384, "mixed_6_conv_Conv2D": 192}
+    assert places("gsf_inception_v3") == gsf
+
+
+def test_the_places_of_residual_backbones():
+    quarters = [16, 64, 64, 64, 128, 128, 128, 128, *[256] * 5, 256, 512, 512]
+    blocks = [f"layer{s + 1}.{b}" for s, n in enumerate((3, 4, 6, 3)) for b in range(n)]
+    assert places("gsm_resnet50") == {f"{b}.conv1": c for b, c in zip(blocks, quarters, strict=True)}
+    behind = [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3
+    assert places("gsf_resnet50") == {f"{b}.conv3": c for b, c in zip(blocks, behind, strict=True)}
+    assert places("gsm_resnet50", placement="conv3") == places("gsf_resnet50")
+    assert places("gsm", backbone="timm/resnet50") == places("gsm_resnet50")
+    assert set(places("gsm_resnet18", placement="conv3")) == {
+        f"layer{s}.{b}.conv2" for s in (1, 2, 3, 4) for b in (0, 1)
+    }
+    # 24 channels: a quarter is 6, and the next multiple of 4 is 8
+    mobile = places("gsm_mobilenet_v2")
+    assert len(mobile) == 10
+    assert mobile["features.3.conv.0.0"] == 8
+    names = set(list_models("gs[mf]_*"))
+    assert {f"gs{k}_{b}" for k in "mf" for b in ("bninception", "inception_v3", "resnet50")} <= names
+
+
+def gate_by_hand(gate: nn.Module, x: torch.Tensor, frames: int) -> torch.Tensor:
+    gate.call.open(frames)
+    try:
+        return gate(x)
+    finally:
+        gate.call.close()
+
+
+@pytest.mark.parametrize("design", ["gsm", "gsf"])
+@pytest.mark.parametrize("placement", ["conv1", "conv3"])
+@pytest.mark.parametrize("kind", [Bottleneck, BasicBlock])
+@torch.no_grad()
+def test_where_in_a_block_by_hand(design, placement, kind):
+    name = "resnet50" if kind is Bottleneck else "resnet18"
+    model = create_model(design, backbone=name, num_classes=2, placement=placement)
+    randomise(model, size=32)
+    block = model.backbone.layer1[1]
+    x = torch.randn(3, block.conv1.in_channels, 8, 8)
+    y = gate_by_hand(block.conv1.temporal, x, 3) if placement == "conv1" else x
+    y = torch.relu(block.bn1(nn.Conv2d.forward(block.conv1, y)))
+    if kind is Bottleneck:
+        y = torch.relu(block.bn2(block.conv2(y)))
+    last, norm = ("conv3", "bn3") if kind is Bottleneck else ("conv2", "bn2")
+    y = nn.Conv2d.forward(getattr(block, last), y)
+    y = gate_by_hand(getattr(block, last).temporal, y, 3) if placement == "conv3" else y
+    want = torch.relu(getattr(block, norm)(y) + x)
+    model._call.open(3)
+    assert_close(block(x), want)
+    model._call.close()
+
+
+@torch.no_grad()
+def test_where_in_an_inception_block_by_hand():
+    model = small("gsm_bninception")
+    net, seen = model.backbone, {}
+    net.inception_4a_1x1.register_forward_hook(lambda _, inputs, out: seen.update(x=inputs[0], out=out))
+    net.inception_4a_1x1_bn.register_forward_hook(lambda _, inputs, out: seen.update(to_norm=inputs[0]))
+    model(clips())
+    conv = nn.Conv2d.forward(net.inception_4a_1x1, seen["x"])
+    assert torch.equal(seen["to_norm"], gate_by_hand(net.inception_4a_1x1.temporal, conv, 4))
+    assert (seen["to_norm"] - conv).abs().max() > 0.05 * conv.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("gsm_resnet18", {"placement": "conv2"}, "placement must be 'conv1' or 'conv3', got 'conv2'"),
+        ("gsm_bninception", {"placement": "conv1"}, "published places"),
+        ("gsf_inception_v3", {"placement": "conv3"}, "published places"),
+        ("gsm_mobilenet_v2", {"placement": "conv3"}, "InvertedResidual.*take placement='conv1'"),
+        ("gsm_resnet18", {"share": 0}, "at most 100 percent, got 0"),
+        ("gsm_resnet18", {"share": 101}, "at most 100 percent, got 101"),
+        ("gsm_resnet18", {"share": "half"}, "got 'half'"),
+        ("gsf_resnet18", {"ratio": 0.5}, "0.5 percent of 64 channels"),
+        ("gsm", {"backbone": "timm/inception_v3"}, "no residual blocks"),
+        ("gsm", {"backbone": "torchvision/inception_v3"}, "Inception3"),
+    ],
+)
+def test_one_clear_line_for_what_cannot_be(name, options, message):
+    with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
+        create_model(name, **options)
+    assert "\n" not in str(error.value)
+
+
+# --- the 2D network --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [
+        ("smallresnet", {}),
+        ("smallresnet", {"placement": "conv3", "causal": True}),
+        ("mobilenet_v2", {}),
+        ("bninception", {}),
+        ("inception_v3", {"causal": True}),
+    ],
+)
+@torch.no_grad()
+def test_starts_as_the_2d_network_to_the_bit(backbone, options):
+    side = 72 if backbone == "inception_v3" else 64
+    tsn = small(f"tsn_{backbone}", side)
+    gsm = create_model(f"gsm_{backbone}", num_classes=3, dropout=0.0, size=side, **options).eval()
+    missing, unexpected = gsm.load_state_dict(tsn.state_dict(), strict=False)
+    assert not unexpected
+    assert all(".temporal." in key for key in missing)
+    clip = clips(side=side)
+    assert torch.equal(gsm(clip), tsn(clip))
+    for training in (tsn.train(), gsm.train()):  # the statistics of batches too
+        training(clip)
+    assert all(torch.equal(gsm.state_dict()[k], v) for k, v in tsn.state_dict().items())
+    shuffled = create_model(f"gsm_{backbone}", num_classes=3, dropout=0.0, size=side, shuffle=True, **options).eval()
+    shuffled.load_state_dict(tsn.state_dict(), strict=False)
+    assert (shuffled(clip) - tsn.eval()(clip)).abs().max() > 1e-2
+
+
+def test_image_weights_load_strictly_and_leave_the_gates_as_they_start(tmp_path):
+    """Any 2D weight that is missing is named; a gate's own are not asked for."""
+    with torch.device("cpu"):
+        image = create_model("tsn_bninception", num_classes=3).backbone.state_dict()
+    save_file(image, tmp_path / "w.safetensors")
+    given = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    model = create_model("gsm_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"), **given)
+    gate = model.backbone.inception_5b_1x1.temporal
+    assert not gate.conv3D.weight.any()
+    assert torch.equal(model.backbone.inception_5b_1x1.weight, image["inception_5b_1x1.weight"])
+
+
+# --- what it does with time ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gsm_bninception", "gsf_bninception", "gsm_smallresnet", "gsf_smallresnet"])
+@torch.no_grad()
+def test_order_matters_and_clips_do_not_meet(name):
+    model = small(name)
+    for frames in (1, 4, 5):
+        batch = clips(frames, batch=3)
+        out = model(batch)
+        assert_close(torch.cat([model(batch[i : i + 1]) for i in range(3)]), out)
+        assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), out)
+        if frames > 1:
+            assert (model(batch.flip(2)) - out).abs().max() > 0.01 * out.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("name", "reach"),
+    [
+        ("gsm_smallresnet", (Reach(10, 10), Reach(15, 0))),
+        ("gsf_smallresnet", (Reach(15, 15), Reach(25, 0))),
+    ],
+)
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_frame_reaches_exactly_as_far_as_the_model_says(name, reach, causal):
+    """Five blocks, each as far as its operator."""
+    model = small(name, 32, causal=causal).double()
+    want = reach[causal]
+    assert model.reach == want
+    at = want.past + 1
+    frames = at + want.future + 2
+    clip = clips(frames, 1, 32).double().requires_grad_()
+    model.forward_frames(clip)[0, at].square().sum().backward()
+    assert clip.grad is not None
+    seen = [t for t in range(frames) if clip.grad[0, :, t].abs().max() > 0]
+    assert seen == list(range(1, at + want.future + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        *(("gsm_bninception", 64), ("gsf_bninception", 64), ("gsm_inception_v3", 72)),
+        *(("gsm_smallresnet", 32), ("gsf_smallresnet", 32), ("gsm_mobilenet_v2", 32)),
+    ],
+)
+@pytest.mark.parametrize("shuffle", [False, True])
+@torch.no_grad()
+def test_live_equals_offline(name, side, shuffle):
+    model = small(name, side, causal=True, shuffle=shuffle)
+    clip = clips(6, side=side)
+    state = model.init_state(2)
+    for t in range(6):
+        logits, state = model.step(clip[:, :, t : t + 1], state)
+        if t == 3:  # nothing came from the future
+            assert_close(logits, model(clip[:, :, :4]))
+    assert_close(logits, model(clip))
+    assert (model(clip.flip(2)) - logits).abs().max() > 0.01 * logits.abs().max()
+
+
+# --- released weights ------------------------------------------------------------------------------------------------
+
+
+def official(model: VideoModel, design: str) -> dict[str, torch.Tensor]:
+    """The model's weights under the names that the authors' module tree gives them."""
+    keys = {}
+    for key, value in model.state_dict().items():
+        key = key.replace("backbone.", "module.base_model.").replace("head.fc.", "module.new_fc.")
+        key = re.sub(r"base_model\.((?:inception|mixed)\w*)\.temporal\.", rf"base_model.{design}_\1.", key)
+        keys[re.sub(r"(layer\d\.\d+)\.conv3\.temporal\.", rf"\1.{design}.", key)] = value.clone()
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        (
+            "gsm_bninception",
+            (
+                "module.base_model.gsm_inception_3c_3x3_reduce.conv3D.bias",
+                "module.base_model.inception_3c_3x3_reduce.bias",
+            ),
+        ),
+        (
+            "gsm_inception_v3",
+            ("module.base_model.gsm_mixed_conv_Conv2D.bn.running_var", "module.base_model.mixed_conv_batchnorm.weight"),
+        ),
+        (
+            "gsf_bninception",
+            ("module.base_model.gsf_inception_5b_1x1.channel_conv2.weight", "module.new_fc.weight"),
+        ),
+        (
+            "gsf_inception_v3",
+            ("module.base_model.gsf_mixed_3_conv_Conv2D.channel_conv1.bias", "module.base_model.conv_Conv2D.weight"),
+        ),
+        (
+            "gsf_resnet50",
+            ("module.base_model.layer1.0.gsf.conv3D.weight", "module.base_model.layer4.2.gsf.channel_conv1.bias"),
+        ),
+    ],
+)
+def test_released_names_are_the_models(name, keys):
+    with torch.device("meta"):
+        model = create_model(name, num_classes=5)
+    weights = official(model, name.partition("_")[0])
+    assert all(key in weights for key in keys)
+    assert not any("temporal" in key or "head" in key for key in weights)
+    assert gsm_official.matches(weights)
+    got = {key: value.shape for key, value in gsm_official.convert(weights).items()}
+    assert got == {key: value.shape for key, value in model.state_dict().items()}
+
+
+def test_the_own_classifier_of_a_network_trained_without_dropout():
+    keys = ("fc.weight", "top_cls_fc.bias")
+    got = gsm_official.convert({f"module.base_model.{key}": torch.ones(1) for key in keys})
+    assert list(got) == ["head.fc.weight", "head.fc.bias"]
+
+
+@pytest.mark.parametrize("name", ["gsm_bninception", "gsf_resnet50"])
+def test_released_checkpoints_load(tmp_path, name):
+    model = create_model(name, num_classes=5)
+    draw = torch.Generator().manual_seed(0)
+    for value in model.state_dict().values():
+        if value.is_floating_point():
+            value.uniform_(0.1, 1, generator=draw)
+    weights = official(model, name.partition("_")[0])
+    first = "module.base_model.conv1_7x7_s2.weight"
+    if first in weights:
+        weights[first] = weights[first].flip(1).contiguous()  # theirs want blue, green, red
+    file = tmp_path / "m.pth.tar"
+    torch.save({"epoch": 60, "state_dict": weights, "best_prec1": 49.0}, file)
+    with pytest.warns(UserWarning, match="no mean and std") as said:
+        again = create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
+    assert len(said) == 1
+    assert all(torch.equal(again.state_dict()[k], v) for k, v in model.state_dict().items())
+    with pytest.warns(UserWarning, match="shuffle=True"):
+        create_model(name, num_classes=5, pretrained=str(file))
+    gone = next(key for key in weights if key.endswith("conv3D.bias"))
+    torch.save({k: v for k, v in weights.items() if k != gone}, file)
+    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(.*temporal\.conv3D\.bias\)"):
+        create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
+
+
+# --- the rest of the contract ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gsm_bninception", "gsf_inception_v3"])
+@torch.no_grad()
+def test_a_checkpoint_brings_everything_back(tmp_path, name):
+    model = small(name, 72 if "v3" in name else 64, causal=True, shuffle=True)
+    save_checkpoint(model, tmp_path)
+    again = load(tmp_path)
+    assert (again.options, again.plugged, again.preprocess) == (model.options, model.plugged, model.preprocess)
+    clip = clips(side=model.preprocess.size)
+    assert torch.equal(again(clip), model(clip))
+
+
+@torch.no_grad()
+def test_exports():
+    model = small("gsm_bninception", causal=True)
+    program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: torch.export.Dim("batch", min=1)}})
+    assert_close(program.module()(clips(batch=3)), model(clips(batch=3)))
+
+
+def test_bfloat16_is_finite_and_reaches_every_parameter():
+    model = small("gsf_bninception")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(clips()).float().square().mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
