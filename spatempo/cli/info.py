@@ -20,8 +20,8 @@ class Options:
     """a design by its name (`spatempo models`), such as tsm_resnet50."""
     frames: int = 8
     """frames of a clip."""
-    size: int = 224
-    """side of the square input in pixels."""
+    size: int | None = None
+    """side of the square input in pixels: 224, or more where the backbone is made for more."""
     classes: int = 400
     """classes of the head."""
     option: NamedOptions = ()
@@ -41,8 +41,9 @@ def run(options: Options) -> dict[str, Any]:
     from spatempo.models.info import describe
 
     for flag in ("frames", "size", "classes"):
-        if getattr(options, flag) < 1:
-            raise SpatempoError(f"--{flag} {getattr(options, flag)}: give a whole number from 1")
+        number = getattr(options, flag)
+        if number is not None and number < 1:
+            raise SpatempoError(f"--{flag} {number}: give a whole number from 1")
     given = {"frames": options.frames, "size": options.size, "num_classes": options.classes}
     if clash := sorted(given.keys() & design.keys()):
         raise SpatempoError(f"--option {clash[0]}=...: has a flag of its own (--frames, --size, --classes)")
@@ -55,7 +56,7 @@ def run(options: Options) -> dict[str, Any]:
 def _nearest(document: dict[str, Any], options: Options) -> dict[str, Any]:
     """The published figures of the network asked for, else the first of these settings, else a note that none are."""
     published = [f for f in document["published_all"] if (f["options"] or {}).items() <= document["options"].items()]
-    asked = (options.frames, options.size, options.classes)
+    asked = (options.frames, document["size"], options.classes)
     for figures in published:
         if (figures["frames"], figures["size"], figures["classes"]) == asked:
             return figures

@@ -51,11 +51,8 @@ _STH_6 = (
 _STH_ATTENTION = {"p": 1 / 4, "form": "hybrid", "integration": "attention"}
 _VSN_50 = "VSN paper, table 2: 24.3 M are those of 400 classes; with the 174 of its Something-Something they are 23.9 M"
 _VSN_101 = "VSN paper, table 2: 42.9 M are those of 174 classes, while its ResNet-50 row has those of 400"
-_GSM = (
-    "GSM paper, table 3: its MACs also count batch norms (2 an element), ReLUs and the elements that are pooled (1); "
-    "no parameters are printed, only that there are less than 1 % more"
-)
-_GSM_COUNT = "parameters worked out from the authors' code: the table prints none"
+_GSM = "GSM paper, table 3: its MACs also count batch norms (2 an element), ReLUs and pooled elements (1 each)"
+_GSM_PARAMS = _GSM + "; it prints no parameters, they are worked out from the authors' code"
 _GSM_RESNET = "worked out from the code of "
 
 
@@ -64,18 +61,13 @@ def _sth_table_6(p: float, params: float, macs: float) -> Published:
 
 
 PUBLISHED: dict[str, tuple[Published, ...]] = {
-    "tsn_bninception": (
-        Published(10_448_590, None, 16, 224, 174, _GSM_COUNT),
-        Published(None, 32.73e9, 16, 224, 174, _GSM),
-    ),
+    "tsn_bninception": (Published(10_448_590, 32.73e9, 16, 224, 174, _GSM_PARAMS),),
     "gsm_bninception": (
-        Published(10_499_650, None, 8, 224, 174, _GSM_COUNT),
-        Published(None, 16.46e9, 8, 224, 174, _GSM),
+        Published(10_499_650, 16.46e9, 8, 224, 174, _GSM_PARAMS),
         Published(None, 32.92e9, 16, 224, 174, _GSM),
     ),
     "gsm_inception_v3": (
-        Published(22_207_586, None, 8, 229, 174, _GSM_COUNT),
-        Published(None, 26.85e9, 8, 229, 174, _GSM),
+        Published(22_207_586, 26.85e9, 8, 229, 174, _GSM_PARAMS),
         Published(None, 53.7e9, 16, 229, 174, _GSM),
     ),
     "gsm_resnet50": (
