@@ -76,6 +76,24 @@ def test_keys_are_the_published_ones(nets):
     assert set(nets["inception_v3"].state_dict()) == want | {f"{n}_batchnorm.{k}" for n in INCEPTION_V3 for k in NORM}
 
 
+def test_which_of_inception_v3s_kernels_are_tall_and_which_are_wide(nets):
+    shapes: dict[tuple[int, ...], set[str]] = {}
+    for name, module in nets["inception_v3"].named_modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size[0] != module.kernel_size[1]:
+            shapes.setdefault(module.kernel_size, set()).add(name.removesuffix("_Conv2D"))
+    middle, end = (4, 5, 6, 7), (9, 10)
+    assert shapes == {
+        (7, 1): {f"mixed_{m}_tower_{c}" for m in middle for c in ("conv_1", "1_conv_2", "1_conv_4")}
+        | {"mixed_8_tower_1_conv_1"},
+        (1, 7): {f"mixed_{m}_tower_{c}" for m in middle for c in ("conv_2", "1_conv_1", "1_conv_3")}
+        | {"mixed_8_tower_1_conv_2"},
+        (3, 1): {f"mixed_{m}_{tower}_mixed_conv" for m in end for tower in ("tower", "tower_1")},
+        (1, 3): {f"mixed_{m}_{tower}_mixed_conv_1" for m in end for tower in ("tower", "tower_1")},
+    }
+    widths = [nets["inception_v3"].get_submodule(f"mixed_{m}_tower_conv_Conv2D").out_channels for m in middle]
+    assert widths == [128, 160, 160, 192]
+
+
 @pytest.mark.parametrize(
     ("name", "size", "params", "gmacs"),
     [("tsn_bninception", 224, 10_448_590, 16.254), ("tsn_inception_v3", 229, 22_207_586 - 48_276, 26.619)],
