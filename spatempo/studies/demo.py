@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
+from spatempo.threads import wait_asleep
 
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
 # first, for which it should not have to load torch.
@@ -44,10 +45,9 @@ def demo(
     from spatempo.data.generated.make import make
     from spatempo.studies.compare import compare
 
-    data = make(Path(out) / "data", preset=preset, progress=True)
-    return compare(
-        str(data["root"]), MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings
-    )
+    data = Path(out) / "data"
+    make(data, preset=preset, progress=True)
+    return compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
 
 
 def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
@@ -76,7 +76,8 @@ def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
     family = headline(rows)
     test = load_manifest(data / "test.csv")
     sample = next(sample for sample in test.samples if sample.family == family or family is None)
-    print(f"\n$ spatempo predict {model['checkpoint']} {sample.path} --top 3")
+    video = data / Path(sample.path).relative_to(test.root)
+    print(f"\n$ spatempo predict {model['checkpoint']} {video} --top 3")
     for guess in predict(load(model["checkpoint"]), sample.path, top=3):
         print(f"  {100 * guess['score']:5.1f} %  {guess['label']}")
     print(f"  it is a {test.classes[sample.label]!r}")
@@ -90,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--budget", default=BUDGET, help="of each network: epochs=N or minutes=M (%(default)s)")
     given = parser.parse_args(arguments)
     begun = time.monotonic()
+    wait_asleep()
     try:
         rows = demo(given.out, preset=given.preset, budget=given.budget)
         show(rows, Path(given.out) / "data")
