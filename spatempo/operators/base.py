@@ -29,6 +29,8 @@ class TemporalOperator(nn.Module):
 
     kept_tensors = 1
     """Tensors of the causal form's state."""
+    stride = 1
+    """Frames that become one; an operator that joins frames tells the call in hand."""
 
     def __init__(self, call: TimeCall, *, causal: bool = False) -> None:
         super().__init__()

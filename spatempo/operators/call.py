@@ -66,6 +66,10 @@ class TimeCall:
             )
         return self._frames
 
+    def pool(self, frames: int) -> None:
+        """From here on through the network a clip has ``frames`` frames: an operator joined some."""
+        self._frames = frames
+
     @property
     def stepping(self) -> bool:
         """Whether the call goes frame by frame, with state."""
