@@ -80,10 +80,9 @@ class Preset:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
-_DIRECTION_AND_POP = ("right_left", "down_up", "in_out", "turn", "appear", "pop")
-
 _TINY = Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross"))
-_DEMO = Preset("demo", pairs=_DIRECTION_AND_POP)
+# Turning is left to the larger presets: at the demo's 48 pixels it takes more training than a demo has time for.
+_DEMO = Preset("demo", pairs=("right_left", "down_up", "in_out", "appear", "pop"), train=140)
 _STANDARD = Preset(
     "standard",
     size=128,
