@@ -125,6 +125,6 @@ def _notes(rows: Sequence[Mapping[str, Any]], parts: Parts, budget: str) -> list
             else []
         ),
         f"Latency: median time of one clip after warm-up, measured for all designs in one go, with "
-        f"{torch.get_num_threads()} threads on {os.cpu_count()} cores ({platform.machine()}).",
+        f"{torch.get_num_threads()} thread(s) on {os.cpu_count()} cores ({platform.machine()}).",
         f"spatempo {__version__}, torch {torch.__version__}, Python {platform.python_version()}.",
     ]
