@@ -20,9 +20,7 @@ def randomise(model: nn.Module, seed: int = 0, *, size: int = 64) -> nn.Module:
             if module in norms:
                 module.weight.uniform_(0.5, 1.5, generator=draw)
                 module.bias.uniform_(-0.2, 0.2, generator=draw)
-            elif isinstance(module, nn.Linear):
-                module.weight.normal_(0, 0.1, generator=draw)
-            elif isinstance(module, nn.modules.conv._ConvNd) and not module.weight.any():  # a gate that starts closed
+            elif isinstance(module, nn.Linear) or _starts_closed(module):
                 module.weight.normal_(0, 0.1, generator=draw)
             for gain in ("gamma", "layer_scale", "skipinit_gain"):  # ConvNeXt's and NFNet's own ways to start at zero
                 if isinstance(getattr(module, gain, None), nn.Parameter):
@@ -34,3 +32,8 @@ def randomise(model: nn.Module, seed: int = 0, *, size: int = 64) -> nn.Module:
         for norm in norms:
             norm.momentum = 0.1
     return model.eval()
+
+
+def _starts_closed(module: nn.Module) -> bool:
+    """Whether it is a gate's convolution, whose weights start at zero."""
+    return isinstance(module, nn.modules.conv._ConvNd) and not module.weight.any()
