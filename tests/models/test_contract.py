@@ -43,18 +43,20 @@ def test_every_design_is_here():
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
 def test_shapes_for_any_number_of_frames_it_takes(design):
-    model, served = small(design), 0
+    model = small(design)
+    refused: dict[int, str] = {}
     for frames in (1, 4, 5, 8, 16):
         try:
             out = model(clips(frames))
-        except SpatempoError as error:  # T is part of this design's wiring, and it says so
-            assert str(frames) in str(error)
+        except SpatempoError as error:
+            refused[frames] = str(error)
             continue
-        served += 1
         assert out.shape == (2, 3)
         assert_close(model.forward_frames(clips(frames)).mean(1), out)
         assert model.forward_features(clips(frames)).ndim == 5
-    assert served
+    assert len(refused) < 5
+    # where T is part of a design's wiring, it says so
+    assert all(str(frames) in said for frames, said in refused.items())
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
