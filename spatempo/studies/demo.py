@@ -34,7 +34,7 @@ def demo(
     """Renders, trains, tests, writes the report; goes on where an earlier call was interrupted.
 
     Args:
-        out: folder for the data (``data/``), the runs (``tsn/``, ``tsm/``) and ``report.html``.
+        out: folder for the data (``data/``), the runs (``tsn/``, ``tsm/``) and ``report.html`` and ``accuracy.png``.
         preset: of the data.
         budget: of each network, see `compare`.
         settings: further arguments of `compare`.
@@ -47,7 +47,19 @@ def demo(
 
     data = Path(out) / "data"
     make(data, preset=preset, progress=True)
-    return compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
+    rows = compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
+    _draw(rows, Path(out) / "accuracy.png")
+    return rows
+
+
+def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """The README's picture: accuracy by family, with the 1/2 line where classes come in pairs."""
+    from spatempo.report.figures import save_png
+    from spatempo.report.plots import accuracy_bars
+
+    values = {row["name"]: {f: found["accuracy"] for f, found in row["families"].items()} for row in rows}
+    chance = {f: 0.5 for f, found in rows[0]["families"].items() if found["within_pair"] is not None}
+    save_png(accuracy_bars(values, chance=chance), path)
 
 
 def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
