@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -90,8 +89,7 @@ def test_each_verb_has_the_three_things(verb):
 
 
 def test_version_is_the_one_of_the_package():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert spatempo.__version__ == project["version"]
+    assert spatempo.__version__ == importlib.metadata.version("spatempo")
     assert spatempo_process("--version").stdout == f"spatempo {project['version']}\n"
 
 
