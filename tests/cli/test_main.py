@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import inspect
 import json
 import os
@@ -90,7 +91,7 @@ def test_each_verb_has_the_three_things(verb):
 
 def test_version_is_the_one_of_the_package():
     assert spatempo.__version__ == importlib.metadata.version("spatempo")
-    assert spatempo_process("--version").stdout == f"spatempo {project['version']}\n"
+    assert spatempo_process("--version").stdout == f"spatempo {spatempo.__version__}\n"
 
 
 def test_public_names_all_exist():
