@@ -107,8 +107,8 @@ def test_cut_off_anywhere(clips: Path, unbroken: dict[str, Any], tmp_path: Path,
 
 
 CONFIGURATIONS = {
-    "sgd, accumulating": {"recipe": "finetune", "batch_size": 2, "accumulate": 2, "lr": 0.01},
-    "average, partial norms": {"recipe": "finetune", "ema": 0.9, "partial_bn": True, "lr": 0.01},
+    "sgd, accumulating": {"optimizer": "sgd", "schedule": "onecycle", "batch_size": 2, "accumulate": 2, "lr": 0.01},
+    "average, partial norms": {"optimizer": "sgd", "schedule": "onecycle", "ema": 0.9, "partial_bn": True, "lr": 0.01},
     "frozen, smoothing": {"freeze": True, "label_smoothing": 0.1, "schedule": "step", "color": 0.2},
 }
 

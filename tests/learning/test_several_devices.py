@@ -34,7 +34,7 @@ if __name__ == "__main__":
 def test_two_processes(clips: Path, tmp_path: Path) -> None:
     # With frozen norms and no chance two processes of 2 clips compute the step of one process of 4, up to rounding.
     # (Not AdamW: it divides by the gradient's size, so rounding near zero would show.)
-    how = {**TINY, "recipe": "finetune", "lr": 0.01, "freeze": True, "dropout": 0.0, "scale": "none"}
+    how = {**TINY, "optimizer": "sgd", "lr": 0.01, "freeze": True, "dropout": 0.0, "scale": "none"}
     script, out = tmp_path / "script.py", tmp_path / "two"
     script.write_text(SCRIPT, encoding="utf-8")
     words = [sys.executable, str(script), str(clips), str(out), json.dumps({**how, "batch_size": 2})]
