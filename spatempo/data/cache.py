@@ -18,11 +18,11 @@ from typing import Self
 
 import numpy as np
 
-from spatempo.data._files import whole_file
 from spatempo.data._open import open_clip
 from spatempo.data._parallel import CRASHED, cores, run_all
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.files import whole_file
 
 DEFAULT_LIMIT = 4 << 30  # bytes
 _FORMAT = 1  # part of the files' names: raise it when what is stored changes

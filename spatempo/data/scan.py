@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatempo.data._files import whole_file
 from spatempo.data._open import open_clip
 from spatempo.data._parallel import CRASHED, cores, run_all
 from spatempo.data._paths import find_clips, is_video
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.files import whole_file
 
 COLUMNS = ("path", "label", "frames", "fps", "width", "height", "duration")
 EXTRA_COLUMNS = ("group", "family", "pair")  # written where the scanned table has them

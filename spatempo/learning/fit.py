@@ -14,6 +14,7 @@ import lightning as L
 import torch
 
 from spatempo.errors import SpatempoError
+from spatempo.files import cannot_write
 from spatempo.learning.devices import Place
 from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
@@ -62,7 +63,7 @@ def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Ca
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise
-            raise writing_failed(error.filename or keeper.plan.out, error) from error
+            raise writing_failed(cannot_write(error.filename or keeper.plan.out, error)) from error
         except SystemExit:
             if keeper.interrupts.received is None:
                 raise  # not Lightning's way of passing on a signal

@@ -5,7 +5,6 @@ It is not a checkpoint (that is ``spatempo.models.checkpoint``): nothing but the
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import warnings
@@ -19,8 +18,8 @@ import torch
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
+from spatempo.files import WriteError, cannot_write, write_whole
 from spatempo.learning.recipe import differences
-from spatempo.models.checkpoint import write_atomically
 
 FORMAT = 1
 
@@ -65,33 +64,25 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file of a run atomically, its folder made if missing; SpatempoError where that fails."""
+    """Writes a file of a run whole or not at all, its folder made if missing; SpatempoError where that fails."""
     with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        write_whole(path, content)
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turns an operating-system error in writing `path` into one line that names the file and the mend."""
+    """Turns an error in writing `path` into one line that names the file, the mend, and what is left of the run."""
     try:
         yield
     except OSError as error:
-        raise writing_failed(path, error) from error
+        raise writing_failed(cannot_write(path, error)) from error
+    except WriteError as error:
+        raise writing_failed(error) from error
 
 
-def writing_failed(path: Path | str, error: OSError) -> SpatempoError:
-    """The line of a file that could not be written."""
-    mends = {
-        errno.ENOSPC: "free space on the disk, or choose another out",
-        errno.EFBIG: "raise the limit on the size of files, or choose another out",
-        errno.EDQUOT: "free space in your quota, or choose another out",
-    }
-    mend = mends.get(error.errno or 0, "choose an out that can be written")
-    return SpatempoError(
-        f"{path}: could not be written ({error.strerror or error}); {mend}. What was saved before still loads, "
-        "and the run goes on from there with resume"
-    )
+def writing_failed(error: WriteError) -> SpatempoError:
+    """The line of a run that stops because a file could not be written."""
+    return SpatempoError(f"{error}. What was saved before still loads, and the run goes on from there with resume")
 
 
 def fingerprint_data(manifest: Manifest | None) -> dict[str, Any] | None:

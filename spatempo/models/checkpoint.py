@@ -8,7 +8,6 @@ new checkpoint appear whole or not at all. No pickle is involved.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.files import write_whole
 from spatempo.models.adapters.spatempo_own import FILE as FILE
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
@@ -68,7 +68,7 @@ def save_checkpoint(
     }
     weights = model.state_dict() if state_dict is None else state_dict
     tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in weights.items()}
-    write_atomically(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts, ensure_ascii=False)}))
+    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts, ensure_ascii=False)}))
     return folder
 
 
@@ -115,19 +115,6 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
 def describe_checkpoint(path: str | Path) -> dict[str, Any]:
     """The JSON document of a checkpoint, without reading the weights."""
     return _read(_find(Path(path)), weights=False)[0]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old content or the new: temporary file, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _find(path: Path) -> Path:

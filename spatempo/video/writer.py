@@ -17,10 +17,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from spatempo.errors import SpatempoError
+from spatempo.files import whole_file
 
 # Off: everything in x264 that looks at other frames or moves bits about (B frames, scene cuts, adaptive quantisation,
 # macroblock tree, lookahead), and threads, by whose number the bytes would differ.
@@ -40,10 +42,10 @@ def write_video(
 ) -> Path:
     """Encodes RGB frames into a video file (the container follows the file's suffix).
 
-    The file appears under its name only when it is complete: it is written beside it and renamed.
+    The file appears under its name only when it is complete.
 
     Args:
-        path: the file to write, for example ``clip.mp4``; its folder must exist. An existing file is replaced.
+        path: the file to write, for example ``clip.mp4``; its folder is made if missing, an existing file is replaced.
         frames: uint8 ``[T, H, W, 3]``, or an iterable of uint8 ``[H, W, 3]``, all of one size.
         fps: frames per second.
         qp: constant quantiser, 0 (best) to 51; for encoders other than libx264, their own scale from 1 (best) to 31.
@@ -68,23 +70,19 @@ def write_video(
     first = next(checked, None)
     if first is None:
         raise SpatempoError(f"{target}: there are no frames to write; give at least one")
-    # the temporary name keeps the suffix, from which FFmpeg takes the container
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
-    try:
-        with av.open(str(temporary), "w") as container:
-            stream = container.add_stream(encoder.name, rate=rate, options=_options(codec, qp, all_intra, preset))
-            assert isinstance(stream, VideoStream)
-            _configure(stream, first, pix_fmt)
-            if codec != "libx264":
-                stream.codec_context.qmin = stream.codec_context.qmax = min(max(qp, 1), 31)
-                stream.codec_context.gop_size = 1 if all_intra else 12
-            for packet in _packets(stream, first, checked):
-                container.mux(packet)
-        os.replace(temporary, target)
-    except (OSError, ValueError) as error:  # FFmpegError is an OSError; ValueError: a suffix no container is known by
-        raise SpatempoError(f"{target}: cannot write the video with {codec}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as temporary:
+        try:
+            with av.open(str(temporary), "w") as container:
+                stream = container.add_stream(encoder.name, rate=rate, options=_options(codec, qp, all_intra, preset))
+                assert isinstance(stream, VideoStream)
+                _configure(stream, first, pix_fmt)
+                if codec != "libx264":
+                    stream.codec_context.qmin = stream.codec_context.qmax = min(max(qp, 1), 31)
+                    stream.codec_context.gop_size = 1 if all_intra else 12
+                for packet in _packets(stream, first, checked):
+                    container.mux(packet)
+        except (FFmpegError, ValueError) as error:  # ValueError: a suffix by which no container is known
+            raise SpatempoError(f"{target}: cannot write the video with {codec}: {error}") from error
     return target
 
 

@@ -194,7 +194,7 @@ def test_full_disk_is_one_line_and_the_checkpoint_before_loads(
 
         monkeypatch.setattr(keeper, "save_state", lambda *args: None)
         size -= 10
-    with largest_file(size), pytest.raises(SpatempoError, match="could not be written") as caught:
+    with largest_file(size), pytest.raises(SpatempoError, match="cannot be written") as caught:
         run(clips, tmp_path, resume=True)
     assert victim in str(caught.value)
     assert "\n" not in str(caught.value)

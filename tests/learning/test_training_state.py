@@ -29,7 +29,7 @@ def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
     save_state({"done": 1}, path)
     with (
         largest_file(10_000),
-        pytest.raises(SpatempoError, match=r"state\.pt: could not be written \(File too large\)"),
+        pytest.raises(SpatempoError, match=r"state\.pt: cannot be written \(File too large\)"),
     ):
         save_state({"done": 2, "weights": torch.zeros(100_000)}, path)
     assert load_state(path)["done"] == 1

@@ -93,13 +93,14 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, model):
     save_checkpoint(model, tmp_path, metrics={"top1": 0.5})
     code = f"""
 import resource, torch
+from spatempo.files import WriteError
 from spatempo.models.checkpoint import load, save_checkpoint
 model = load({str(tmp_path)!r})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     save_checkpoint(model, {str(tmp_path)!r}, metrics={{"top1": 0.9}})
-except OSError as error:
-    print("refused", error.errno)
+except WriteError as error:
+    print("refused", error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("refused")

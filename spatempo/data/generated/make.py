@@ -27,6 +27,7 @@ from spatempo.data.generated.photos import pyramids
 from spatempo.data.generated.presets import CONTROLS, PAIRS, SPLITS, Preset, get_preset
 from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
+from spatempo.files import whole_file, write_whole
 from spatempo.video.writer import write_video
 
 RENDERER = 1  # raise it whenever the same seed gives other frames, so that old folders are not taken for new ones
@@ -162,7 +163,7 @@ def _claim(root: Path, what: dict[str, object]) -> bool:
         return name == _FINISHED and all((root / f"{split}.csv").is_file() for split in SPLITS)
     if any(root.iterdir()):
         raise SpatempoError(f"{root}: is not empty and holds no generated data set; choose another folder, or empty it")
-    _write(root / _BEGUN, json.dumps(what, indent=1))
+    write_whole(root / _BEGUN, json.dumps(what, indent=1) + "\n")
     return False
 
 
@@ -208,14 +209,13 @@ def _processors() -> int:
 
 def _write_manifests(root: Path, preset: Preset, plan: list[Source], what: dict[str, object]) -> None:
     for split in SPLITS:
-        temporary = root / f".{split}.csv.tmp"
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        path = root / f"{split}.csv"
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for source in plan:
                 if source.split == split:
                     writer.writerows(source.rows(preset))
-        os.replace(temporary, root / f"{split}.csv")
     families: dict[str, list[str]] = {}
     for source in plan:
         known = families.setdefault(source.family, [])
@@ -227,14 +227,8 @@ def _write_manifests(root: Path, preset: Preset, plan: list[Source], what: dict[
         "pairs": {pair: list(PAIRS[pair][1:]) for pair in preset.pairs},
         "clips": {split: preset.clips(split) * len(preset.classes) for split in SPLITS},
     }
-    _write(root / _FINISHED, json.dumps(about, indent=1))
+    write_whole(root / _FINISHED, json.dumps(about, indent=1) + "\n")
     (root / _BEGUN).unlink(missing_ok=True)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
 
 
 @contextmanager

@@ -1,0 +1,53 @@
+"""Files are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from spatempo.files import WriteError, whole_file, write_whole
+
+
+def test_a_file_and_its_folder_are_made(tmp_path: Path) -> None:
+    path = write_whole(tmp_path / "a" / "b.txt", "schön")
+    assert path.read_bytes() == "schön".encode()
+    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("camera unplugged"), KeyboardInterrupt()])
+def test_a_block_that_ends_badly_changes_nothing(tmp_path: Path, error: BaseException) -> None:
+    path = write_whole(tmp_path / "clip.mp4", b"old")
+
+    def fail() -> None:
+        with whole_file(path) as temporary:
+            assert (temporary.suffix, temporary.parent) == (".mp4", tmp_path)
+            temporary.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [(errno.ENOSPC, "free space on the disk"), (errno.EACCES, "check the folder and its permissions")],
+)
+def test_what_the_system_refuses_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
+) -> None:
+    path = write_whole(tmp_path / "r.html", "old")
+
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(WriteError) as caught:
+        write_whole(path, "new")
+    assert str(caught.value).startswith(f"{path}: cannot be written ({os.strerror(number)}); {mend}")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
