@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from spatempo.data.dataset import ClipDataset, collate
-from spatempo.data.manifest import Manifest, load_manifest
+from spatempo.data.dataset import ClipDataset
+from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.families import families
+from spatempo.evaluation.loading import batches, device_of, manifest_for
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import Protocol
 from spatempo.evaluation.result import EvalResult
@@ -57,57 +54,17 @@ def evaluate(
     """
     if batch_size < 1 or workers < 0:
         raise SpatempoError(f"batch_size {batch_size}, workers {workers}: give at least 1 and at least 0")
-    names = getattr(model, "classes", None)
-    manifest = data if isinstance(data, Manifest) else load_manifest(data, classes=names)
-    if manifest is data and names is not None and tuple(manifest.classes) != tuple(names):
-        raise SpatempoError(
-            f"{manifest.source}: its classes are not the model's in the model's order; load it with "
-            "load_manifest(source, classes=model.classes)"
-        )
+    manifest = manifest_for(model, data)
     plan, preprocess = view_plan(model, protocol, clips, crops)
     dataset = ClipDataset(manifest, preprocess, train=False, clips=plan.clips, crops=plan.crops)
     if device is not None:
         model.to(pick_device(device))
-    where = next((p.device for p in model.parameters()), torch.device("cpu"))
-    loader = DataLoader(
-        dataset,
-        batch_size=max(1, batch_size // plan.views),  # videos
-        num_workers=workers,
-        collate_fn=collate,
-        pin_memory=where.type == "cuda",
-    )
+    videos = max(1, batch_size // plan.views)
     scores = Scores(len(manifest.classes))
-    with eval_mode(model), torch.inference_mode(), _bar(len(manifest.samples), progress) as advance:
-        for batch in loader:
-            score = None
-            if len(batch["index"]):  # some could be read
-                score = score_views(model, batch["clip"].to(where, non_blocking=True), chunk=batch_size)
-            scores.add_batch(batch, score)
-            advance(len(scores), len(scores.unreadable))
+    with eval_mode(model), torch.inference_mode():
+        for batch, clip in batches(
+            dataset, videos, device_of(model), workers=workers, progress="test" if progress else ""
+        ):
+            scores.add_batch(batch, None if clip is None else score_views(model, clip, chunk=batch_size))
     paths = [sample.path for sample in manifest.samples]
     return scores.result(manifest.classes, paths=paths, clips=plan.clips, crops=plan.crops)
-
-
-@contextmanager
-def _bar(total: int, shown: bool) -> Iterator:
-    """A function ``advance(scored, unreadable)``, both so far, that draws a progress bar on stderr, or does nothing."""
-    if not shown:
-        yield lambda scored, bad: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns: Iterable = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("videos"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        task = bar.add_task("test", total=total)
-
-        def advance(scored: int, bad: int) -> None:
-            bar.update(task, completed=scored + bad, description=f"test, {bad} unreadable" if bad else "test")
-
-        yield advance

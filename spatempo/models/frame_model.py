@@ -76,6 +76,10 @@ class FrameModel(VideoModel):
             self._call.close()
         return maps.unflatten(0, (clip.shape[0], -1)).transpose(1, 2)
 
+    def forward_head(self, maps: Tensor) -> Tensor:
+        folded = maps.transpose(1, 2).flatten(0, 1)
+        return self.head(self._pool(self.backbone, folded)).unflatten(0, (maps.shape[0], -1))
+
     # --- frame by frame ----------------------------------------------------------------------------------------------
 
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:

@@ -94,6 +94,14 @@ class VideoModel(nn.Module):
         """The backbone's last maps: ``[B, 3, T, H, W] -> [B, C', T', H', W']``."""
         raise NotImplementedError
 
+    def forward_head(self, maps: Tensor) -> Tensor:
+        """The frames' logits from the last maps, ``[B, C', T', H', W'] -> [B, T', K]``.
+
+        ``forward_head(forward_features(clip))`` is ``forward_frames(clip)``. Here: the average over space, then the
+        classifier.
+        """
+        return self.head(maps.mean((3, 4)).transpose(1, 2))
+
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """The next frames of each stream.
 
