@@ -58,7 +58,7 @@ class Options:
     deterministic: bool = False
     """only deterministic algorithms (slower on CUDA)."""
     device: str = "auto"
-    """auto, cpu, cuda, mps."""
+    """auto, cpu, cuda, cuda:1, mps."""
     devices: Count = None
     """how many train together (DDP); all CUDA devices if left out."""
     workers: Count = None

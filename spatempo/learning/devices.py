@@ -18,15 +18,17 @@ class Place:
 
     Attributes:
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        devices: of each machine.
+        devices: how many of each machine.
         nodes: machines.
         precision: what this device does best.
+        number: of the one CUDA device that was named, as in ``"cuda:1"``.
     """
 
     device: str
     devices: int
     nodes: int
     precision: str
+    number: int | None = None
 
     @property
     def world(self) -> int:
@@ -44,7 +46,7 @@ class Place:
         """Lightning's words for all this."""
         return {
             "accelerator": self.device,
-            "devices": self.devices,
+            "devices": self.devices if self.number is None else [self.number],
             "num_nodes": self.nodes,
             "strategy": "ddp" if self.world > 1 else "auto",
             "precision": {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision],
@@ -58,24 +60,30 @@ def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place
     """Chooses the device.
 
     Args:
-        device: one of `DEVICES`; ``"auto"`` is CUDA, else MPS, else the CPU.
+        device: one of `DEVICES`, or one CUDA device by its number (``"cuda:1"``); ``"auto"`` is CUDA, else MPS, else
+            the CPU.
         devices: of each machine; None: all CUDA devices, one of any other kind.
         nodes: machines.
 
     Raises:
         SpatempoError: it is not there, or not in that number.
     """
-    if device not in DEVICES:
-        raise SpatempoError(f"device {device!r} is not known; choose from {', '.join(DEVICES)}")
+    named, _, number = device.partition(":")
+    if named not in DEVICES or (number and not (named == "cuda" and number.isdecimal())):
+        raise SpatempoError(f"device {device!r} is not known; choose from {', '.join(DEVICES)}, cuda:0, cuda:1, ...")
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    kind = ("cuda" if cuda else "mps" if mps else "cpu") if device == "auto" else device
+    kind = ("cuda" if cuda else "mps" if mps else "cpu") if device == "auto" else named
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
         raise SpatempoError(f"device {kind!r} is not available here (`spatempo doctor` says why); choose cpu or auto")
     there = torch.cuda.device_count() if kind == "cuda" else 1
-    count = there if devices is None else devices
+    if number and int(number) >= there:
+        raise SpatempoError(f"device {device!r} is not there; the last one is 'cuda:{there - 1}'")
+    if number and devices not in (None, 1):
+        raise SpatempoError(f"device {device!r} is one device, and {devices} are asked for; name 'cuda'")
+    count = 1 if number else there if devices is None else devices
     if count < 1 or nodes < 1:
         raise SpatempoError(f"devices {count}, nodes {nodes}: give 1 or more")
     if kind != "cpu" and count > there:
         raise SpatempoError(f"{count} {kind} devices asked for, {there} available")
     precision = "32" if kind != "cuda" else "bf16" if torch.cuda.is_bf16_supported() else "16"
-    return Place(kind, count, nodes, precision)
+    return Place(kind, count, nodes, precision, int(number) if number else None)

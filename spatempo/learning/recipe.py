@@ -52,7 +52,8 @@ class Recipe:
         gamma: the factor of each drop.
         clip_norm: gradients are scaled down to this norm (published: 20); 0: never.
         frames: frames of a clip (T).
-        size: side of the square input, pixels. None: 112 where the data's median short side is below 224, else 224.
+        size: side of the square input, pixels. None: 112 where the data's median short side is below 224, else
+            what the design asks for (224; 229 for InceptionV3, 112 in the R(2+1)D paper's).
         sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"``.
         scale: the square a training clip is cut to: ``"multiscale"`` (the field's multi-scale crop: 1, .875, .75,
             .66), ``"shift"`` (any place, one size) or ``"none"`` (the centre).
@@ -229,7 +230,7 @@ def resolve(
     devices: int = 1,
     precision: str = "32",
 ) -> Recipe:
-    """Fills the open fields of a recipe by the rules its docstring gives.
+    """Fills the open fields of a recipe by the rules its docstring gives; a size left open is the design's own.
 
     Args:
         clips: number of training clips.
@@ -253,7 +254,7 @@ def resolve(
     flip = recipe.flip
     if flip == "auto":
         flip = "labels" if direction_flip_map(classes) else "plain"
-    size = recipe.size or (112 if short_side is not None and short_side < 224 else 224)
+    size = recipe.size or (112 if short_side is not None and short_side < 224 else None)
     return replace(
         recipe,
         batch_size=batch_size,

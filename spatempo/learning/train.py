@@ -139,6 +139,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(resolved.seed)
         network = _make_model(model, train_clips, resolved, weights, mean, std, options or {})
+    resolved = replace(resolved, size=network.preprocess.size)
     if state and weights is None and mean is None and std is None:
         network.preprocess = Preprocess.from_dict(before["preprocess"])  # the weights of the start said what it is
     identity = {
@@ -218,7 +219,7 @@ def _make_model(
         mean=None if mean is None else tuple(mean),  # pyright: ignore[reportArgumentType]  (Preprocess checks it)
         std=None if std is None else tuple(std),  # pyright: ignore[reportArgumentType]
         frames=recipe.frames,
-        size=recipe.size or 224,
+        size=recipe.size,
         dropout=recipe.dropout,
         **options,
     )

@@ -283,3 +283,17 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         find_place("cuda", 3)
     with pytest.raises(SpatempoError, match="bf16"):
         find_place("cuda").check_precision("bf16")
+    second = find_place("cuda:1")
+    assert (second.world, second.trainer_arguments("16")["devices"]) == (1, [1])
+    for wrong, line in (("cuda:2", "last one is 'cuda:1'"), ("cpu:0", "not known"), ("cuda:x", "not known")):
+        with pytest.raises(SpatempoError, match=line):
+            find_place(wrong)
+    with pytest.raises(SpatempoError, match="is one device"):
+        find_place("cuda:1", 2)
+
+
+def test_an_open_size_is_the_designs_own(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spatempo.learning.train.median_short_side", lambda _: 480)
+    run(clips, tmp_path, model="r2d_18", options={"width": 4}, size=None, frames=1, epochs=1)
+    assert json.loads((tmp_path / "recipe.json").read_text())["size"] == 112
+    assert load(tmp_path).preprocess.size == 112
