@@ -7,11 +7,14 @@ and measures latency anew for all in one go, so that the machine was in the same
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.device import pick_device
@@ -19,7 +22,7 @@ from spatempo.evaluation.latency import latency_ms
 from spatempo.evaluation.protocols import protocol as protocol_named
 from spatempo.models.checkpoint import load
 from spatempo.models.info import describe
-from spatempo.models.registry import parse_name
+from spatempo.models.registry import create_model, parse_name
 from spatempo.studies.budget import Budget, parse_budget
 from spatempo.studies.page import write_page
 from spatempo.studies.parts import find_parts
@@ -28,7 +31,7 @@ from spatempo.studies.run import Run
 
 def compare(
     data: str | Path,
-    models: Sequence[str] | Mapping[str, str],
+    models: Sequence[str] | Mapping[str, str | tuple[str, Mapping[str, Any]]],
     *,
     budget: str | int | Budget = "epochs=20",
     seeds: int = 1,
@@ -46,14 +49,15 @@ def compare(
 
     Args:
         data: to train on; with `val` and `test`, see :func:`~spatempo.studies.parts.find_parts`.
-        models: names of designs; or short name -> design, the short name then stands in the table and on the disk.
+        models: names of designs; or short name -> design, or short name -> (design, its own options); the short name
+            then stands in the table and on the disk.
         budget: ``"epochs=N"``, ``"minutes=M"`` or a number of epochs, for each design and seed.
         seeds: runs of each design, with seeds 0, 1, ...; accuracies are their means.
         out: folder for the runs and ``report.html``.
         val, test: see `find_parts`.
         protocol: of the test; None: one centre view.
         recipe: of the training, a name; None: what the training takes for this data.
-        options: of the designs, given to those that have them.
+        options: of the designs, given to those that have them; a design's own options win.
         device: ``auto``, ``cpu``, ``cuda``, ...
         title: of the page.
         settings: further arguments of :func:`~spatempo.learning.train.train`: ``weights``, ``mean``, ``std``,
@@ -61,13 +65,14 @@ def compare(
             recipe.
 
     Returns:
-        One row a design: ``name, model, top1, top5, mean_class, top1_seeds, params, macs, latency_ms, seconds, epochs,
-        frames, size, n, per_class, confusion, unreadable, checkpoint, report``, and ``families`` and ``pairs`` when the
-        test data name them. Accuracies are means over the seeds, counts are summed, ``seconds`` are those of training,
-        ``params`` and ``macs`` (of one view) those of the network with this data's classes.
+        One row a design: ``name, model, options, top1, top5, mean_class, top1_seeds, params, macs, latency_ms, seconds,
+        epochs, frames, size, n, per_class, confusion, unreadable, checkpoint, report``, and ``families`` and ``pairs``
+        when the test data name them. Accuracies are means over the seeds, counts are summed, ``seconds`` are those of
+        training, ``params`` and ``macs`` (of one view) those of the network with this data's classes.
 
     Raises:
-        SpatempoError: unusable data, an unknown design, a design twice, or a folder that holds another comparison.
+        SpatempoError: unusable data, an unknown design or option, a design twice, or a folder that holds another
+            comparison.
     """
     named = _named(models)
     if seeds < 1:
@@ -75,7 +80,7 @@ def compare(
     plan = parse_budget(budget)
     if protocol is not None:
         protocol_named(protocol)  # an unknown one is told before hours of training
-    chosen = {short: _options_of(name, options or {}, named.values()) for short, name in named.items()}
+    chosen = _options(named, options or {})
     parts = find_parts(data, val=val, test=test)
     if recipe is not None:
         settings["recipe"] = recipe
@@ -87,9 +92,9 @@ def compare(
             Run(_folder(out, short, seed), name, chosen[short], seed, plan, protocol, device, settings).result(parts)
             for seed in range(seeds)
         ]
-        for short, name in named.items()
+        for short, (name, _) in named.items()
     }
-    rows = [_row(short, named[short], chosen[short], runs) for short, runs in found.items()]
+    rows = [_row(short, named[short][0], chosen[short], runs) for short, runs in found.items()]
     for row in rows:  # one after the other, when nothing else of ours runs
         row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
     if settings.get("cache") == frames:
@@ -99,29 +104,38 @@ def compare(
     return [{**row, "report": str(page)} for row in rows]
 
 
-def _named(models: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """Short name -> design."""
-    named = dict(models) if isinstance(models, Mapping) else {name: name for name in models}
-    if not named:
+def _named(
+    models: Sequence[str] | Mapping[str, str | tuple[str, Mapping[str, Any]]],
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Short name -> design and its own options."""
+    given = models if isinstance(models, Mapping) else {name: name for name in models}
+    if not given:
         raise SpatempoError("compare: no design given; give at least one, such as tsm_resnet18")
-    if len(named) < len(models):
+    if len({_folder("", short, 0) for short in given}) < len(models):
         raise SpatempoError(f"compare: {', '.join(models)}: a design is named twice")
-    return named
+    return {short: (design, {}) if isinstance(design, str) else design for short, design in given.items()}
 
 
-def _options_of(name: str, options: Mapping[str, Any], others: Iterable[str]) -> dict[str, Any]:
-    """Those of `options` that this design has; one that no compared design has is an error."""
-    own = parse_name(name)[0].options
-    known = {option for other in others for option in parse_name(other)[0].options}
-    if unknown := sorted(set(options) - known):
+def _options(
+    named: Mapping[str, tuple[str, Mapping[str, Any]]], shared: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Short name -> its own options and those of `shared` that it has; what no design can take is an error."""
+    has = {short: parse_name(name)[0].options for short, (name, _) in named.items()}
+    known = {option for options in has.values() for option in options}
+    if unknown := sorted(set(shared) - known):
         raise SpatempoError(
             f"compare: no compared design has an option {unknown[0]!r}; they have {', '.join(sorted(known))}"
         )
-    return {key: value for key, value in options.items() if key in own}
+    chosen = {}
+    for short, (name, own) in named.items():
+        chosen[short] = {key: value for key, value in shared.items() if key in has[short]} | dict(own)
+        with torch.device("meta"):  # an option it cannot take is told before hours of training the others
+            create_model(name, **chosen[short])
+    return chosen
 
 
 def _folder(out: str | Path, short: str, seed: int) -> Path:
-    name = short.replace("/", "-")
+    name = re.sub(r"[^\w.+-]", "-", short)  # what no file system minds
     return Path(out) / (name if seed == 0 else f"{name}-seed{seed}")
 
 
@@ -135,6 +149,7 @@ def _row(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Mappi
     row = {
         "name": short,
         "model": name,
+        "options": dict(options),
         **{key: mean(run[key] for run in runs) for key in ("top1", "top5", "mean_class")},
         "top1_seeds": [run["top1"] for run in runs],
         "params": facts["params"],

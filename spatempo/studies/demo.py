@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spatempo.errors import SpatempoError
-from spatempo.threads import wait_asleep
+from spatempo.studies.program import run_study
 
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
 # first, for which it should not have to load torch.
@@ -102,20 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", default="demo", help="of the generated data (default: %(default)s)")
     parser.add_argument("--budget", default=BUDGET, help="of each network: epochs=N or minutes=M (%(default)s)")
     given = parser.parse_args(arguments)
-    begun = time.monotonic()
-    wait_asleep()
-    try:
+
+    def study() -> None:
         rows = demo(given.out, preset=given.preset, budget=given.budget)
         show(rows, Path(given.out) / "data")
-    except SpatempoError as error:
-        print(f"demo: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("demo: interrupted; start it again to go on", file=sys.stderr)
-        return 130
-    minutes, seconds = divmod(round(time.monotonic() - begun), 60)
-    print(f"\nall of it took {minutes}:{seconds:02d} minutes")
-    return 0
+
+    return run_study("demo", study)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,8 @@ class Preset:
 _TINY = Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross"))
 # Turning is left to the larger presets: at the demo's 48 pixels it takes more training than a demo has time for.
 _DEMO = Preset("demo", pairs=("right_left", "down_up", "in_out", "appear", "pop"), train=140)
+# Only what neighbouring frames decide: what the table of all designs is trained on (spatempo/studies/designs.py).
+_DIRECTION = Preset("direction", pairs=("right_left", "down_up", "in_out", "appear"), controls=(), train=200)
 _STANDARD = Preset(
     "standard",
     size=128,
@@ -98,7 +100,7 @@ _STANDARD = Preset(
 )
 _LARGE = replace(_STANDARD, name="large", size=224, train=800, val=50, test=150, distractors=2, qp=26)
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (_TINY, _DEMO, _STANDARD, _LARGE)}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (_TINY, _DEMO, _DIRECTION, _STANDARD, _LARGE)}
 
 
 def get_preset(

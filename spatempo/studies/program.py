@@ -1,0 +1,27 @@
+"""What the studies have in common as programs: how they end, and what they say then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from spatempo.errors import SpatempoError
+from spatempo.threads import wait_asleep
+
+
+def run_study(name: str, study: Callable[[], None]) -> int:
+    """Runs `study`, says how long it took, and gives the exit code: 0, 2 (one line says why) or 130 (interrupted)."""
+    begun = time.monotonic()
+    wait_asleep()
+    try:
+        study()
+    except SpatempoError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; start it again to go on", file=sys.stderr)
+        return 130
+    minutes, seconds = divmod(round(time.monotonic() - begun), 60)
+    print(f"\nall of it took {minutes}:{seconds:02d} minutes")
+    return 0
