@@ -37,6 +37,11 @@ tr:last-child > * { border-bottom: 0; }
 .frames figure { margin: 0; }
 .frames img { display: block; width: 100%; border-radius: 3px; }
 .frames figcaption { font-size: 11px; color: var(--muted); text-align: center; }
+.frames img + img { margin-top: 3px; }
+.frames figcaption b { color: var(--ink); font-weight: 600; }
+.drop { height: 6px; margin-top: 3px; background: var(--line); border-radius: 3px; }
+.drop div { height: 100%; border-radius: 3px; background: #0072B2; }
+.drop .against { background: #D55E00; }
 .answers { list-style: none; display: flex; flex-wrap: wrap; gap: 6px 8px; padding: 0;
   margin: 6px 0 0; font-size: 15px; }
 .answers li { border: 1px solid var(--line); border-radius: 99px; padding: 1px 12px; overflow-wrap: anywhere; }

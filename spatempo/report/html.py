@@ -1,0 +1,102 @@
+"""The frame of every page: one self-contained HTML file, no network, no scripts, for laptops and phones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from itertools import count
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from spatempo.report.figures import NARROW, WIDE, svg, write_atomically
+from spatempo.report.style import CSS
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the page cannot load anything, by contract
+
+
+def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
+    """Writes a page, atomically.
+
+    Args:
+        path: of the ``.html`` file.
+        title: of the window.
+        parts: HTML, one after the other; empty ones are left out.
+
+    Raises:
+        SpatempoError: the file cannot be written.
+    """
+    body = "\n".join(part for part in parts if part)
+    page = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<title>{escape(title)}</title>
+<style>{CSS}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+    return write_atomically(path, page.encode())
+
+
+class Figures:
+    """Puts a chart on the page, in a version for laptops and one for phones."""
+
+    def __init__(self) -> None:
+        self._count = count(1)
+
+    def both(self, draw: Callable[[float], Figure], label: str, wide: float = WIDE, narrow: float = NARROW) -> str:
+        drawn = [svg(draw(inches), label, f"f{next(self._count)}") for inches in (wide, narrow)]
+        return "".join(f"<div class='{c}'>{d}</div>" for c, d in zip(("wide", "narrow"), drawn, strict=True))
+
+
+def heading(title: str, sentences: str | Sequence[str]) -> str:
+    """The top of a page: what a stranger should take away, a paragraph a sentence."""
+    told = [sentences] if isinstance(sentences, str) else sentences
+    return f"<h1>{escape(title)}</h1>\n" + "\n".join(f"<p class='lead'>{escape(sentence)}</p>" for sentence in told)
+
+
+def section(title: str, caption: str, body: str) -> str:
+    about = f"<p class='caption'>{escape(caption)}</p>" if caption else ""
+    return f"<section><h2>{escape(title)}</h2>{about}{body}</section>"
+
+
+def cards(question: str, shown: Sequence[tuple[str, str, str, str]]) -> str:
+    """Large figures under a question: (name, value, verdict, colour) each."""
+    boxes = [
+        f"<div class='card' style='--model: {color}'><div class='name'>{escape(name)}</div>"
+        f"<div class='value'>{escape(value)}</div><div class='verdict'>{escape(verdict)}</div></div>"
+        for name, value, verdict, color in shown
+    ]
+    return f"<p class='question'>{escape(question)}</p><div class='cards'>{''.join(boxes)}</div>" if boxes else ""
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """First row and first column are heads."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    body = "".join(
+        f"<tr><th>{escape(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in rows[1:]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:
+    """Who answered what to one video: (who, answer) each."""
+    items = "".join(
+        f"<li class='{'right' if label == truth else 'wrong'}'>{'✓' if label == truth else '✗'} "
+        f"<b>{escape(who)}</b>: {escape(label)}</li>"
+        for who, label in given
+    )
+    return f"<ul class='answers'><li>truth: {escape(truth)}</li>{items}</ul>"
+
+
+def footer(notes: Sequence[str]) -> str:
+    return "<footer>" + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</footer>" if notes else ""
