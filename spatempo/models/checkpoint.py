@@ -20,6 +20,7 @@ from torch import Tensor
 from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
 from spatempo.models.adapters.spatempo_own import FILE as FILE
+from spatempo.models.design import DESIGNS
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 from spatempo.preprocess import Preprocess
@@ -87,6 +88,11 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
     try:
         if facts["format"] > FORMAT:
             raise SpatempoError(f"{file}: is of format {facts['format']}, newer than this spatempo knows; upgrade it")
+        if facts["design"] not in DESIGNS:
+            raise SpatempoError(
+                f"{file}: is of the design {facts['design']!r}, which is not known here: import the file that registers "
+                "it first (CONTRIBUTING.md shows how)"
+            )
         model = create_model(
             facts["design"],
             backbone=facts["backbone"],
