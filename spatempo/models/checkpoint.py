@@ -90,8 +90,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
             raise SpatempoError(f"{file}: is of format {facts['format']}, newer than this spatempo knows; upgrade it")
         if facts["design"] not in DESIGNS:
             raise SpatempoError(
-                f"{file}: is of the design {facts['design']!r}, which is not known here: import the file that registers "
-                "it first (CONTRIBUTING.md shows how)"
+                f"{file}: is of the design {facts['design']!r}, which is not known here: import the file that "
+                "registers it first (CONTRIBUTING.md shows how)"
             )
         model = create_model(
             facts["design"],
