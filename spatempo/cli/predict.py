@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from spatempo.cli.flags import Checkpoint
 from spatempo.cli.output import Incomplete, percent, print_table
+from spatempo.cli.predict_timeline import TimelineOptions, run_timeline, show_timeline
 from spatempo.data._paths import find_clips
 from spatempo.errors import SpatempoError, VideoError
 
@@ -34,12 +35,15 @@ class Options:
     """crops in space, averaged: 1 or 3."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    timeline: TimelineOptions = field(default_factory=TimelineOptions)
     json: bool = False
     """print one JSON document."""
 
 
-def run(options: Options) -> list[dict[str, Any]]:
+def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
     """Labels every video; returns ``[{video, predictions}]``, with ``error`` instead for one that cannot be read.
+
+    With ``--timeline``: see :func:`spatempo.cli.predict_timeline.run_timeline`.
 
     Raises:
         SpatempoError: no video given, an empty folder, no checkpoint.
@@ -49,6 +53,11 @@ def run(options: Options) -> list[dict[str, Any]]:
         raise SpatempoError("no video given: spatempo predict CHECKPOINT VIDEO...")
     if options.top < 1:
         raise SpatempoError(f"--top {options.top}: ask for at least 1 label")
+    if options.timeline.timeline:
+        if len(options.videos) != 1 or options.clips != 1 or options.crops != 1:
+            raise SpatempoError("--timeline takes one video and shows its windows as one clip, one crop each")
+        return run_timeline(options.checkpoint, options.videos[0], options.device, options.timeline)
+    options.timeline.check_unused()
     videos = [video for given in options.videos for video in expand(given)]
 
     from spatempo.evaluation.device import pick_device
@@ -85,8 +94,10 @@ def expand(given: str) -> list[str]:
     raise SpatempoError(f"{given}: a folder with no video and no frames in it; name the folder that holds the files")
 
 
-def show(document: list[dict[str, Any]]) -> None:
-    """Prints one table: a video's labels below each other."""
+def show(document: list[dict[str, Any]] | dict[str, Any]) -> None:
+    """Prints one table: a video's labels below each other, or the segments of a timeline."""
+    if isinstance(document, dict):
+        return show_timeline(document)
     rows: list[tuple[object, ...]] = []
     for entry in document:
         if "error" in entry:
