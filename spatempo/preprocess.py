@@ -5,15 +5,19 @@ Between the two stand a resize of the short side, a square crop, and one multipl
 nowhere else: validation, ``test`` and ``predict`` all come through :meth:`Preprocess.__call__`, training through
 :meth:`Preprocess.normalize`.
 
-Memory. A clip is physically ``[T, H, W, 3]`` (the order in which the decoder wrote it) and only *viewed* as
-``[3, T, H, W]``. Batched by :func:`collate_clips` it is ``channels_last_3d``, so folding the frames into the batch for
+Modality. Besides RGB a model may be fed optical flow (uint8 ``[..., 2]``, x and y) or the differences of RGB frames.
+One frame of its clip is then a stack of several consecutive ones, laid side by side as channels (TSN: 5 fields, or 5
+differences of 6 frames), so the frames asked of the decoder are ``span`` for each frame of the clip.
+
+Memory. A clip is physically ``[T, H, W, C]`` (the order in which the decoder wrote it) and only *viewed* as
+``[C, T, H, W]``. Batched by :func:`collate_clips` it is ``channels_last_3d``, so folding the frames into the batch for
 a 2D backbone is a view and no layer has to re-lay the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +29,8 @@ from spatempo.errors import SpatempoError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 SAMPLINGS = ("segment", "dense")
-MODALITIES = ("rgb",)
+MODALITIES = ("rgb", "flow", "rgbdiff")
+Numbers = tuple[float, ...]
 CROPS = {1: ("center",), 3: ("left", "center", "right")}
 
 
@@ -35,12 +40,15 @@ class Preprocess:
 
     Attributes:
         frames: frames of a clip (T).
-        sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"`` (T frames of a 64-frame window).
+        sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"`` (T frames of a window).
         size: side of the square crop, pixels.
         resize: short side of the frame before the crop, pixels; ``None`` stands for ``round(size * 256 / 224)``, the
             field's proportion (TSM: 256 for a crop of 224).
-        mean, std: per channel (R, G, B), for values scaled to 0..1. ImageNet's when not given.
-        modality: ``"rgb"``.
+        mean, std: per channel of what is read (R, G, B; of flow x, y), for values scaled to 0..1. When not given, those
+            of ImageNet's (see :meth:`with_statistics`).
+        modality: ``"rgb"``, ``"flow"`` or ``"rgbdiff"`` (each RGB frame less the one before).
+        stack: consecutive flow fields, or differences, that make one frame of the clip; of RGB 1.
+        window: frames that a dense clip spans. As many as ``frames`` are consecutive ones, which ``None`` stands for.
 
     Raises:
         SpatempoError: a value that cannot be used.
@@ -50,14 +58,18 @@ class Preprocess:
     sampling: str = "segment"
     size: int = 224
     resize: int | None = None
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: Numbers = ()
+    std: Numbers = ()
     modality: str = "rgb"
+    stack: int = 1
+    window: int | None = 64
 
     def __post_init__(self) -> None:
-        for name in ("frames", "size"):
+        for name in ("frames", "size", "stack"):
             if not _is_count(getattr(self, name)):
                 raise SpatempoError(f"preprocess: {name} is {getattr(self, name)!r}; give a whole number of 1 or more")
+        if self.window is not None and not _is_count(self.window):
+            raise SpatempoError(f"preprocess: window is {self.window!r}; give a whole number of 1 or more, or none")
         if self.resize is not None and (not _is_count(self.resize) or self.resize < self.size):
             raise SpatempoError(
                 f"preprocess: resize is {self.resize!r} but the crop is {self.size} pixels; give a whole number of at "
@@ -71,8 +83,12 @@ class Preprocess:
             raise SpatempoError(
                 f"preprocess: modality {self.modality!r} is not known; choose from {_listed(MODALITIES)}"
             )
-        for name in ("mean", "std"):
-            object.__setattr__(self, name, _three(name, getattr(self, name)))
+        if self.modality == "rgb" and self.stack != 1:
+            raise SpatempoError(f"preprocess: stack is {self.stack}, but RGB frames are not stacked; give 1")
+        usual = _statistics(self.modality, IMAGENET_MEAN, IMAGENET_STD)
+        for name, default in zip(("mean", "std"), usual, strict=True):
+            given = getattr(self, name)
+            object.__setattr__(self, name, default if given == () else _numbers(name, given, self.read_channels))
         if min(self.std) <= 0:
             raise SpatempoError(f"preprocess: std is {self.std}; every value must be above 0")
 
@@ -80,6 +96,36 @@ class Preprocess:
     def short_side(self) -> int:
         """Short side of the frame before the crop, pixels."""
         return round(self.size * 256 / 224) if self.resize is None else self.resize
+
+    @property
+    def read_channels(self) -> int:
+        """Channels of a frame as it is read: 3; of flow 2."""
+        return 2 if self.modality == "flow" else 3
+
+    @property
+    def channels(self) -> int:
+        """C, channels of a clip: those that are read, for each of the stack."""
+        return self.read_channels * self.stack
+
+    @property
+    def span(self) -> int:
+        """Consecutive frames that are read for one frame of the clip."""
+        return self.stack + (self.modality == "rgbdiff")
+
+    def as_modality(self, modality: str, stack: int = 1) -> Preprocess:
+        """The same input in another modality than RGB, its mean and std those that :meth:`with_statistics` derives."""
+        mean, std = _statistics(modality, self.mean, self.std)
+        return replace(self, modality=modality, stack=stack, mean=mean, std=std)
+
+    def with_statistics(self, mean: Sequence[float] | None, std: Sequence[float] | None) -> Preprocess:
+        """With the mean and std that weights were trained with; ``None`` leaves the present ones.
+
+        Statistics of RGB are made into those that the published code (TSN, TSM) feeds the modality with. Flow: mean
+        0.5, the middle of the stored 0..255, and for std the mean of R, G and B's; networks that take RGB in 0..255
+        unscaled (Caffe's) take flow so too, less 128. Differences: as they are, of values in 0..1 (Caffe's: 0..255).
+        """
+        mean, std = _statistics(self.modality, tuple(mean or self.mean), tuple(std or self.std))
+        return replace(self, mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, for a checkpoint's metadata."""
@@ -109,46 +155,69 @@ class Preprocess:
         """Frames to clip: short side to :attr:`short_side` (antialiased bilinear), crop, normalise.
 
         Args:
-            frames: uint8 ``[T, H, W, 3]``, RGB, any H and W.
+            frames: uint8 ``[T, H, W, 3]``, RGB, any H and W; in other modalities ``[T * span, H, W, read_channels]``.
             crop: ``"center"``, ``"left"`` or ``"right"``: where along the *longer* side the square lies (left is the
                 top and right the bottom of a portrait frame); across the shorter side it is always centred. Left and
                 right touch the border, as the field's three "full resolution" test crops do.
 
         Returns:
-            Float32 clip ``[3, T, size, size]``, physically ``[T, size, size, 3]``.
+            Float32 clip ``[C, T, size, size]``, physically ``[T, size, size, C]``.
         """
-        images = resize_short(as_frames(frames), self.short_side)
+        images = resize_short(as_frames(frames, self.read_channels), self.short_side)
         top, left = _corner(images.shape[1], images.shape[2], self.size, crop)
         return self.normalize(images[:, top : top + self.size, left : left + self.size])
 
     def normalize(self, frames: torch.Tensor | np.ndarray) -> torch.Tensor:
-        """uint8 ``[T, H, W, 3]`` to float32 ``[3, T, H, W]``, ``(x / 255 - mean) / std``; memory ``[T, H, W, 3]``."""
-        frames = as_frames(frames)
+        """uint8 ``[T, H, W, 3]`` to float32 ``[3, T, H, W]``, ``(x / 255 - mean) / std``; memory ``[T, H, W, 3]``.
+
+        In other modalities uint8 ``[T * span, H, W, read_channels]`` to ``[C, T, H, W]``, stacked.
+        """
+        frames = as_frames(frames, self.read_channels)
         t, h, w, c = frames.shape
         # One multiply-add over rows of W*3 values: broadcasting a vector of 3 instead would run loops of length 3.
         scale = torch.tensor([1 / (255 * s) for s in self.std]).to(frames.device).repeat(w)
         offset = torch.tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)]).to(frames.device).repeat(w)
         rows = frames.reshape(t, h, w * c).to(torch.float32, memory_format=torch.contiguous_format)
-        return rows.mul_(scale).add_(offset).view(t, h, w, c).permute(3, 0, 1, 2)
+        values = rows.mul_(scale).add_(offset).view(t, h, w, c)
+        return (values if self.span == 1 else self._stacked(values)).permute(3, 0, 1, 2)
+
+    def mirror(self, frames: torch.Tensor) -> torch.Tensor:
+        """Mirror images of uint8 ``[T, H, W, read_channels]``; flow along x then points the other way, 255 - value."""
+        mirrored = frames.flip(2)  # a copy
+        if self.modality == "flow":
+            mirrored[..., 0] = 255 - mirrored[..., 0]
+        return mirrored
+
+    def _stacked(self, values: torch.Tensor) -> torch.Tensor:
+        """``[T * span, H, W, c]`` to ``[T, H, W, stack * c]``: x1 y1 x2 y2 ... of flow, each frame less the last."""
+        if len(values) % self.span:
+            raise SpatempoError(
+                f"{len(values)} frames of {self.modality!r} are given; one of the clip takes {self.span} of them"
+            )
+        spans = values.unflatten(0, (-1, self.span))
+        if self.modality == "rgbdiff":
+            spans = spans.diff(dim=1)
+        return spans.permute(0, 2, 3, 1, 4).flatten(3)
 
 
 def collate_clips(clips: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Clips ``[3, T, H, W]`` of one size to a batch ``[B, 3, T, H, W]`` in ``channels_last_3d`` memory.
+    """Clips ``[C, T, H, W]`` of one size to a batch ``[B, C, T, H, W]`` in ``channels_last_3d`` memory.
 
     One copy: for clips as :class:`Preprocess` makes them the stack is a plain concatenation of their memory.
     """
     return torch.stack([clip.permute(1, 2, 3, 0) for clip in clips]).permute(0, 4, 1, 2, 3)
 
 
-def as_frames(frames: torch.Tensor | np.ndarray) -> torch.Tensor:
-    """Checks ``[T, H, W, 3]`` uint8 and returns it as a tensor (a view where possible)."""
+def as_frames(frames: torch.Tensor | np.ndarray, channels: int = 3) -> torch.Tensor:
+    """Checks ``[T, H, W, channels]`` uint8 and returns it as a tensor (a view where possible)."""
     if isinstance(frames, np.ndarray):
         # torch refuses negative strides, and warns about read-only memory (cached frames are memory-mapped)
         frames = torch.from_numpy(frames if frames.flags.writeable and min(frames.strides) > 0 else frames.copy())
-    if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+    if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[3] != channels or 0 in frames.shape:
+        what = "RGB" if channels == 3 else "flow along x and y"
         raise SpatempoError(
             f"frames are {str(frames.dtype).removeprefix('torch.')} {list(frames.shape)}; "
-            "give uint8 [T, H, W, 3] (RGB, at least one frame)"
+            f"give uint8 [T, H, W, {channels}] ({what}, at least one frame)"
         )
     return frames
 
@@ -186,11 +255,22 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _three(name: str, values: object) -> tuple[float, float, float]:
-    if isinstance(values, Sequence) and len(values) == 3 and all(isinstance(v, int | float) for v in values):
-        r, g, b = (float(v) for v in values)
-        return r, g, b
-    raise SpatempoError(f"preprocess: {name} is {values!r}; give three numbers (R, G, B, for values from 0 to 1)")
+def _statistics(modality: str, mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
+    """Mean and std of a modality out of RGB's; what is the modality's own already comes back as it is."""
+    if modality == "rgb":
+        return mean, std
+    unscaled = max(std) <= 1 / 255
+    if modality == "flow":
+        middle = 128 / 255 if unscaled else 0.5
+        return mean if len(mean) == 2 else (middle,) * 2, std if len(std) == 2 else (sum(std) / len(std),) * 2
+    return ((0.0,) * 3, (1 / 255 if unscaled else 1.0,) * 3) if any(mean) else (mean, std)
+
+
+def _numbers(name: str, values: object, channels: int) -> Numbers:
+    if isinstance(values, Sequence) and len(values) == channels and all(isinstance(v, int | float) for v in values):
+        return tuple(float(v) for v in values)
+    wanted = "three numbers (R, G, B" if channels == 3 else "two numbers (flow along x and y"
+    raise SpatempoError(f"preprocess: {name} is {values!r}; give {wanted}, for values from 0 to 1)")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -20,6 +20,6 @@ class FrameReader(Protocol):
     def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray: ...
 
 
-def open_clip(path: str, template: str | None = None, backend: str = "auto") -> VideoSource:
+def open_clip(path: str, template: str | None = None, backend: str = "auto", *, flow: bool = False) -> VideoSource:
     """Opens a clip of a manifest, whose `template` is meant for those of its clips that are frame folders."""
-    return open_video(path, backend=backend, template=template if os.path.isdir(path) else None)
+    return open_video(path, backend=backend, template=template if os.path.isdir(path) else None, flow=flow)

@@ -27,6 +27,7 @@ from spatempo.files import whole_file
 DEFAULT_LIMIT = 4 << 30  # bytes
 _FORMAT = 1  # part of the files' names: raise it when what is stored changes
 _AT_ONCE = 64  # frames in memory while decoding
+_Job = tuple[str, str, int, str | None, bool]  # path, file of the array, short side, template, whether it is flow
 
 
 class CachedFrames:
@@ -66,15 +67,23 @@ class FrameCache:
         short_side: that of the data set (``ClipDataset.short_side``), pixels.
         folder: where the arrays lie; made if missing.
         limit_bytes: how much all clips of the manifest may take together.
+        flow: the clips are folders of optical flow.
     """
 
     def __init__(
-        self, manifest: Manifest, short_side: int, folder: str | os.PathLike[str], limit_bytes: int = DEFAULT_LIMIT
+        self,
+        manifest: Manifest,
+        short_side: int,
+        folder: str | os.PathLike[str],
+        limit_bytes: int = DEFAULT_LIMIT,
+        *,
+        flow: bool = False,
     ) -> None:
         self.manifest = manifest
         self.short_side = short_side
         self.folder = Path(folder)
         self.limit_bytes = limit_bytes
+        self.flow = flow
         self.errors: dict[str, VideoError] = {}
         self._files: dict[str, str] = {}
 
@@ -97,15 +106,15 @@ class FrameCache:
         workers = cores() if workers is None else workers
         template = self.manifest.template
         self.errors, self._files = {}, {}
-        jobs: list[tuple[str, str, int, str | None]] = []
+        jobs: list[_Job] = []
         for sample in self.manifest.samples:
             try:
-                file = self.folder / f"{_key(sample.path, self.short_side, template)}.npy"
+                file = self.folder / f"{_key(sample.path, self.short_side, template, self.flow)}.npy"
             except OSError as error:
                 self.errors[sample.path] = VideoError(sample.path, f"{error.strerror or error}; check the path")
             else:
                 self._files[sample.path] = str(file)
-                jobs.append((sample.path, str(file), self.short_side, template))
+                jobs.append((sample.path, str(file), self.short_side, template, self.flow))
         there = {job[0]: size for job in jobs if (size := _size(job[1])) is not None}
         missing = self._run(_measure, [job for job in jobs if job[0] not in there], workers, None)
         self._check_room(sum(there.values()), sum(missing.values()))
@@ -131,8 +140,8 @@ class FrameCache:
 
     def _run(
         self,
-        work: Callable[[tuple[str, str, int, str | None]], int | VideoError],
-        jobs: Sequence[tuple[str, str, int, str | None]],
+        work: Callable[[_Job], int | VideoError],
+        jobs: Sequence[_Job],
         workers: int,
         progress: Callable[[int, int], None] | None,
     ) -> dict[str, int]:
@@ -166,22 +175,26 @@ class FrameCache:
             )
 
 
-def _measure(job: tuple[str, str, int, str | None]) -> int | VideoError:
+def _measure(job: _Job) -> int | VideoError:
     """Bytes that the decoded clip takes, to within a column of pixels."""
-    path, _, short_side, template = job
+    path, _, short_side, template, flow = job
     try:
-        with open_clip(path, template) as source:
+        with open_clip(path, template, flow=flow) as source:
             scale = min(1.0, short_side / min(source.height, source.width))
-            return int(source.frames * source.height * scale * source.width * scale * 3)
+            return int(source.frames * source.height * scale * source.width * scale * (2 if flow else 3))
     except VideoError as error:
         return error
 
 
-def _decode(job: tuple[str, str, int, str | None]) -> int | VideoError:
+def _decode(job: _Job) -> int | VideoError:
     """Writes the clip's frames, in pieces: a long video does not fit into memory."""
-    path, file, short_side, template = job
+    path, file, short_side, template, flow = job
     try:
-        with open_clip(path, template) as source, whole_file(Path(file)) as temporary, open(temporary, "wb") as out:
+        with (
+            open_clip(path, template, flow=flow) as source,
+            whole_file(Path(file)) as temporary,
+            open(temporary, "wb") as out,
+        ):
             written = 0
             for start in range(0, source.frames, _AT_ONCE):
                 frames = source.read(range(start, min(start + _AT_ONCE, source.frames)), short_side=short_side)
@@ -204,9 +217,9 @@ def _size(file: str) -> int | None:
         return None
 
 
-def _key(path: str, short_side: int, template: str | None) -> str:
+def _key(path: str, short_side: int, template: str | None, flow: bool) -> str:
     """Name of a clip's file: another one when the video, or how it is read, changes."""
-    facts = [_FORMAT, path, short_side, template]
+    facts = [_FORMAT, path, short_side, template, *(["flow"] if flow else [])]
     if os.path.isdir(path):
         with os.scandir(path) as images:
             facts += sorted((image.name, image.stat().st_size, image.stat().st_mtime_ns) for image in images)

@@ -23,7 +23,7 @@ from spatempo.data.views import ArrayFrames as ArrayFrames
 from spatempo.data.views import load_views as load_views
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.preprocess import Preprocess, collate_clips
-from spatempo.video.sampling import random_dense_indices, random_segment_indices
+from spatempo.video.sampling import random_clip_indices
 
 
 class ClipDataset(Dataset[dict[str, Any]]):
@@ -114,15 +114,15 @@ class ClipDataset(Dataset[dict[str, Any]]):
     def _open(self, sample: Sample) -> Any:
         if self.cache is not None:
             return self.cache.open(sample)
-        return open_clip(sample.path, self.manifest.template, self.backend)
+        return open_clip(sample.path, self.manifest.template, self.backend, flow=self.preprocess.modality == "flow")
 
     def _load(self, source: FrameReader, sample: Sample, epoch: int, index: int) -> tuple[torch.Tensor, int]:
         n = usable_frames(sample, source)
         if self.transform is None:
             return load_views(source, self.preprocess, self.clips, self.crops, frames=n), sample.label
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, index])))
-        draw = random_dense_indices if self.preprocess.sampling == "dense" else random_segment_indices
-        indices = draw(n, self.preprocess.frames, rng)
+        fed = self.preprocess
+        indices = random_clip_indices(n, fed.frames, fed.sampling, rng, window=fed.window, span=fed.span)
         return self.transform(source.read(indices.tolist(), short_side=self.short_side), sample.label, rng)
 
 

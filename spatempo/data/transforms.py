@@ -16,7 +16,7 @@ from spatempo.data.flip import direction_flip_map as direction_flip_map
 from spatempo.errors import SpatempoError
 from spatempo.preprocess import Preprocess, as_frames, resize_frames, resize_short
 
-SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN's, kept by TRN, ECO and TSM
+SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN's, kept by TRN, ECO and TSM; of flow and differences without the last
 MODES = ("multiscale", "shift", "none")
 
 
@@ -32,10 +32,10 @@ class TrainTransform:
             ``"none"``: as in evaluation (centre).
         flip: mirror half of the clips? ``None``: never. ``"plain"``: yes, labels stay. A map
             ``{label: label of its mirror image}`` (:func:`spatempo.data.flip.direction_flip_map`): yes, labels change
-            by the map; a label that is not in it stays.
+            by the map; a label that is not in it stays. Mirrored flow along x points the other way.
         color: strength c of colour jitter; brightness, contrast and saturation are each multiplied by a factor from
             ``[1 - c, 1 + c]``. 0: none.
-        scales: for ``"multiscale"``, parts of the frame's short side.
+        scales: for ``"multiscale"``, parts of the frame's short side. ``None``: the published ones of the modality.
     """
 
     def __init__(
@@ -45,14 +45,18 @@ class TrainTransform:
         scale: str = "multiscale",
         flip: str | Mapping[int, int] | None = None,
         color: float = 0.0,
-        scales: Sequence[float] = SCALES,
+        scales: Sequence[float] | None = None,
     ) -> None:
+        if scales is None:
+            scales = SCALES if preprocess.modality == "rgb" else SCALES[:3]
         if scale not in MODES:
             raise SpatempoError(f"augmentation: scale is {scale!r}; choose from {', '.join(MODES)}")
         if isinstance(flip, str) and flip != "plain":
             raise SpatempoError(f"augmentation: flip is {flip!r}; give 'plain', a map of labels, or leave it out")
         if not 0 <= color < 1:
             raise SpatempoError(f"augmentation: color is {color}; give a strength from 0 (none) to below 1")
+        if color and preprocess.modality == "flow":
+            raise SpatempoError(f"augmentation: color is {color}, but flow has no colours; give 0")
         if not scales or not all(0 < s <= 1 for s in scales):
             raise SpatempoError(
                 f"augmentation: scales are {tuple(scales)}; give parts of the short side, above 0, up to 1"
@@ -76,15 +80,15 @@ class TrainTransform:
         """Augments one clip.
 
         Args:
-            frames: uint8 ``[T, H, W, 3]``.
+            frames: uint8 ``[T, H, W, 3]``, or what the modality reads.
             rng: the only source of chance.
 
         Returns:
-            Float clip ``[3, T, size, size]`` in the memory order of :meth:`Preprocess.normalize`, and its label.
+            Float clip ``[C, T, size, size]`` in the memory order of :meth:`Preprocess.normalize`, and its label.
         """
-        images = self._crop(as_frames(frames), rng)
+        images = self._crop(as_frames(frames, self.preprocess.read_channels), rng)
         if self.flip is not None and rng.random() < 0.5:
-            images = images.flip(2)
+            images = self.preprocess.mirror(images)
             label = label if isinstance(self.flip, str) else self.flip.get(label, label)
         if self.color:
             images = jitter_color(images, *(1 + self.color * rng.uniform(-1, 1, size=3)))

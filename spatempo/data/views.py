@@ -21,10 +21,14 @@ from spatempo.video.sampling import clip_indices
 
 
 class ArrayFrames:
-    """Frames in memory, uint8 ``[T, H, W, 3]``, as a recording. `short_side` is left to :class:`Preprocess`."""
+    """Frames in memory, uint8 ``[T, H, W, 3]``, as a recording. `short_side` is left to :class:`Preprocess`.
 
-    def __init__(self, frames: torch.Tensor | np.ndarray) -> None:
-        self._frames = as_frames(frames).cpu().numpy()
+    Args:
+        channels: of a frame, 2 for flow.
+    """
+
+    def __init__(self, frames: torch.Tensor | np.ndarray, channels: int = 3) -> None:
+        self._frames = as_frames(frames, channels).cpu().numpy()
 
     @property
     def frames(self) -> int:
@@ -45,13 +49,21 @@ def load_views(
         frames: use only the first so many frames; all by default.
 
     Returns:
-        Float ``[V, 3, T, size, size]``, V = clips x crops, the crops of a clip side by side, in ``channels_last_3d``
+        Float ``[V, C, T, size, size]``, V = clips x crops, the crops of a clip side by side, in ``channels_last_3d``
         memory.
     """
     if clips < 1:
         raise SpatempoError(f"clips is {clips}; give 1 or more")
     names = preprocess.crops(crops)
-    indices = clip_indices(source.frames if frames is None else frames, preprocess.frames, preprocess.sampling, clips)
+    indices = clip_indices(
+        source.frames if frames is None else frames,
+        preprocess.frames,
+        preprocess.sampling,
+        clips,
+        window=preprocess.window,
+        span=preprocess.span,
+    )
     # One request for all clips: frames that clips share are decoded once, and the file is gone through once.
-    images = as_frames(source.read(np.concatenate(indices).tolist(), short_side=preprocess.short_side))
-    return collate_clips([preprocess(clip, name) for clip in images.split(preprocess.frames) for name in names])
+    read = source.read(np.concatenate(indices).tolist(), short_side=preprocess.short_side)
+    images = as_frames(read, preprocess.read_channels)
+    return collate_clips([preprocess(clip, name) for clip in images.split(len(indices[0])) for name in names])

@@ -64,7 +64,8 @@ def measure_latency(
     side: int = size or (preprocess.size if preprocess else 224)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     # the memory order that preprocessing gives: channels_last_3d
-    clip = torch.randn(batch, length, side, side, 3, device=device).permute(0, 4, 1, 2, 3)
+    channels = preprocess.channels if preprocess else 3
+    clip = torch.randn(batch, length, side, side, channels, device=device).permute(0, 4, 1, 2, 3)
     times = []
     with eval_mode(model), torch.inference_mode():
         for _ in range(warmup):

@@ -30,7 +30,8 @@ def predict(
 
     Args:
         model: with ``preprocess``, and ``classes`` if the labels are to be names; put in eval mode for the time.
-        video: a file, a frame folder, an address that the decoder can open, or uint8 frames ``[T, H, W, 3]`` (RGB).
+        video: a file, a frame folder, an address that the decoder can open, or uint8 frames ``[T, H, W, 3]`` (RGB); for
+            a model of optical flow a folder of flow, or uint8 ``[T, H, W, 2]``.
         top: how many classes, at most all.
         clips, crops: views of the video, 1 x 1 by default.
         protocol: a published one instead.
@@ -47,9 +48,9 @@ def predict(
         raise SpatempoError(f"top is {top}; give 1 or more")
     plan, preprocess = view_plan(model, protocol, clips, crops)
     if isinstance(video, Tensor | np.ndarray):
-        clip = load_views(ArrayFrames(video), preprocess, plan.clips, plan.crops)
+        clip = load_views(ArrayFrames(video, preprocess.read_channels), preprocess, plan.clips, plan.crops)
     else:
-        with open_video(os.fspath(video)) as source:
+        with open_video(os.fspath(video), flow=preprocess.modality == "flow") as source:
             clip = load_views(source, preprocess, plan.clips, plan.crops)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     with eval_mode(model), torch.inference_mode():

@@ -36,7 +36,7 @@ class TenCrop(Preprocess):
         """As :meth:`Preprocess.__call__`; `crop` may be one of :data:`TEN_CROPS` too."""
         if crop not in TEN_CROPS:
             return super().__call__(frames, crop)
-        images = resize_short(as_frames(frames), self.short_side)
+        images = resize_short(as_frames(frames, self.read_channels), self.short_side)
         free_h, free_w = images.shape[1] - self.size, images.shape[2] - self.size
         place = crop.removeprefix(_MIRRORED)
         # "middle" rounds down, as the published (h - size) // 4 * 2 nearly does; corners touch the borders
@@ -44,4 +44,4 @@ class TenCrop(Preprocess):
         left = free_w // 2 if place == "middle" else free_w * place.endswith("right")
         images = images[:, top : top + self.size, left : left + self.size]
         # flipped as bytes: the float clip then has its usual memory order
-        return self.normalize(images.flip(2) if crop.startswith(_MIRRORED) else images)
+        return self.normalize(self.mirror(images) if crop.startswith(_MIRRORED) else images)

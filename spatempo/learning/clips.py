@@ -10,6 +10,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from spatempo.data._open import open_clip
 from spatempo.data.cache import FrameCache
 from spatempo.data.dataset import ClipDataset, collate
 from spatempo.data.flip import direction_flip_map
@@ -21,7 +22,6 @@ from spatempo.learning.batches import BatchStream, EvalShare
 from spatempo.learning.interrupts import outlive_interrupts
 from spatempo.learning.recipe import Recipe
 from spatempo.preprocess import Preprocess
-from spatempo.video.source import open_video
 
 VAL_BATCH = 16  # clips; as `evaluate` has it, so that even rounding is the same
 
@@ -43,8 +43,8 @@ def load_clips(
     return train, val
 
 
-def median_short_side(manifest: Manifest, most: int = 15) -> int:
-    """Median short side in pixels of a few videos spread evenly over a manifest.
+def median_short_side(manifest: Manifest, most: int = 15, *, flow: bool = False) -> int:
+    """Median short side in pixels of a few videos (folders of `flow`) spread evenly over a manifest.
 
     Raises:
         SpatempoError: none of them can be read.
@@ -53,7 +53,7 @@ def median_short_side(manifest: Manifest, most: int = 15) -> int:
     sides, errors = [], []
     for sample in manifest.samples[::step][:most]:
         try:
-            with open_video(sample.path, template=manifest.template) as video:
+            with open_clip(sample.path, manifest.template, flow=flow) as video:
                 sides.append(min(video.height, video.width))
         except SpatempoError as error:
             errors.append(error)  # named again, and counted, when its turn in training comes
@@ -92,8 +92,9 @@ def make_datasets(
     )
     caches: list[FrameCache | None] = [None, None]
     if cache is not None:
-        caches[0] = FrameCache(train, transform.short_side, cache).fill()
-        caches[1] = FrameCache(val, preprocess.short_side, cache).fill() if val else None
+        flow = preprocess.modality == "flow"
+        caches[0] = FrameCache(train, transform.short_side, cache, flow=flow).fill()
+        caches[1] = FrameCache(val, preprocess.short_side, cache, flow=flow).fill() if val else None
     train_set = ClipDataset(train, preprocess, train=True, seed=recipe.seed, transform=transform, cache=caches[0])
     return train_set, ClipDataset(val, preprocess, train=False, cache=caches[1]) if val else None
 

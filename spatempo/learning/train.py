@@ -92,7 +92,7 @@ def train(
         recipe: a name of ``RECIPES``, a Recipe, or its fields; None: ``"finetune"`` with weights, else ``"scratch"``.
         weights: image weights: a local file, or the name of a set that timm or torchvision download.
         mean, std: what the weights want to be fed, three numbers each, if no ``.json`` beside them says so.
-        options: the design's, such as ``{"shift_div": 4}``.
+        options: the design's, such as ``{"shift_div": 4}``, and ``create_model``'s ``modality`` and ``stack``.
         resume: go on with the run in `out` from its last state; the same data and settings must be given (those left
             out are taken from the run). On the CPU the result is that of a run that was never stopped, bit for bit.
         device: ``"auto"`` (CUDA, else MPS, else CPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -126,11 +126,12 @@ def train(
     given_weights = str(weights) if weights is not None else before.get("weights")
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
     train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
+    flow = (options or {}).get("modality") == "flow"
     resolved = resolve(
         asked,
         clips=len(train_clips),
         classes=train_clips.classes,
-        short_side=None if asked.size else median_short_side(train_clips),
+        short_side=None if asked.size else median_short_side(train_clips, flow=flow),
         weights=given_weights is not None,
         devices=place.world,
         precision=place.precision,

@@ -93,14 +93,17 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
                 f"{file}: is of the design {facts['design']!r}, which is not known here: import the file that "
                 "registers it first (CONTRIBUTING.md shows how)"
             )
+        preprocess = Preprocess.from_dict(facts["preprocess"])
         model = create_model(
             facts["design"],
             backbone=facts["backbone"],
             num_classes=facts["num_classes"],
             dropout=facts["dropout"],
+            modality=preprocess.modality,
+            stack=preprocess.stack,
             **facts["options"],
         )
-        model.preprocess = Preprocess.from_dict(facts["preprocess"])
+        model.preprocess = preprocess
         model.classes = facts["classes"]
         model.recipe = facts["recipe"]
         model.metrics = facts["metrics"]

@@ -117,7 +117,7 @@ class FrameModel(VideoModel):
         """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""
         named = (*self.named_parameters(), *self.named_buffers())
         on_meta = {f"model.{k}": torch.empty_like(v, device="meta") for k, v in named}
-        size = (batch_size * self.step_frames, 3, height, width)
+        size = (batch_size * self.step_frames, self.preprocess.channels, height, width)
         images = torch.empty(size, device="meta", dtype=self.head.fc.weight.dtype)
         modes = {m: m.training for m in self.modules()}
         self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it

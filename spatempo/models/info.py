@@ -27,7 +27,7 @@ def count_macs(model: VideoModel, frames: int, size: int) -> int:
     """
     device = model.head.fc.weight.device
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.empty(1, 3, frames, size, size, device=device))
+        model.eval()(torch.empty(1, model.preprocess.channels, frames, size, size, device=device))
     return sum(counter.get_flop_counts()["Global"].values()) // 2  # torch counts a multiplication and an addition
 
 
@@ -109,8 +109,9 @@ def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
         return lambda _, __, out: shapes.append((name, [out.shape[1], *(frames,) * (5 - out.ndim), *out.shape[2:]]))
 
     handles = [block.register_forward_hook(note(name)) for name, block in model.residual_blocks()]
+    clip = torch.empty(1, model.preprocess.channels, frames, size, size, device="meta")
     with torch.no_grad():
-        maps: Tensor = model.forward_features(torch.empty(1, 3, frames, size, size, device="meta"))
+        maps: Tensor = model.forward_features(clip)
     for handle in handles:
         handle.remove()
     stages: list[dict[str, Any]] = []

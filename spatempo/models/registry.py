@@ -15,6 +15,7 @@ from spatempo.errors import SpatempoError
 from spatempo.models.backbone import make_backbone
 from spatempo.models.design import DESIGNS, Design
 from spatempo.models.frame_model import FrameModel
+from spatempo.models.modality import set_modality
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
 from spatempo.operators.call import TimeCall
@@ -57,6 +58,8 @@ def create_model(
     std: tuple[float, float, float] | None = None,
     frames: int | None = None,
     size: int | None = None,
+    modality: str = "rgb",
+    stack: int | None = None,
     dropout: float = 0.5,
     **options: Any,
 ) -> VideoModel:
@@ -73,6 +76,10 @@ def create_model(
             R(2+1)D paper's). The network itself takes any number, unless its design says otherwise.
         size: side of the crop in pixels that ``preprocess`` asks for, by default the backbone's or the design's own
             (224; 229 for ``inception_v3``; 112 in the R(2+1)D paper's).
+        modality: what its clips are made of: ``"rgb"``, ``"flow"`` (optical flow) or ``"rgbdiff"`` (differences of
+            frames); it stands in ``preprocess``, and RGB weights are made to fit (:mod:`spatempo.models.modality`).
+        stack: consecutive flow fields or differences that make one frame of the clip, by default the published 5 (1
+            for designs that convolve in time from the first layer on).
         dropout: before the classifier; 0.5 in the published recipes.
         **options: the design's, for example ``shift_div=4`` or ``causal=True``.
 
@@ -125,6 +132,7 @@ def create_model(
             )
     except ValueError as error:  # of an operator's own check of its options
         raise SpatempoError(f"{name}: {error}") from error
+    set_modality(model, modality, stack)
     if pretrained:
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model

@@ -35,6 +35,8 @@ class Head(nn.Module):
 class VideoModel(nn.Module):
     """A network for clips ``[B, 3, T, H, W]``, float, normalised as :attr:`preprocess` says; T belongs to the call.
 
+    Of another modality than RGB a clip has ``preprocess.channels`` channels instead of 3.
+
     Attributes:
         name: ``<design>_<backbone>``.
         design, options: what was plugged in, and how; with ``backbone_source`` it builds the network again.
@@ -177,5 +179,9 @@ class VideoModel(nn.Module):
         return SpatempoError(f"{self.name} looks at future frames, so it cannot go frame by frame: {how}")
 
     def _check_clip(self, clip: Tensor) -> None:
-        if clip.ndim != 5 or clip.shape[1] != 3:
-            raise SpatempoError(f"a clip is [B, 3, T, H, W], got shape {tuple(clip.shape)}")
+        fed = self.preprocess
+        if clip.ndim != 5 or clip.shape[1] != fed.channels:
+            what = {"rgb": "", "flow": f" ({fed.stack} x flow x, y)", "rgbdiff": f" ({fed.stack} x R, G, B)"}
+            raise SpatempoError(
+                f"a clip is [B, {fed.channels}, T, H, W]{what[fed.modality]}, got shape {tuple(clip.shape)}"
+            )

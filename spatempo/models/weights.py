@@ -6,7 +6,6 @@ import json
 import pickle
 import warnings
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,11 +19,12 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.models.adapters import gsm_official, mmaction_r2plus1d, spatempo_own, torchvision_video, tsm_official, vmz
+from spatempo.models.modality import fit_first_conv
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.preprocess import IMAGENET_MEAN
 
-Channels = tuple[float, float, float]
+Channels = tuple[float, ...]
 _ADAPTERS = (spatempo_own, gsm_official, tsm_official, mmaction_r2plus1d, vmz, torchvision_video)
 
 
@@ -54,7 +54,7 @@ def load_pretrained(
         weights, (found_mean, found_std) = _download(model.weights_source, source)
         own = None
     if own is not None and found_mean is None and found_std is None:
-        found_mean, found_std = _three(own["preprocess"]["mean"]), _three(own["preprocess"]["std"])
+        found_mean, found_std = tuple(own["preprocess"]["mean"]), tuple(own["preprocess"]["std"])
     weights = model.adapt_weights(weights)
     _fit(model, weights, str(source))
     adapter = _adapter(weights)
@@ -63,13 +63,11 @@ def load_pretrained(
     if remark:
         warnings.warn(f"{source}: {remark}", stacklevel=3)
     if mean is None and std is None and found_mean is None and found_std is None:
-        whose = "ImageNet's" if model.preprocess.mean == IMAGENET_MEAN else f"those of {model.design}"
+        fed = model.preprocess
+        known = fed.modality == "rgb" and fed.mean != IMAGENET_MEAN
+        whose = f"those of {model.design}" if known else "ImageNet's"
         warnings.warn(f"{source}: no mean and std given or found beside it; {whose} are used", stacklevel=3)
-    model.preprocess = replace(
-        model.preprocess,
-        mean=mean or found_mean or model.preprocess.mean,
-        std=std or found_std or model.preprocess.std,
-    )
+    model.preprocess = model.preprocess.with_statistics(mean or found_mean, std or found_std)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -114,6 +112,7 @@ def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
             for k, v in weights.items()
             if not k.removeprefix("module.").startswith(model.image_classifier)
         }
+    weights = fit_first_conv(model, weights)
     head = {k for k in weights if k.startswith("head.")}
     own = _image_places(model) if adapter is None else {k: tuple(v.shape) for k, v in model.state_dict().items()}
     if any(k not in own or own[k] != weights[k].shape for k in head):

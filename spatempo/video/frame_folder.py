@@ -1,4 +1,7 @@
-"""A folder of numbered images, read as a video: how Something-Something, Jester and extracted flow are often stored."""
+"""A folder of numbered images, read as a video: how Something-Something, Jester and extracted flow are often stored.
+
+:class:`FrameFolder` reads pictures, :class:`FlowFolder` the two grey images of every flow field.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,25 @@ _TEMPLATES = tuple(
     for stem in ("img_", "image_", "frame_", "")
     for number in ("{:05d}", "{:06d}", "{:04d}")
 )
+# Names of extracted flow, x or y in the first place: TSN's and TSM's (UCF101, HMDB51), and the same without "flow_".
+_FLOW_TEMPLATES = tuple(
+    stem + number + ending
+    for ending in (".jpg", ".png", ".jpeg")
+    for stem in ("flow_{}_", "{}_")
+    for number in ("{:05d}", "{:06d}", "{:04d}")
+)
 
 
 class FrameFolder:
     """The images `template` of a folder, numbered from 1 (or from 0) without a gap; frame 0 is the first of them.
 
-    Grey images, such as extracted flow (`template="flow_x_{:05d}.jpg"`), give three equal channels. See
-    `spatempo.video.source.VideoSource` for the rest.
+    Grey images give three equal channels. See `spatempo.video.source.VideoSource` for the rest.
 
     Args:
         path: the folder.
         template: file name with one whole-number field, for example "img_{:05d}.jpg"; it may name a folder inside
             `path`. None tries the names in use and takes the first that fits.
+        grey: read one channel, uint8 [k, H, W].
 
     Raises:
         VideoError: no image of that name, or a gap in the numbering.
@@ -43,8 +53,9 @@ class FrameFolder:
     fps = 0.0  # images carry no time
     duration = 0.0
 
-    def __init__(self, path: str | os.PathLike[str], template: str | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], template: str | None = None, *, grey: bool = False) -> None:
         self.path = os.fspath(path)
+        self._mode = "L" if grey else "RGB"
         if template is None:
             template = self._guess()
         numbers = self._numbers(template)
@@ -66,7 +77,8 @@ class FrameFolder:
     def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """uint8 [len(indices), H, W, 3]; see `VideoSource.read`. JPEG is scaled by its decoder, then bilinearly."""
         wanted = check_indices(self.path, indices, self.frames)
-        out = np.empty((len(wanted), *scaled_size(self.height, self.width, short_side), 3), dtype=np.uint8)
+        channels = () if self._mode == "L" else (3,)
+        out = np.empty((len(wanted), *scaled_size(self.height, self.width, short_side), *channels), dtype=np.uint8)
         for number in np.unique(wanted):
             out[wanted == number] = self._load(int(number), out.shape[1], out.shape[2])
         return out
@@ -89,10 +101,10 @@ class FrameFolder:
                 )
             try:
                 if (height, width) == (self.height, self.width):
-                    return np.asarray(image.convert("RGB"))
+                    return np.asarray(image.convert(self._mode))
                 if image.format == "JPEG":
                     image.draft(image.mode, (width * 2, height * 2))  # decode at 1/2, 1/4, 1/8 where that is enough
-                return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+                return np.asarray(image.convert(self._mode).resize((width, height), Image.Resampling.BILINEAR))
             except (OSError, SyntaxError, ValueError) as error:
                 raise self._damaged(number, error) from error
 
@@ -126,6 +138,69 @@ class FrameFolder:
         numbers = {int(match[1]) for match in found if match}
         present = set(names)  # "img_1.jpg" fits the pattern of img_{:05d}.jpg, but not the template
         return {number for number in numbers if os.path.basename(template.format(number)) in present}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class FlowFolder:
+    """Optical flow, two grey images to a field: a `VideoSource` whose frames are uint8 [H, W, 2], x and y.
+
+    A value stands for a displacement between two bounds, its middle (about 128) for none, as TSN's and TSM's extraction
+    writes them.
+
+    Args:
+        path: the folder.
+        template: file name with a place for x or y and a whole-number field, for example "flow_{}_{:05d}.jpg"; None
+            tries the names in use.
+
+    Raises:
+        VideoError: no such images, a gap in the numbering, or x and y that do not belong together.
+        SpatempoError: a template without these two places.
+    """
+
+    fps = duration = 0.0  # images carry no time
+
+    def __init__(self, path: str | os.PathLike[str], template: str | None = None) -> None:
+        self.path = os.fspath(path)
+        template = self._guess() if template is None else template
+        if template.count("{}") != 1:
+            raise SpatempoError(f"template {template!r} has no place for x and y, as 'flow_{{}}_{{:05d}}.jpg' has")
+        self._x, self._y = (FrameFolder(path, template.replace("{}", axis), grey=True) for axis in "xy")
+        for fact in ("frames", "height", "width"):
+            x, y = getattr(self._x, fact), getattr(self._y, fact)
+            if x != y:
+                raise VideoError(self.path, f"flow along x has {fact} {x}, along y {y}; extract the flow again")
+        self.template = template
+        self.frames, self.height, self.width = self._x.frames, self._x.height, self._x.width
+        self.codec = self._x.codec
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        """uint8 [len(indices), H, W, 2]; see `VideoSource.read`."""
+        return np.stack([axis.read(indices, short_side) for axis in (self._x, self._y)], -1)
+
+    def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield (field number, uint8 [H, W, 2])."""
+        for (number, x), (_, y) in zip(self._x.stream(short_side), self._y.stream(short_side), strict=True):
+            yield number, np.stack([x, y], -1)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _guess(self) -> str:
+        for template in _FLOW_TEMPLATES:
+            if any(os.path.exists(os.path.join(self.path, template.format("x", number))) for number in (1, 0)):
+                return template
+        name = _FLOW_TEMPLATES[0]
+        raise VideoError(
+            self.path,
+            f"no flow such as {name.format('x', 1)} and {name.format('y', 1)}; extract it, or give its template",
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -3,11 +3,11 @@
 *Segment* sampling (TSN, Wang et al., ECCV 2016; code of TSM) cuts the whole video into T equal segments and takes one
 frame of each: the middle one in tests, a random one in training. *Dense* sampling (I3D style, TSM's `--dense_sample`)
 takes every (window / T)-th frame of a window of 64 frames, at a random start in training, at ten evenly spread starts
-in tests.
+in tests. A window of T frames gives consecutive ones (R(2+1)D).
 
 `n` is the number of frames of the video, `segments` is T, and `span` the number of consecutive frames that one segment
-reads (1 for RGB, 5 for stacked flow, 6 for RGB differences), so that `index + span - 1` stays inside the video. The
-reference code counts files from 1; everything here is that minus one.
+reads (1 for RGB, 5 for stacked flow, 6 for RGB differences), so that `index + span - 1` stays inside the video;
+`spans` lists them. The reference code counts files from 1; everything here is that minus one.
 
 Source: github.com/mit-han-lab/temporal-shift-module, ops/dataset.py and test_models.py. Where a rule differs from what
 is published, the docstring says how.
@@ -133,7 +133,9 @@ def random_dense_indices(n: int, segments: int, rng: np.random.Generator, *, win
     return dense_indices(n, segments, start, window=window)
 
 
-def clip_indices(n: int, segments: int, sampling: str = "segment", clips: int = 1) -> list[Indices]:
+def clip_indices(
+    n: int, segments: int, sampling: str = "segment", clips: int = 1, *, window: int | None = 64, span: int = 1
+) -> list[Indices]:
     """The test clips of one video.
 
     Segment sampling: 1 clip is the middle of every segment; 2 are TSM's `twice_sample` (the middles, then the
@@ -145,9 +147,11 @@ def clip_indices(n: int, segments: int, sampling: str = "segment", clips: int = 
         segments: T, frames in a clip.
         sampling: "segment" or "dense".
         clips: how many clips.
+        window: frames that a dense clip spans; None: `segments`, consecutive frames.
+        span: consecutive frames that are read at every index.
 
     Returns:
-        `clips` arrays int64 [segments].
+        `clips` arrays int64 [segments * span].
 
     Raises:
         SpatempoError: a count below 1, or an unknown sampling.
@@ -155,12 +159,42 @@ def clip_indices(n: int, segments: int, sampling: str = "segment", clips: int = 
     if clips < 1:
         raise SpatempoError(f"clips={clips}: at least 1 is needed")
     if sampling == "dense":
-        return [dense_indices(n, segments, int(start)) for start in dense_starts(n, clips)]
-    if sampling != "segment":
+        window = window or segments
+        starts = dense_starts(n, clips, window=window)
+        chosen = [dense_indices(n, segments, int(start), window=window) for start in starts]
+    elif sampling == "segment":
+        offsets = (0.5, 0.0) if clips == 2 else [(k + 0.5) / clips for k in range(clips)]
+        chosen = [_ticks(n, segments, span, offset) for offset in offsets]
+    else:
         raise SpatempoError(f"sampling={sampling!r} is not known: use 'segment' or 'dense'")
-    if clips == 2:
-        return [segment_indices(n, segments), segment_second_indices(n, segments)]
-    return [_ticks(n, segments, 1, offset=(k + 0.5) / clips) for k in range(clips)]
+    return [spans(indices, n, span) for indices in chosen]
+
+
+def random_clip_indices(
+    n: int,
+    segments: int,
+    sampling: str,
+    rng: np.random.Generator,
+    *,
+    window: int | None = 64,
+    span: int = 1,
+) -> Indices:
+    """A training clip by either rule, int64 [segments * span]; arguments as of `clip_indices`."""
+    if sampling == "dense":
+        chosen = random_dense_indices(n, segments, rng, window=window or segments)
+    else:
+        chosen = random_segment_indices(n, segments, rng, span=span)
+    return spans(chosen, n, span)
+
+
+def spans(indices: Indices, n: int, span: int) -> Indices:
+    """Every index and the `span` - 1 frames after it, the last frame again where the video ends (as TSN's code does).
+
+    int64 [len(indices) * span].
+    """
+    if span == 1:
+        return indices
+    return np.minimum(indices[:, None] + np.arange(span), n - 1).ravel()
 
 
 def _ticks(n: int, segments: int, span: int, offset: float) -> Indices:

@@ -99,7 +99,12 @@ BACKENDS = ("auto", "pyav", "torchcodec")
 
 
 def open_video(
-    path: str | os.PathLike[str], backend: str = "auto", template: str | None = None, *, threads: int = 1
+    path: str | os.PathLike[str],
+    backend: str = "auto",
+    template: str | None = None,
+    *,
+    threads: int = 1,
+    flow: bool = False,
 ) -> VideoSource:
     """Open a video file, an address that FFmpeg can open and seek in, or a folder of frames.
 
@@ -107,8 +112,11 @@ def open_video(
         path: a file, a folder of images, or an address such as "https://...".
         backend: "pyav", "torchcodec", or "auto", which is PyAV: it is there on every machine and measured faster
             (docs/reader.md).
-        template: file names in a frame folder, for example "img_{:05d}.jpg" or "flow_x_{:05d}.jpg"; guessed if None.
+        template: file names in a frame folder, for example "img_{:05d}.jpg", of flow "flow_{}_{:05d}.jpg"; guessed if
+            None.
         threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
+        flow: read a folder of optical flow, whose frames are uint8 [H, W, 2]
+            (`spatempo.video.frame_folder.FlowFolder`).
 
     Raises:
         VideoError: it is missing, is no video, or no frame of it decodes.
@@ -119,13 +127,18 @@ def open_video(
     name = os.fspath(path)
     if not is_address(name):
         if os.path.isdir(name):
-            from spatempo.video.frame_folder import FrameFolder
+            from spatempo.video.frame_folder import FlowFolder, FrameFolder
 
-            return FrameFolder(name, template)
+            return FlowFolder(name, template) if flow else FrameFolder(name, template)
         if not os.path.exists(name):
             raise VideoError(name, "no such file or folder; check the path")
         if os.path.getsize(name) == 0:
             raise VideoError(name, "the file is empty; copy it again or leave it out")
+    if flow:
+        raise VideoError(
+            name,
+            "flow is read from a folder of flow_x_00001.jpg, flow_y_00001.jpg, ..., and this is none; extract it first",
+        )
     if template is not None:
         raise VideoError(name, f"template={template!r} is for a folder of frames, and this is not a folder")
     if backend == "torchcodec":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.adapters import mmaction_r2plus1d, torchvision_video, vmz
+from spatempo.models.modality import repeat_mean
 from spatempo.models.native.convs import Conv2Plus1D
 from spatempo.models.native.from_image import from_image, is_image_resnet
 from spatempo.models.native.video_resnet import VideoResNet
@@ -115,8 +115,11 @@ class VideoResNetModel(VideoModel):
             SpatempoError: R(2+1)D weights of the other rule for mid channels; names the option that makes them fit.
         """
         if is_image_resnet(weights):
-            self.preprocess = replace(self.preprocess, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-            return from_image(self.backbone, weights)
+            self.preprocess = self.preprocess.with_statistics(IMAGENET_MEAN, IMAGENET_STD)
+            kernel = weights["conv1.weight"]
+            if self.preprocess.modality != "rgb":
+                kernel = repeat_mean(kernel, self.preprocess.channels)
+            return from_image(self.backbone, {**weights, "conv1.weight": kernel})
         needed, own = vmz.midplanes(weights), self.options.get("midplanes")
         if torchvision_video.matches(weights) and needed is not None and own is not None and needed != own:
             raise SpatempoError(f"the weights have the mid channels of {needed}'s rule: give midplanes={needed!r}")

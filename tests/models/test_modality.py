@@ -1,0 +1,187 @@
+"""Networks for optical flow and for differences of frames."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.info import count_params
+from spatempo.models.modality import first_conv, repeat_mean
+from spatempo.models.registry import create_model
+from spatempo.preprocess import Preprocess
+
+BACKBONES = {  # name of the first convolution
+    "resnet50": "conv1",
+    "mobilenet_v2": "features.0.0",
+    "convnext_tiny": "features.0.0",
+    "regnet_y_800mf": "stem.0",
+    "timm/tf_efficientnet_b0": "conv_stem",
+    "timm/regnety_002": "stem.conv",
+    "bninception": "conv1_7x7_s2",
+    "inception_v3": "conv_Conv2D",
+    "smallresnet": "conv1",
+}
+
+
+def weights_file(folder, backbone: str = "resnet18"):
+    torch.manual_seed(3)
+    weights = torchvision.models.get_model(backbone, weights=None).state_dict()
+    save_file(weights, folder / "w.safetensors")
+    (folder / "w.json").write_text('{"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.1]}')
+    return weights, str(folder / "w.safetensors")
+
+
+def test_a_kernel_for_flow_by_hand():
+    """Two filters of one pixel: the mean of (3, 6, 9) is 6, of (1, 1, -2) is 0; nothing is rescaled."""
+    kernel = torch.tensor([[3.0, 6.0, 9.0], [1.0, 1.0, -2.0]]).view(2, 3, 1, 1)
+    assert repeat_mean(kernel, 4).flatten(1).tolist() == [[6, 6, 6, 6], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("modality", "channels"), [("flow", 10), ("rgbdiff", 15)])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_only_the_first_convolution_changes_whatever_the_backbone(backbone, modality, channels):
+    with torch.device("meta"):
+        rgb = create_model("tsn", backbone=backbone, num_classes=7)
+        other = create_model("tsn", backbone=backbone, num_classes=7, modality=modality)
+    name, conv = first_conv(other.backbone)
+    assert name == BACKBONES[backbone]
+    assert conv.in_channels == other.preprocess.channels == channels
+    assert type(conv) is type(rgb.backbone.get_submodule(name))
+    old, new = rgb.state_dict(), other.state_dict()
+    assert old.keys() == new.keys()
+    assert [k for k in old if old[k].shape != new[k].shape] == [f"backbone.{name}.weight"]
+    kernel = conv.weight[:, 0].numel()
+    assert count_params(other) - count_params(rgb) == (channels - 3) * kernel
+    size = other.preprocess.size
+    assert other.eval()(torch.empty(2, channels, 3, size, size, device="meta")).shape == (2, 7)
+
+
+def test_figures_of_tsn_resnet50_by_hand():
+    """RGB 24.33 M (400 classes); 7 x 7 x 64 weights for each further channel: 21,952 for 10 and 37,632 for 15."""
+    with torch.device("meta"):
+        counts = {m: count_params(create_model("tsn_resnet50", modality=m)) for m in ("rgb", "flow", "rgbdiff")}
+    assert counts == {"rgb": 24_327_632, "flow": 24_349_584, "rgbdiff": 24_365_264}
+
+
+@pytest.mark.parametrize(("modality", "channels"), [("flow", 10), ("rgbdiff", 15)])
+def test_image_weights_become_those_of_the_modality(tmp_path, modality, channels):
+    weights, path = weights_file(tmp_path)
+    model = create_model("tsm_resnet18", num_classes=5, modality=modality, pretrained=path)
+    kernel = model.backbone.conv1.weight
+    assert kernel.shape == (64, channels, 7, 7)
+    want = weights["conv1.weight"].mean(1)
+    assert all(torch.equal(kernel[:, c], want) for c in range(channels))
+    others = model.backbone.state_dict()
+    assert all(torch.equal(others[k], v) for k, v in weights.items() if k in others and k != "conv1.weight")
+    if modality == "flow":
+        assert model.preprocess.mean == (0.5, 0.5)
+        assert model.preprocess.std == pytest.approx((0.2, 0.2))  # the mean of .2, .3 and .1
+    else:
+        assert (model.preprocess.mean, model.preprocess.std) == ((0, 0, 0), (1, 1, 1))
+
+
+def test_the_sum_over_the_channels_is_what_the_image_network_saw(tmp_path):
+    """10 equal channels against 3: the first convolution gives 10 / 3 of what a grey image gives."""
+    _, path = weights_file(tmp_path)
+    flow = create_model("tsn_resnet18", modality="flow", pretrained=path).backbone.conv1
+    rgb = create_model("tsn_resnet18", pretrained=path).backbone.conv1
+    grey = torch.randn(1, 1, 20, 20)
+    torch.testing.assert_close(flow(grey.expand(1, 10, 20, 20)), rgb(grey.expand(1, 3, 20, 20)) * 10 / 3)
+
+
+def test_from_nothing_the_channels_are_independent():
+    """As repeated ones a network would see only the sum of x and y."""
+    torch.manual_seed(0)
+    rgb, flow = (create_model("tsn_resnet18", modality=m).backbone.conv1.weight for m in ("rgb", "flow"))
+    assert not torch.allclose(flow[:, 0], flow[:, 1], atol=0.01)
+    assert float(flow.std() / rgb.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_weights_of_a_flow_network_load_as_they_are(tmp_path):
+    """The official TSM flow checkpoint (Kinetics) has the 10-channel kernel itself."""
+    weights, _ = weights_file(tmp_path)
+    weights["conv1.weight"] = torch.randn(64, 10, 7, 7)
+    official = {f"module.base_model.{k}": v for k, v in weights.items() if not k.startswith("fc.")}
+    torch.save({"state_dict": official}, tmp_path / "flow.pth")
+    with pytest.warns(UserWarning, match="ImageNet"):
+        model = create_model("tsm_resnet18", num_classes=4, modality="flow", pretrained=str(tmp_path / "flow.pth"))
+    assert torch.equal(model.backbone.conv1.weight, weights["conv1.weight"])
+    assert model.preprocess.mean == (0.5, 0.5)
+    assert model.preprocess.std == pytest.approx((0.226, 0.226))  # TSM: the mean of ImageNet's
+    with pytest.raises(SpatempoError, match=r"other shapes for 1 of its weights \(conv1.weight\)"):
+        create_model("tsm_resnet18", num_classes=4, pretrained=str(tmp_path / "flow.pth"))
+
+
+def test_a_checkpoint_keeps_the_modality_and_starts_another(tmp_path):
+    model = create_model("tsm", backbone="smallresnet", num_classes=3, modality="flow", stack=2, causal=True, size=32)
+    kept = load(save_checkpoint(model, tmp_path / "flow")).eval()
+    assert kept.preprocess == model.preprocess
+    assert (kept.preprocess.modality, kept.preprocess.channels, kept.preprocess.span) == ("flow", 4, 2)
+    clip = torch.randn(2, 4, 3, 32, 32)
+    assert torch.equal(kept(clip), model.eval()(clip))
+    again = create_model("tsm_smallresnet", num_classes=3, modality="flow", stack=2, pretrained=str(tmp_path / "flow"))
+    assert torch.equal(again.backbone.conv1.weight, model.backbone.conv1.weight)
+    assert again.preprocess.std == model.preprocess.std
+
+    rgb = create_model("tsm_smallresnet", num_classes=3)
+    save_checkpoint(rgb, tmp_path / "rgb")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flow = create_model("tsm_smallresnet", num_classes=3, modality="flow", pretrained=str(tmp_path / "rgb"))
+    assert torch.equal(flow.backbone.conv1.weight[:, 9], rgb.backbone.conv1.weight.mean(1))
+    assert torch.equal(flow.head.fc.weight, rgb.head.fc.weight)
+
+
+def test_live_equals_the_clip():
+    torch.manual_seed(1)
+    model = create_model("tsm_smallresnet", num_classes=3, modality="flow", causal=True, size=32).eval()
+    clip = torch.randn(2, 10, 4, 32, 32)
+    state = model.init_state(2)
+    for t in range(4):
+        logits, state = model.step(clip[:, :, t : t + 1], state)
+    torch.testing.assert_close(logits, model(clip))
+
+
+@pytest.mark.parametrize("name", ["r2plus1d_18", "r2d_18", "mc3_18"])
+def test_networks_that_convolve_in_time_take_one_field_a_frame(tmp_path, name):
+    """R(2+1)D's second stream: 2 channels, as many fields as frames."""
+    model = create_model(name, num_classes=3, width=8, modality="flow").eval()
+    assert (model.preprocess.channels, model.preprocess.span) == (2, 1)
+    assert first_conv(model.backbone)[1].in_channels == 2
+    assert model(torch.randn(1, 2, 8 if name == "r2d_18" else 4, 32, 32)).shape == (1, 3)
+    if name == "mc3_18":  # of image weights: the mean kernel, inflated along time
+        weights, path = weights_file(tmp_path)
+        stem = create_model(name, num_classes=3, modality="flow", pretrained=path).backbone.stem[0].weight
+        assert stem.shape == (64, 2, 3, 7, 7)
+        torch.testing.assert_close(stem.sum(2), weights["conv1.weight"].mean(1, keepdim=True).expand(-1, 2, -1, -1))
+
+
+def test_what_does_not_fit_is_told():
+    model = create_model("tsn_smallresnet", num_classes=3, modality="flow")
+    with pytest.raises(SpatempoError, match=r"a clip is \[B, 10, T, H, W\] \(5 x flow x, y\), got shape \(1, 3, 2,"):
+        model(torch.zeros(1, 3, 2, 32, 32))
+    with pytest.raises(SpatempoError, match="modality 'smell' is not known"):
+        create_model("tsn_smallresnet", modality="smell")
+    with pytest.raises(SpatempoError, match="stack is 3, but RGB frames are not stacked"):
+        create_model("tsn_smallresnet", stack=3)
+
+    model.backbone = nn.Sequential(nn.Conv2d(10, 4, 1))
+    assert first_conv(model.backbone)[0] == "0"
+    with pytest.raises(SpatempoError, match="no convolution"):
+        first_conv(nn.Sequential(nn.Linear(2, 2)))
+
+
+def test_rgb_is_as_it_was():
+    assert create_model("tsn_smallresnet").preprocess == Preprocess()
+    torch.manual_seed(5)
+    plain = create_model("tsn_smallresnet")
+    torch.manual_seed(5)
+    named = create_model("tsn_smallresnet", modality="rgb")
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), named.parameters(), strict=True))
