@@ -25,6 +25,7 @@ VERBS = {
     "train": "Train a design on labelled videos.",
     "test": "Evaluate a checkpoint on labelled videos.",
     "predict": "Label videos with a checkpoint.",
+    "diagnose": "Show what a model sees of time: frames in order, shuffled, reversed, frozen; with a page.",
     "compare": "Train and test several designs alike; table and page.",
     "models": "List the catalogue of designs.",
     "info": "Show one design: parameters, MACs, shapes stage by stage, published figures.",

@@ -44,7 +44,7 @@ def accuracy_bars(
             for m, model in enumerate(models):
                 value = values[model].get(group)
                 if value is not None:
-                    _bar(axes, g * step + m, float(value), _short(model, 22), color(m), narrow)
+                    _bar(axes, g * step + m, float(value), short(model, 22), color(m), narrow)
         _group_names(axes, groups, notes or {}, step, len(models), narrow)
         lines = dict.fromkeys(groups, chance) if isinstance(chance, int | float) else dict(chance or {})
         _chance_lines(axes, [lines.get(g) for g in groups], step, len(models), chance_label, through=not narrow)
@@ -84,7 +84,7 @@ def confusion_matrix(
     names = [classes[i] for i in order]
     with look():
         named = k <= 40
-        longest = max((len(_short(n)) for n in names), default=0) if named else 0
+        longest = max((len(short(n)) for n in names), default=0) if named else 0
         margin = min(0.066 * longest + 0.55, 0.5 * width)  # inches, of the names in front of the rows
         cell = (width - margin) / k
         figure = new_figure(width, width - margin + 0.75)
@@ -100,7 +100,7 @@ def confusion_matrix(
         # Names stand once, in front of the rows; columns carry the same numbers (rotated names cannot be read).
         size = float(np.clip(62 * cell, 7, 10))
         every = 1 if k < 10 or cell > 0.16 else 2
-        axes.set_yticks([*range(k)] * named, [f"{_short(n)}\u2002{i}" for i, n in enumerate(names, 1)] * named)
+        axes.set_yticks([*range(k)] * named, [f"{short(n)}\u2002{i}" for i, n in enumerate(names, 1)] * named)
         axes.set_xticks([*range(0, k, every)] * named, [str(i) for i in range(1, k + 1, every)] * named)
         axes.tick_params(length=0, labelsize=size, labelcolor=INK)
         axes.tick_params(axis="x", labelsize=min(size, 47 * cell * every))
@@ -111,7 +111,7 @@ def confusion_matrix(
         axes.spines[:].set_color(GRID)
         axes.set_xlabel("answer", fontsize=9)
         if title:
-            axes.set_title(_short(title, 36), fontsize=11, fontweight="bold", color=INK)
+            axes.set_title(short(title, 36), fontsize=11, fontweight="bold", color=INK)
         return settle(figure)
 
 
@@ -142,11 +142,11 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], 
                     style,
                     color=color(m),
                     linewidth=2,
-                    label=_short(model, 22),
+                    label=short(model, 22),
                     marker="o",
                     markersize=2.5,
                 )
-            axes.set_title(_short(quantity, 36), loc="left", fontsize=10, fontweight="bold", color=INK)
+            axes.set_title(short(quantity, 36), loc="left", fontsize=10, fontweight="bold", color=INK)
             axes.set_xlabel("epoch", fontsize=9)
             axes.grid(color=GRID, linewidth=0.8)
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -204,19 +204,19 @@ def _group_names(
         axes.set_yticks([])
         for g, group in enumerate(groups):
             text = axes.text(
-                0, g * step - 0.52, _short(group, 36), fontsize=9.5, fontweight="bold", va="bottom", color=INK
+                0, g * step - 0.52, short(group, 36), fontsize=9.5, fontweight="bold", va="bottom", color=INK
             )
             if group in notes:
                 beside = {"xycoords": text, "xytext": (5, 0), "textcoords": "offset points"}
-                note = _short(notes[group], 46 - min(len(group), 36))
+                note = short(notes[group], 46 - min(len(group), 36))
                 axes.annotate(note, (1, 0), fontsize=8.5, color=MUTED, va="bottom", ha="left", **beside)
         return
     middles = [g * step + (bars - 1) / 2 for g in range(len(groups))]
-    axes.set_yticks(middles, [_short(g, 30) + "\n" * (g in notes) for g in groups], fontsize=11, fontweight="bold")
+    axes.set_yticks(middles, [short(g, 30) + "\n" * (g in notes) for g in groups], fontsize=11, fontweight="bold")
     for y, group in zip(middles, groups, strict=True):
         if group in notes:
             axes.annotate(
-                _short(notes[group], 36),
+                short(notes[group], 36),
                 (0, y),
                 xycoords=("axes fraction", "data"),
                 xytext=(-4, -3),
@@ -241,5 +241,5 @@ def _chance_lines(axes: Axes, at: Sequence[float | None], step: float, bars: int
         axes.text(value, end, label, ha="center", va="top", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _short(name: str, most: int = 28) -> str:
+def short(name: str, most: int = 28) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
