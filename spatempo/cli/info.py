@@ -71,6 +71,7 @@ def show(document: dict[str, Any]) -> None:
         ("backbone", document["backbone"]),
         ("params", f"{document['params']:,}"),
         ("MACs", f"{document['macs']:,} ({count(document['macs'])}) of one view of {frames} x {size} x {size}"),
+        *_products(document),
         ("classes", document["classes"]),
         ("temporal receptive field", f"{document['temporal_receptive_field']} frames"),
         ("operators plugged in", document["operators"]),
@@ -91,6 +92,14 @@ def show(document: dict[str, Any]) -> None:
                 apart = round(100 * (ours / figures[key] - 1), 1) + 0.0  # + 0.0: no -0.0
                 print(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
         print(f"  {figures['note']}")
+
+
+def _products(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """A second figure for MACs, where activations are multiplied with each other."""
+    macs = document["macs_with_products"]
+    if macs == document["macs"]:
+        return []
+    return [("MACs with products", f"{macs:,} ({count(macs)}), those of activations with each other included")]
 
 
 def _shape(shape: list[int]) -> str:

@@ -101,6 +101,22 @@ _INVERTED: dict[type[nn.Module], tuple[Callable[[Any], bool], Callable[[Any], st
 }
 
 
+# last convolution of a ResNet block's residual branch
+_LAST: dict[type[nn.Module], str] = {
+    tv_resnet.BasicBlock: "conv2",
+    tv_resnet.Bottleneck: "conv3",
+    resnet.BasicBlock: "conv2",
+    resnet.Bottleneck: "conv3",
+}
+
+
+def last_conv(block: nn.Module) -> nn.Conv2d | None:
+    """The last convolution of a ResNet block's residual branch, as wide as the block's output; else ``None``."""
+    name = _LAST.get(type(block))
+    conv = block.get_submodule(name) if name else None
+    return conv if isinstance(conv, nn.Conv2d) else None
+
+
 def need_sites(net: nn.Module, source: str) -> list[Site]:
     """The sites of a backbone, which must have some.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ LISTED_BACKBONES = (
     "smallresnet",
 )
 
+Variants = Mapping[str, tuple[str, dict[str, Any]]]
+
 
 @dataclass(frozen=True)
 class Design:
@@ -34,6 +36,8 @@ class Design:
         source: the paper.
         options: names and defaults of the design's options.
         backbones: what ``list_models`` combines it with; of a video-native design, the sizes that there are.
+        variants: names of the catalogue that stand for a backbone (or size) with options other than the defaults, as
+            ``"resnet50_nl": ("resnet50", {"non_local": True})`` for ``tsm_resnet50_nl``.
         plug: ``(net, call, source, **options)`` plugs operators into a 2D network, in place.
         preprocess: what its models are fed unless told otherwise.
         build: ``(size, *, name, num_classes, dropout, preprocess, **options) -> VideoModel``, of a video-native design.
@@ -46,13 +50,14 @@ class Design:
     plug: Callable[..., None] | None = None
     build: Callable[..., Any] | None = None
     preprocess: Preprocess = field(default_factory=Preprocess)
+    variants: Variants = field(default_factory=dict)
 
 
 DESIGNS: dict[str, Design] = {}
 
 
 def register_design(
-    name: str, *, source: str, backbones: tuple[str, ...] = LISTED_BACKBONES
+    name: str, *, source: str, backbones: tuple[str, ...] = LISTED_BACKBONES, variants: Variants | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: enters ``plug(net, call, source, *, causal=False, ...)`` as a design.
 
@@ -60,7 +65,7 @@ def register_design(
     """
 
     def register(plug: Callable[..., None]) -> Callable[..., None]:
-        DESIGNS[name] = Design(name, source, _keyword_only(plug), backbones, plug=plug)
+        DESIGNS[name] = Design(name, source, _keyword_only(plug), backbones, plug=plug, variants=variants or {})
         return plug
 
     return register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -55,6 +56,7 @@ class FrameModel(VideoModel):
         self._pool = backbone.pool
         self._adapt = backbone.adapt
         self._call = call
+        self.step_frames = prod(operator.stride for operator in self._operators())
 
     # --- whole clips -------------------------------------------------------------------------------------------------
 
@@ -87,7 +89,8 @@ class FrameModel(VideoModel):
             raise self._not_causal()
         images, count = self._fold(frames)
         if count != self.step_frames:
-            raise SpatempoError(f"step() takes {self.step_frames} frame at a time, got {count}")
+            takes = "1 frame" if self.step_frames == 1 else f"{self.step_frames} frames"
+            raise SpatempoError(f"step() takes {takes} at a time, got {count}")
         logits, kept = self._run_step(images, count, state[:-2])
         logits = logits.unflatten(0, (frames.shape[0], -1))
         total = state[-2] + logits.sum(1)
@@ -141,10 +144,18 @@ class FrameModel(VideoModel):
 
     @property
     def reach(self) -> Reach | None:
-        reaches = [m.reach for m in self.modules() if isinstance(m, TemporalOperator)]
-        if any(r is None for r in reaches):
-            return None
-        return Reach(sum(r.past for r in reaches if r), sum(r.future for r in reaches if r))
+        past, future, jump = 0, 0, 1  # jump: frames of the clip from one frame to the next at this depth
+        for operator in self._operators():
+            if operator.reach is None:
+                return None
+            past += jump * operator.reach.past
+            future += jump * operator.reach.future
+            jump *= operator.stride
+        return Reach(past, future)
+
+    def _operators(self) -> list[TemporalOperator]:
+        """In the order of the network, as far as it matters: what joins frames is between stages."""
+        return [m for m in self.modules() if isinstance(m, TemporalOperator)]
 
     def residual_blocks(self) -> list[tuple[str, nn.Module]]:
         if isinstance(self.backbone, CaffeNet):  # has inception blocks instead

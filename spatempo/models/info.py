@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from spatempo.models.design import DESIGNS
@@ -20,15 +22,42 @@ def count_params(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def count_macs(model: VideoModel, frames: int, size: int) -> int:
+def count_macs(model: VideoModel, frames: int, size: int, *, products: bool = False) -> int:
     """Multiply-accumulates of convolutions and linear layers for one view of ``frames`` x ``size`` x ``size``.
 
     Counted from the operations that really run, on the meta device, so ``model`` should be there.
+
+    Args:
+        products: count the products of two activations too, as those with the affinity in a non-local block.
     """
-    device = model.head.fc.weight.device
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.empty(1, model.preprocess.channels, frames, size, size, device=device))
-    return sum(counter.get_flop_counts()["Global"].values()) // 2  # torch counts a multiplication and an addition
+    clip = torch.empty(1, model.preprocess.channels, frames, size, size, device=model.head.fc.weight.device)
+    model.eval()
+    with torch.no_grad():
+        if products:
+            with FlopCounterMode(display=False) as flops:
+                model(clip)
+            return sum(flops.get_flop_counts()["Global"].values()) // 2  # it counts a multiplication and an addition
+        with _Macs() as counter:
+            model(clip)
+        return counter.total
+
+
+class _Macs(TorchFunctionMode):
+    """Adds up the multiply-accumulates of the convolutions and linear layers that run."""
+
+    total = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.batch_norm and args[0].is_meta:
+            return args[0]  # has the same shape, and working that out took more than half of the time
+        out = func(*args, **kwargs)
+        if func in (F.conv1d, F.conv2d, F.conv3d, F.linear):
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            self.total += out.numel() * weight[0].numel()  # each output sums over all that one filter sees
+        return out
 
 
 def describe(
@@ -48,14 +77,14 @@ def describe(
         num_classes: K.
 
     Returns:
-        ``name, design, backbone, source, params, macs, frames, size, classes, causal, temporal_receptive_field`` (in
-        frames), ``operators`` (how many are plugged in), ``stages`` (a list of ``blocks, name, shape``) and
-        ``published`` (a list of ``params, macs, frames, size, classes, note, ours``).
+        ``name, design, backbone, source, params, macs`` (of convolutions and linear layers), ``macs_with_products`` (of
+        activations with each other, too), ``frames, size, classes, causal, temporal_receptive_field`` (in frames),
+        ``operators`` (how many are plugged in), ``stages`` (a list of ``blocks, name, shape``) and ``published`` (a
+        list of ``params, macs, frames, size, classes, note, options, products, ours``).
     """
     with torch.device("meta"):
         model = create_model(name, backbone=backbone, num_classes=num_classes, frames=frames, size=size, **options)
-    model.eval()
-    size = size or max(224, model.preprocess.size)
+    size = size or _view_size(model)
     reach = model.reach
     return {
         "name": name if backbone is None else model.name,
@@ -65,6 +94,7 @@ def describe(
         "options": model.options,
         "params": count_params(model),
         "macs": count_macs(model, frames, size),
+        "macs_with_products": count_macs(model, frames, size, products=True),
         "frames": frames,
         "size": size,
         "classes": num_classes,
@@ -84,31 +114,38 @@ def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
     """
     rows = []
     for name in list_models(pattern):
-        facts = describe(name)
-        design, _ = parse_name(name)
+        design, _, _ = parse_name(name)
+        with torch.device("meta"):
+            model = create_model(name)
         rows.append(
             {
                 "name": name,
-                "operator": facts["design"],
-                "backbone": facts["backbone"],
+                "operator": design.name,
+                "backbone": model.backbone_source,
                 "causal": "causal" in design.options,
-                "params": facts["params"],
-                "macs": facts["macs"],
-                "source": facts["source"],
+                "params": count_params(model),
+                "macs": count_macs(model, 8, _view_size(model)),
+                "source": design.source,
             }
         )
     return rows
+
+
+def _view_size(model: VideoModel) -> int:
+    """Side of the view that figures are for: 224 pixels, or more where the backbone is made for more."""
+    return max(224, model.preprocess.size)
 
 
 def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
     """Runs of blocks with maps of one shape."""
     shapes: list[tuple[str, list[int]]] = []
 
-    # images are folded frames, [B*T, C, H, W]; a video-native network's maps have their own T
+    # of one clip: [T, C, H, W] in an image network, [1, C, T, H, W] in a video-native one
     def note(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, __, out: shapes.append((name, [out.shape[1], *(frames,) * (5 - out.ndim), *out.shape[2:]]))
+        return lambda _, __, out: shapes.append((name, [out.shape[1], *out.shape[: 5 - out.ndim], *out.shape[2:]]))
 
-    handles = [block.register_forward_hook(note(name)) for name, block in model.residual_blocks()]
+    # first of the block's hooks, so that the shape is the block's own and not what an operator behind it makes of it
+    handles = [block.register_forward_hook(note(name), prepend=True) for name, block in model.residual_blocks()]
     clip = torch.empty(1, model.preprocess.channels, frames, size, size, device="meta")
     with torch.no_grad():
         maps: Tensor = model.forward_features(clip)
@@ -130,6 +167,7 @@ def _published(name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
         with torch.device("meta"):
             settings = {**options, **(figure.options or {})}
             model = create_model(name, num_classes=figure.classes, frames=figure.frames, **settings)
-        ours = {"params": count_params(model), "macs": count_macs(model, figure.frames, figure.size)}
+        macs = count_macs(model, figure.frames, figure.size, products=figure.products)
+        ours = {"params": count_params(model), "macs": macs}
         rows.append({**figure._asdict(), "ours": ours})
     return rows

@@ -18,6 +18,7 @@ class Published(NamedTuple):
         frames, size, classes: of the network that the figure is for.
         note: where it is printed, and what to mind.
         options: of the design that the figure is for, where they are not the name's own.
+        products: whether ``macs`` holds those of products of two activations, as in a non-local block.
     """
 
     params: float | None
@@ -27,11 +28,18 @@ class Published(NamedTuple):
     classes: int
     note: str
     options: dict[str, Any] | None = None
+    products: bool = False
 
 
 _TSM_TABLE_2 = "TSM paper, table 2 (its 24.3 M parameters are those of 400 classes)"
 _MMACTION = "mmaction2's model zoo"
 _MORE = f"{_MMACTION}; its MACs count more than convolutions and linear layers"
+
+_NON_LOCAL_PARAMS = "parameters worked out from the released code"
+_NON_LOCAL = (
+    f"{_MMACTION}, whose 61.3 G hold the two products with the affinity in each non-local block (without them, as our "
+    f"MACs are counted, they would be 49.1 G); {_NON_LOCAL_PARAMS}"
+)
 
 _VMZ = (
     "worked out from the authors' code (VMZ, models.md), which counts the same multiply-accumulates but leaves batch "
@@ -82,6 +90,10 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "tsm_resnet50": (
         Published(24.3e6, 33e9, 8, 224, 400, _TSM_TABLE_2),
         Published(23.87e6, 32.88e9, 8, 224, 174, _MORE),
+    ),
+    "tsm_resnet50_nl": (
+        Published(31_686_096, 61.3e9, 8, 224, 400, _NON_LOCAL, products=True),
+        Published(31_223_022, None, 8, 224, 174, _NON_LOCAL_PARAMS),
     ),
     "tsm_resnet101": (Published(None, 62.66e9, 8, 224, 174, _MORE),),
     "tsm_mobilenet_v2": (Published(2.736e6, 3.269e9, 8, 256, 400, _MORE),),

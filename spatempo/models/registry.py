@@ -1,6 +1,7 @@
 """Names to models: ``create_model`` and ``list_models``.
 
-A name is ``<design>_<backbone>`` with the paper's settings; a design alone takes ``backbone=``.
+A name is ``<design>_<backbone>`` with the paper's settings; a design alone takes ``backbone=``. A few names stand for
+a backbone with options: those are the design's variants.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from spatempo.operators.call import TimeCall
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the catalogue that match a glob, for example ``"tsm_*"``, sorted."""
-    names = [f"{design.name}_{backbone}" for design in DESIGNS.values() for backbone in design.backbones]
+    designs = DESIGNS.values()
+    names = [f"{design.name}_{rest}" for design in designs for rest in (*design.backbones, *design.variants)]
     return sorted(fnmatch.filter(names, pattern))
 
 
-def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str]:
-    """The design and the backbone that a name stands for.
+def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str, dict[str, Any]]:
+    """The design, the backbone and the options that a name stands for.
 
     Raises:
         SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
@@ -45,7 +47,7 @@ def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str]:
         raise SpatempoError(
             f"model {name!r} names its backbone, and backbone={backbone!r} another: give one of the two"
         )
-    return design, backbone or rest
+    return design, *design.variants.get(rest, (backbone or rest, {}))
 
 
 def create_model(
@@ -89,7 +91,7 @@ def create_model(
     Raises:
         SpatempoError: unknown name, backbone or option, or weights that do not fit.
     """
-    design, backbone_name = parse_name(name, backbone)
+    design, backbone_name, of_name = parse_name(name, backbone)
     unknown = sorted(set(options) - set(design.options))
     if "causal" in unknown:
         causal = ", ".join(sorted(d.name for d in DESIGNS.values() if "causal" in d.options))
@@ -102,14 +104,14 @@ def create_model(
         raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
     if not 0 <= dropout < 1:
         raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
-    resolved = {**design.options, **options}
+    resolved = {**design.options, **of_name, **options}
     given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
     preprocess = replace(design.preprocess, **given)
     try:
         if design.build is not None:
             model: VideoModel = design.build(
                 backbone_name,
-                name=f"{design.name}_{backbone_name}",
+                name=_name(design, backbone_name, resolved),
                 num_classes=num_classes,
                 dropout=dropout,
                 preprocess=preprocess,
@@ -120,7 +122,7 @@ def create_model(
             assert design.plug is not None
             design.plug(base.net, call, base.source, **resolved)
             model = FrameModel(
-                name=f"{design.name}_{base.source.rpartition('/')[2]}",
+                name=_name(design, base.source.rpartition("/")[2], resolved),
                 design=design.name,
                 options=resolved,
                 backbone=base,
@@ -136,3 +138,11 @@ def create_model(
     if pretrained:
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model
+
+
+def _name(design: Design, backbone: str, options: dict[str, Any]) -> str:
+    """The name by which the catalogue knows a backbone with these options."""
+    for variant, (base, given) in design.variants.items():
+        if base == backbone and given.items() <= options.items():
+            backbone = variant
+    return f"{design.name}_{backbone}"

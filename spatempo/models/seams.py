@@ -1,7 +1,8 @@
 """The seams at which an operator is plugged into a 2D backbone: at a convolution, at a block, or in a layer's place.
 
 Either way every parameter of the backbone keeps its name and shape; an operator with parameters of its own adds them
-under ``<conv or block>.temporal``.
+under ``<module>.temporal``, or ``<block>.temporal_in`` where it mixes the input of a block, so that a block can have
+one at its input and one at its output.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ def plug_at_conv(conv: nn.Module, operator: TemporalOperator, where: str) -> Non
 
 def plug_at_block(block: nn.Module, operator: TemporalOperator) -> None:
     """Lets ``operator`` mix the input of ``block``, its shortcut included."""
-    block.temporal = operator
+    block.temporal_in = operator
     block.register_forward_pre_hook(_mix_input)
 
 
 def plug_after(module: nn.Module, operator: TemporalOperator) -> None:
-    """Lets ``operator`` mix what ``module``, a convolution or a batch norm, puts out."""
+    """Lets ``operator`` mix what ``module``, a convolution, a batch norm or a block, puts out."""
     module.temporal = operator
     module.register_forward_hook(_mix_output)
 
@@ -93,8 +94,8 @@ def replace_module(net: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _mix_input(block: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    assert isinstance(block.temporal, TemporalOperator)
-    return (block.temporal(inputs[0]), *inputs[1:])
+    assert isinstance(block.temporal_in, TemporalOperator)
+    return (block.temporal_in(inputs[0]), *inputs[1:])
 
 
 def _mix_output(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ class Reach(NamedTuple):
 
 
 class TemporalOperator(nn.Module):
-    """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out.
+    """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out (or T / stride frames).
 
     A subclass writes :meth:`mix`, and :meth:`mix_step` where it has a causal form; this class unfolds the frames, by a
     view, and keeps the state. ``T`` belongs to the input and is asked of the call in hand.
@@ -39,7 +39,7 @@ class TemporalOperator(nn.Module):
 
     @property
     def reach(self) -> Reach | None:
-        """Temporal reach of this one operator; ``None`` stands for the whole clip."""
+        """Temporal reach of this one operator, in frames as it gets them; ``None`` stands for the whole clip."""
         raise NotImplementedError
 
     def mix(self, clip: Tensor) -> Tensor:

@@ -1,15 +1,14 @@
 """Temporal max pooling by two, TSM's option to halve the frames before the second stage (its released code's tpool).
 
-Each output frame is the largest value, place by place and channel by channel, of three frames two apart::
+Each output frame is the largest value, place by place and channel by channel, of three frames, every second one::
 
     out[k] = max(x[2k - 1], x[2k], x[2k + 1]),   k = 0 .. ceil(T / 2) - 1
 
-with what lies outside the clip left out, so an odd T ends with a window of two frames and T = 1 stays as it is.
+with what lies outside the clip left out: the first window has two frames, and so has the last one of an odd T; T = 1
+stays as it is.
 
-Causal form: the window ends at the newer frame of each pair, ``out[k] = max(x[2k - 1], x[2k], x[2k + 1])`` too, but it
-is known only once frame 2k + 1 is there: a step takes two frames and keeps the newer one, ``[B, C, H, W]``. An odd T,
-which no sequence of such steps has, ends as above. So both forms are one and the same function; what differs is only
-that nothing before or after it looks at a later frame.
+Causal form: the same function, for ``out[k]`` is known once frame 2k + 1 is there. A step takes two frames and keeps
+the newer one, ``[B, C, H, W]``, and whether there was one, ``[B, 1, 1, 1]``. No sequence of steps has an odd T.
 """
 
 from __future__ import annotations
@@ -30,11 +29,13 @@ def temporal_pool(x: Tensor) -> Tensor:
 class TemporalPool(TemporalOperator):
     """The pooling as a module: from here on the call has half as many frames."""
 
+    kept_tensors = 2
     stride = 2
 
     @property
-    def reach(self) -> Reach | None:
-        return Reach(1, 0) if self.causal else Reach(1, 1)
+    def reach(self) -> Reach:
+        # a window's own frame is its middle one, or, live, its newest
+        return Reach(2, 0) if self.causal else Reach(1, 1)
 
     def mix(self, clip: Tensor) -> Tensor:
         pooled = temporal_pool(clip)
@@ -42,6 +43,10 @@ class TemporalPool(TemporalOperator):
         return pooled
 
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
-        window = clip if past is None else torch.cat([past[0].unsqueeze(1), clip], 1)
+        pooled = clip.amax(1)
+        if past is not None:
+            before, there = past
+            # a state of zeros is the start of a clip, where no frame, not even a black one, goes before
+            pooled = torch.maximum(pooled, torch.where(there > 0, before, clip[:, 0]))
         self.call.pool(1)
-        return window.amax(1, keepdim=True), (clip[:, -1],)
+        return pooled.unsqueeze(1), (clip[:, -1], clip.new_ones(clip.shape[0], 1, 1, 1))

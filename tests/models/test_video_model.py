@@ -116,7 +116,7 @@ def test_in_place_and_residual_placement_differ_by_the_shortcut():
     clip = clips(size=32)
     assert (residual(clip) - inplace(clip)).abs().max() > 1e-3
     # by hand, one block: the shortcut carries shifted frames too
-    block, shift = inplace.backbone.layer1[0], inplace.backbone.layer1[0].temporal
+    block, shift = inplace.backbone.layer1[0], inplace.backbone.layer1[0].temporal_in
     x = torch.randn(8, 32, 6, 6)
     inplace._call.open(4)
     try:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from timm.models import resnet
 from torch import nn
-from torchvision.models import resnet as tv_resnet
 
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.inception_v3 import InceptionV3
-from spatempo.models.blocks import Site, need_sites
+from spatempo.models.blocks import last_conv, need_sites
 from spatempo.models.design import register_design
 from spatempo.models.seams import plug_after, plug_at_conv
 from spatempo.operators.base import TemporalOperator
@@ -49,13 +47,6 @@ INCEPTION_V3 = (
     "mixed_9_conv_Conv2D",
     "mixed_10_conv_Conv2D",
 )
-# last convolution of a residual branch
-LAST: dict[type[nn.Module], str] = {
-    tv_resnet.BasicBlock: "conv2",
-    tv_resnet.Bottleneck: "conv3",
-    resnet.BasicBlock: "conv2",
-    resnet.Bottleneck: "conv3",
-}
 BACKBONES = (
     "bninception",
     "inception_v3",
@@ -130,7 +121,12 @@ def plug_residual(design: str, net: nn.Module, source: str, make: Make, placemen
             assert isinstance(site.conv, nn.Conv2d)
             plug_at_conv(site.conv, make(gated_channels(design, site.conv.in_channels, percent)), site.conv_name)
         else:
-            conv = _last_conv(design, site, source)
+            conv = last_conv(site.block)
+            if conv is None:
+                raise SpatempoError(
+                    f"{design}: placement 'conv3' is for ResNet's basic and bottleneck blocks, and {site.name} of "
+                    f"{source} is a {type(site.block).__name__}: take placement='conv1', or a ResNet"
+                )
             plug_after(conv, make(gated_channels(design, conv.out_channels, percent)))
 
 
@@ -142,15 +138,3 @@ def gated_channels(design: str, channels: int, percent: float) -> int:
     if not 0 < count <= channels:
         raise SpatempoError(f"{design}: {percent} percent of {channels} channels is no multiple of 4 among them")
     return count
-
-
-def _last_conv(design: str, site: Site, source: str) -> nn.Conv2d:
-    name = LAST.get(type(site.block))
-    if name is None:
-        raise SpatempoError(
-            f"{design}: placement 'conv3' is for ResNet's basic and bottleneck blocks, and {site.name} of {source} is "
-            f"a {type(site.block).__name__}: take placement='conv1', or a ResNet"
-        )
-    conv = site.block.get_submodule(name)
-    assert isinstance(conv, nn.Conv2d)
-    return conv

@@ -6,11 +6,13 @@ from torch import nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
-from spatempo.models.blocks import need_sites
+from spatempo.models.blocks import Site, last_conv, need_sites
 from spatempo.models.design import LISTED_BACKBONES, register_design
 from spatempo.models.seams import plug_after, plug_at_block, plug_at_conv
 from spatempo.operators.call import TimeCall
+from spatempo.operators.non_local import NonLocal
 from spatempo.operators.shift import Padding, TemporalShift
+from spatempo.operators.temporal_pool import TemporalPool
 
 # Backbones whose published TSM shifts every second block only: the official code does so where layer3 has 23 blocks or
 # more ("n_round"), because shifting all of them costs too much spatial modelling.
@@ -24,8 +26,17 @@ BN_INCEPTION = (
     *(f"inception_{block}_output" for block in ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a")),
 )
 
+# Behind which blocks of a ResNet the official code puts non-local ones. It does so in ResNet-50 only; others have them
+# behind those of these blocks that they have.
+NON_LOCAL = ("layer2.0", "layer2.2", "layer3.0", "layer3.2", "layer3.4")
 
-@register_design("tsm", source="Lin, Gan, Han, TSM, ICCV 2019", backbones=(*LISTED_BACKBONES, "bninception"))
+
+@register_design(
+    "tsm",
+    source="Lin, Gan, Han, TSM, ICCV 2019",
+    backbones=(*LISTED_BACKBONES, "bninception"),
+    variants={"resnet50_nl": ("resnet50", {"non_local": True})},
+)
 def tsm(
     net: nn.Module,
     call: TimeCall,
@@ -36,6 +47,8 @@ def tsm(
     padding: Padding = "zero",
     causal: bool = False,
     every: int | None = None,
+    non_local: bool = False,
+    temporal_pool: bool = False,
 ) -> None:
     """Temporal shift in every residual block.
 
@@ -47,18 +60,29 @@ def tsm(
         padding: ``"zero"``, or ``"circulant"`` (the first preprint's variant).
         causal: shift from the past only (the paper's online form).
         every: shift in every so-manieth block of a stage; 2 where published so (ResNet-101 and deeper), else 1.
+        non_local: non-local blocks in the second and third stage of a ResNet, too; they see the whole clip.
+        temporal_pool: halve the frames before the second stage of a ResNet, rounding up.
     """
     if isinstance(net, BNInception):
         if placement not in (None, "inplace") or every not in (None, 1):
             raise SpatempoError("tsm: BN-Inception has no residual branch: placement is 'inplace', in every block")
+        if non_local or temporal_pool:
+            raise SpatempoError("tsm: non_local and temporal_pool are for ResNets, not for BN-Inception")
         for name in BN_INCEPTION:
             plug_after(net.get_submodule(name), TemporalShift(call, div=shift_div, causal=causal, padding=padding))
         return
     placement = placement or "residual"
     if placement not in ("residual", "inplace"):
         raise SpatempoError(f"tsm: placement must be 'residual' or 'inplace', got {placement!r}")
+    if every is not None and (not isinstance(every, int) or every < 1):
+        raise SpatempoError(f"tsm: every must be a whole number of 1 or more, got {every!r}")
     step = every or (2 if source.rpartition("/")[2] in EVERY_SECOND_BLOCK else 1)
-    for site in need_sites(net, source):
+    sites = need_sites(net, source)
+    if non_local:
+        _add_non_local(sites, call, source, causal)
+    if temporal_pool:
+        _add_temporal_pool(sites, call, source, causal)
+    for site in sites:
         if site.position % step:
             continue
         operator = TemporalShift(call, div=shift_div, causal=causal, padding=padding)
@@ -66,3 +90,28 @@ def tsm(
             plug_at_conv(site.conv, operator, site.conv_name)
         else:
             plug_at_block(site.block, operator)
+
+
+def _add_non_local(sites: list[Site], call: TimeCall, source: str, causal: bool) -> None:
+    if causal:
+        raise SpatempoError("tsm: a non-local block looks at the whole clip: take either causal or non_local")
+    chosen = [site for site in sites if site.name in NON_LOCAL]
+    convs = [last_conv(site.block) for site in chosen]
+    if not chosen or None in convs:
+        raise SpatempoError(
+            f"tsm: non_local is behind basic and bottleneck blocks layer2.0, layer3.0, ... of a ResNet, and {source} "
+            "has none: take a ResNet"
+        )
+    for site, conv in zip(chosen, convs, strict=True):
+        assert conv is not None
+        plug_after(site.block, NonLocal(call, conv.out_channels))
+
+
+def _add_temporal_pool(sites: list[Site], call: TimeCall, source: str, causal: bool) -> None:
+    first = [site for site in sites if site.name.startswith("layer1.")]
+    if not first or not any(site.name == "layer2.0" for site in sites):
+        raise SpatempoError(
+            f"tsm: temporal_pool is before the second stage of a ResNet, and {source} has no residual blocks layer1.0 "
+            "and layer2.0: take a ResNet"
+        )
+    plug_after(first[-1].block, TemporalPool(call, causal=causal))
