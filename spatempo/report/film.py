@@ -76,5 +76,6 @@ def _cell(strip: Strip, t: int) -> str:
         drop = 100 * strip.drops[t]
         kind = "against" if drop < 0 else "for"
         inside += f"<div class='drop'><div class='{kind}' style='width: {min(abs(drop), 100):.0f}%'></div></div>"
-        caption += f"<br><b>{drop:+.0f}</b>".replace("-", "−")
+        told = f"{drop:+.0f}".replace("-", "−") if abs(drop) >= 0.5 else "0"
+        caption += f"<br><b>{told}</b>"
     return f"<figure>{inside}<figcaption>{caption}</figcaption></figure>"

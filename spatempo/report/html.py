@@ -72,7 +72,8 @@ def cards(question: str, shown: Sequence[tuple[str, str, str, str]]) -> str:
     """Large figures under a question: (name, value, verdict, colour) each."""
     boxes = [
         f"<div class='card' style='--model: {color}'><div class='name'>{escape(name)}</div>"
-        f"<div class='value'>{escape(value)}</div><div class='verdict'>{escape(verdict)}</div></div>"
+        f"<div class='value{' long' * (len(value) > 8)}'>{escape(value)}</div>"
+        f"<div class='verdict'>{escape(verdict)}</div></div>"
         for name, value, verdict, color in shown
     ]
     return f"<p class='question'>{escape(question)}</p><div class='cards'>{''.join(boxes)}</div>" if boxes else ""

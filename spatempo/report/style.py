@@ -20,6 +20,7 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sa
   padding: 12px 16px; }
 .card .name { font-weight: 700; font-size: 18px; overflow-wrap: anywhere; }
 .card .value { font-size: 46px; line-height: 1.15; font-weight: 700; }
+.card .long { font-size: 31px; line-height: 1.6; }
 .card .verdict { color: var(--muted); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; }
@@ -28,6 +29,7 @@ th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--li
 th { color: var(--muted); font-weight: 600; }
 tbody th { color: var(--ink); }
 th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7em; }
 tr:last-child > * { border-bottom: 0; }
 .matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
 .strip { margin: 0 0 22px; }
@@ -59,10 +61,12 @@ footer p { margin: 0 0 6px; overflow-wrap: anywhere; }
   .cards { grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 8px; }
   .card { padding: 8px 10px; border-left-width: 6px; }
   .card .value { font-size: 34px; }
+  .card .long { font-size: 19px; }
   .card .verdict { font-size: 14px; line-height: 1.3; }
   .frames { grid-template-columns: repeat(var(--half), 1fr); }
   th, td { padding: 6px 6px; }
   table { font-size: 14px; }
+  th { white-space: normal; }
 }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 """

@@ -86,6 +86,8 @@ def chance(p_value: float) -> str:
 
 def reach(field: Mapping[str, Any]) -> str:
     """A receptive field in words."""
+    if field["frames"] == 1:
+        return "one frame's score depends on that frame alone"
     what = f"one frame's score depends on {field['frames']} of {field['clip_frames']} frames"
     if field["past"] is None:
         return what.replace("one frame's score", "the score at one position")
@@ -112,19 +114,21 @@ def _conditions(models: Sequence[Model], figures: Figures) -> str:
 def _families(models: Sequence[Model]) -> str:
     if not all("families" in m for m in models):
         return ""
-    rows = [["", *CONDITIONS.values()]]
+    tables = []
     for m in models:
+        rows = [[m["name"], *CONDITIONS.values()]]
         for family, found in m["families"].items():
             within = " (within the pair)" if found["pairs"] else ""
-            rows.append([f"{m['name']}: {family}{within}", *(percent(found[key]) for key in CONDITIONS)])
+            rows.append([f"{family}{within}", *(percent(found[key]) for key in CONDITIONS)])
+        tables.append(f"<div class='scroll'>{table(rows)}</div>")
     caption = "Within the pair: a movement or its reverse, asked only which of the two; 50 % is a coin toss."
-    return section("By family", caption, f"<div class='scroll'>{table(rows)}</div>")
+    return section("By family", caption, "<br>".join(tables))
 
 
 def _need(need: Mapping[str, Any] | None) -> str:
     if need is None:
         return ""
-    rows = [["", "videos", need["temporal_name"], need["blind_name"], "gain", "p"]]
+    rows = [["", "videos", "seeing", "blind", "gain", "p"]]
     ranked = sorted(need["per_group"].items(), key=lambda item: item[1]["blind"] - item[1]["temporal"])
     for name, row in ranked[:MOST_CLASSES]:
         gain = f"{100 * (row['temporal'] - row['blind']):+.1f}".replace("-", "−")
@@ -133,7 +137,7 @@ def _need(need: Mapping[str, Any] | None) -> str:
     caption = (
         f"{percent(need['needs_order'])} of the {need['n']} videos ({_between(need['interval'])}) are right with "
         f"{need['temporal_name']} and wrong with {need['blind_name']}, {percent(need['only_blind'])} the other way "
-        f"about (p {chance(need['p_value'])}). Classes that are each other's reverse count as one: a model that must "
+        f"about (p {chance(need['p_value'])}). Below, the shares that each gets right. Classes that are each other's reverse count as one: a model that must "
         "guess between them favours either. p is corrected for asking so many questions (Holm)."
     )
     return section("How much of these data needs order", caption, f"<div class='scroll'>{table(rows)}</div>")
@@ -179,13 +183,13 @@ def _frames(models: Sequence[Model], figures: Figures) -> str:
         f"{name}: " + ", ".join(f"{count} frames {percent(share)}" for count, (share, _, _) in curve.items())
         for name, curve in curves.items()
     )
-    trained = "; ".join(f"{m['name']} was made for {m['frames']}" for m in models)
+    made_for = ", ".join(f"{m['name']} for {m['frames']}" for m in models)
     refused = "".join(
         f" {m['name']} cannot take {', '.join(str(count) for count in m['refused_frames'])}."
         for m in models
         if m["refused_frames"]
     )
-    caption = f"Clips of fewer or more frames of the same videos, in order; {trained}.{refused}"
+    caption = f"Clips of fewer or more frames of the same videos, in order; trained were {made_for}.{refused}"
     return section("Number of frames", caption, figures.both(draw, spoken))
 
 

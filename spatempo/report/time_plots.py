@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, look, new_figure, settle
+from spatempo.report.figures import GRID, INK, WIDE, color, look, new_figure, settle
 from spatempo.report.plots import short
 
 Share = tuple[float, float, float]
@@ -34,7 +34,15 @@ def interval_dots(values: Mapping[str, Mapping[str, Share]], *, numbers: bool = 
             places = [g * step + s for g, group in enumerate(groups) if group in row]
             shares = np.array([row[group] for group in groups if group in row]).reshape(-1, 3)
             axes.hlines(places, shares[:, 1], shares[:, 2], color=color(s), linewidth=2.2, alpha=0.55)
-            axes.plot(shares[:, 0], places, MARKERS[s % 4], color=color(s), markersize=6.5, label=short(series, 26))
+            axes.plot(
+                shares[:, 0],
+                places,
+                MARKERS[s % 4],
+                color=color(s),
+                markersize=6.5,
+                label=short(series, 26),
+                clip_on=False,
+            )
             for y, (share, _, high) in zip(places, shares if numbers else (), strict=False):
                 axes.text(high + 0.012, y, f"{100 * share:.1f} %", va="center", fontsize=9, color=INK)
         middles = [g * step + (len(values) - 1) / 2 for g in range(len(groups))]
@@ -44,7 +52,8 @@ def interval_dots(values: Mapping[str, Mapping[str, Share]], *, numbers: bool = 
                 axes.text(0, g * step - 0.62, short(group, 40), fontsize=9.5, va="bottom", color=INK)
         else:
             axes.set_yticks(middles, [short(group, 30) for group in groups], fontsize=10)
-        axes.hlines([m + step / 2 for m in middles[:-1]], 0, 1, color=GRID, linewidth=0.8, zorder=0)
+        above = 1.6 if narrow else 0.9  # rows from a group's line to its first dot
+        axes.hlines([g * step - above for g in range(1, len(groups))], 0, 1, color=GRID, linewidth=0.8, zorder=0)
         axes.set_ylim(len(groups) * step - (0.9 if narrow else 0.3), -1.9 if narrow else -0.9)
         axes.set_xlim(0, 1.12 if numbers else 1.01)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
@@ -106,13 +115,14 @@ def influence_map(share: Sequence[Sequence[float]], *, title: str = "", width: f
         figure = new_figure(width, max(cell * rows, 0.5) + 0.95)
         axes = figure.subplots()
         # by its root: a neighbour with a twentieth of the frame's own weight is seen to be there
-        axes.imshow(np.sqrt(values), cmap="Blues", vmin=0, vmax=1, aspect="equal")
+        seen = np.ma.masked_equal(np.sqrt(values), 0)
+        axes.imshow(seen, cmap="Blues", vmin=-0.15, vmax=1, aspect="equal")
         if cell > 0.3:
             size = float(np.clip(24 * cell, 7, 9.5))
             for (i, j), value in np.ndenumerate(values):
                 if value > 0:
                     text = f"{100 * value:.0f}" if value >= 0.005 else "<1"
-                    ink = "white" if np.sqrt(value) > 0.6 else MUTED
+                    ink = "white" if np.sqrt(value) > 0.6 else INK
                     axes.text(j, i, text, ha="center", va="center", fontsize=size, color=ink)
         every = 1 if cell > 0.16 else 4
         axes.set_xticks(range(0, frames, every), [str(t + 1) for t in range(0, frames, every)])

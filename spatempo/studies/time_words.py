@@ -43,18 +43,17 @@ def data_sentence(need: Mapping[str, Any]) -> str:
     Args:
         need: of :func:`~spatempo.evaluation.dependence.need_of_order`, with ``temporal_name`` and ``blind_name``.
     """
-    names = f"{need['temporal_name']} gets {percent(need['temporal'])}, {need['blind_name']} {percent(need['blind'])}"
+    temporal, blind = need["temporal_name"], need["blind_name"]
+    names = f"{temporal} gets {percent(need['temporal'])} of {need['n']} videos, {blind} {percent(need['blind'])}"
     if need["p_value"] >= 0.05:
-        return (
-            f"The data: {names} of {need['n']} videos; that they need order is not shown (p {chance(need['p_value'])})."
-        )
+        return f"The data: {names}; that they need order is not shown (p {chance(need['p_value'])})."
     if need["temporal"] < need["blind"]:
-        return f"The data: {names} of {need['n']} videos: the order-blind model is the better one."
+        return f"The data: {names}: the order-blind model is the better one."
     groups = need["groups_need_order"]
     named = f": {', '.join(groups)}" if groups else ""
     return (
-        f"The data: {percent(need['needs_order'])} of {need['n']} videos are right only with the order of frames "
-        f"({percent(need['only_blind'])} only without; {names}). Order is needed in {len(groups)} of "
+        f"The data: {names}; {percent(need['needs_order'])} are right with {temporal} only, "
+        f"{percent(need['only_blind'])} with {blind} only. Order is needed in {len(groups)} of "
         f"{len(need['per_group'])} classes or pairs{named}."
     )
 
