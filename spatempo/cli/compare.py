@@ -12,6 +12,7 @@ from spatempo.cli.flags import Count, Data, Fields, Path, Protocol, Recipe, Rgb
 from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, percent, print_table, print_unreadable
 from spatempo.cli.values import parse_options, parse_rgb
+from spatempo.errors import SpatempoError
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Options:
     data: Data
     """what to train on; a folder with train.csv (as `data make` writes) brings its val.csv and test.csv along."""
     models: Annotated[str, arg(metavar="A,B,...")]
-    """designs by their names, with commas between."""
+    """designs by their names, with commas between; options of one alone as in tsm_resnet18:causal=true:shift_div=4."""
     budget: str = "epochs=20"
     """of each design and seed: epochs=N or minutes=M."""
     seeds: int = 1
@@ -49,7 +50,7 @@ class Options:
     std: Rgb = None
     """as --mean."""
     device: str = "auto"
-    """auto, cpu, cuda, mps."""
+    """auto, cpu, cuda, cuda:1, mps."""
     workers: Count = None
     """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     cache: bool = False
@@ -68,9 +69,15 @@ def run(options: Options) -> list[dict[str, Any]]:
     """Trains and tests; returns ``[{name, top1, params, macs, latency_ms, seconds, report, ...}]``.
 
     Raises:
-        SpatempoError: an unknown design, unusable data, or an --out that holds another comparison.
+        SpatempoError: an unknown design or option, unusable data, or an --out that holds another comparison.
     """
-    names = [name.strip() for name in options.models.split(",") if name.strip()]
+    models = {}
+    for short in (part.strip() for part in options.models.split(",")):
+        name, *own = short.split(":")
+        if short in models:
+            raise SpatempoError(f"--models {options.models}: {short} is named twice")
+        if short:
+            models[short] = (name, parse_options(own, f"--models {name}:"))
     flags = {name: getattr(options, name) for name in ("frames", "size", "batch_size")}
     fields = recipe_fields(flags, options.set, {"seed": "--seeds", "epochs": "--budget"})
     asked = {name: getattr(options, name) for name in ("recipe", "weights", "workers")}
@@ -83,7 +90,7 @@ def run(options: Options) -> list[dict[str, Any]]:
 
     return compare(
         options.data,
-        names,
+        models,
         budget=options.budget,
         seeds=options.seeds,
         out=options.out,

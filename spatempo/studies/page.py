@@ -88,8 +88,11 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
         ranked = sorted(rows, key=lambda row: row["top1"], reverse=True)
         told = ", ".join(f"{row['name']} {100 * row['top1']:.1f} %" for row in ranked)
         return f"Right answers on {rows[0]['n']} test videos: {told}."
-    shares = {row["name"]: row["families"][family]["within_pair"] for row in rows}
-    told = "; ".join(f"{name} {100 * share:.0f} %{_verdict(share)}" for name, share in shares.items())
+    alike: dict[str, list[str]] = {}  # verdict -> the designs it is on
+    for row in rows:
+        share = row["families"][family]["within_pair"]
+        alike.setdefault(_verdict(share), []).append(f"{row['name']} {100 * share:.0f} %")
+    told = "; ".join(", ".join(names) + verdict for verdict, names in alike.items())
     n = rows[0]["families"][family]["n"]
     return f"Was it the movement, or the same frames backwards? Right answers on {n} videos: {told}."
 
@@ -98,7 +101,7 @@ def _verdict(share: float) -> str:
     """In words, where the number leaves no doubt."""
     if abs(share - 0.5) <= 0.1:
         return " (no better than a coin)"
-    return " (it sees the order of the frames)" if share >= 0.9 else ""
+    return " (the order of the frames is seen)" if share >= 0.9 else ""
 
 
 def _curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:

@@ -121,7 +121,15 @@ def test_the_sentence_says_what_the_numbers_say():
     assert headline(rows) == "direction"
     assert sentence(rows) == (
         "Was it the movement, or the same frames backwards? Right answers on 100 videos: tsn 51 % (no better than a "
-        "coin); tsm 97 % (it sees the order of the frames); half 75 %."
+        "coin); tsm 97 % (the order of the frames is seen); half 75 %."
+    )
+
+
+def test_the_sentence_names_those_alike_together():
+    rows = [row("tsn", 0.5), row("tsm", 0.97), row("fr2d", 0.5), row("sth", 0.9)]
+    assert sentence(rows) == (
+        "Was it the movement, or the same frames backwards? Right answers on 100 videos: tsn 50 %, fr2d 50 % (no "
+        "better than a coin); tsm 97 %, sth 90 % (the order of the frames is seen)."
     )
 
 
@@ -230,6 +238,67 @@ def test_a_damaged_record_is_named(data, tmp_path):
     (tmp_path / "tsn_smallresnet.json").write_text("{")
     with pytest.raises(SpatempoError, match=r"tsn_smallresnet\.json: is damaged"):
         compare(data, ["tsn_smallresnet"], budget=1, out=tmp_path, **SMALL)
+
+
+# --- options of the designs
+
+
+def test_options_of_one_design_and_of_all(data, tmp_path, monkeypatch):
+    asked = {}
+
+    class Asked(Exception):
+        """Far enough: no training."""
+
+    def result(self, parts):
+        asked[self.folder.name] = (self.model, self.options)
+        if len(asked) == 3:
+            raise Asked
+        return {}
+
+    monkeypatch.setattr(compare_module.Run, "result", result)
+    models = {
+        "tsm": "tsm_smallresnet",
+        "live": ("tsm_smallresnet", {"causal": True, "shift_div": 4}),
+        "p=1/8": ("sth_smallresnet", {"p": 0.125}),
+    }
+    with pytest.raises(Asked):
+        compare(data, models, options={"shift_div": 16}, out=tmp_path, **SMALL)
+    assert asked == {
+        "tsm": ("tsm_smallresnet", {"shift_div": 16}),
+        "live": ("tsm_smallresnet", {"causal": True, "shift_div": 4}),  # its own wins
+        "p-1-8": ("sth_smallresnet", {"p": 0.125}),  # has no such option; its name is one for any file system
+    }
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "said"),
+    [
+        ({"a": "tsm_smallresnet", "b": ("tsn_smallresnet", {"shift_div": 4})}, {}, "no option 'shift_div'"),
+        ({"a": "tsn_smallresnet", "b": ("tsm_smallresnet", {"shift_div": 1})}, {}, "shift_div must be a whole number"),
+        ({"a": "tsn_smallresnet"}, {"p": 0.5}, "no compared design has an option 'p'"),
+        ({"a/b": "tsn_smallresnet", "a:b": "tsm_smallresnet"}, {}, "named twice"),
+    ],
+)
+def test_options_that_no_design_can_take_are_told_before_any_training(data, tmp_path, models, options, said):
+    with pytest.raises(SpatempoError, match=said):
+        compare(data, models, options=options, out=tmp_path / "out", **SMALL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_gives_one_design_its_own_options(monkeypatch):
+    from spatempo.cli import compare as verb
+
+    monkeypatch.setattr(compare_module, "compare", lambda data, models, **_: models)
+    models = "tsn_resnet18, tsm_resnet18:causal=true:shift_div=4,sth_resnet18:p=1/8"
+    assert verb.run(verb.Options("data", models)) == {
+        "tsn_resnet18": ("tsn_resnet18", {}),
+        "tsm_resnet18:causal=true:shift_div=4": ("tsm_resnet18", {"causal": True, "shift_div": 4}),
+        "sth_resnet18:p=1/8": ("sth_resnet18", {"p": 0.125}),
+    }
+    with pytest.raises(SpatempoError, match="tsm_resnet18 is named twice"):
+        verb.run(verb.Options("data", "tsm_resnet18,tsm_resnet18"))
+    with pytest.raises(SpatempoError, match=r"tsm_resnet18: causal: write .*NAME=VALUE"):
+        verb.run(verb.Options("data", "tsm_resnet18:causal"))
 
 
 # --- demo

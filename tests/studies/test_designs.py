@@ -1,0 +1,139 @@
+"""The study of all designs: which are order-blind by construction, and that live is offline, clip by clip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from networks import randomise
+
+from spatempo.data.generated.make import make
+from spatempo.data.manifest import load_manifest
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.live import Live
+from spatempo.learning.train import train
+from spatempo.models.checkpoint import load
+from spatempo.models.design import DESIGNS as CATALOGUE
+from spatempo.models.registry import create_model, parse_name
+from spatempo.studies import compare as compare_module
+from spatempo.studies.designs import BEGIN, DESIGNS, END, ORDER_BLIND, designs, main, put_into, table
+
+CAUSAL = sorted(name for name, design in CATALOGUE.items() if "causal" in design.options)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    make(folder, preset="tiny", workers=1)
+    return folder
+
+
+def test_every_design_is_in_the_study_and_causal_where_it_can_be():
+    studied = [(parse_name(model)[0].name, options) for model, options in DESIGNS.values()]
+    assert {name for name, _ in studied} == set(CATALOGUE)
+    assert sorted(name for name, options in studied if options.get("causal")) == CAUSAL
+
+
+@pytest.mark.parametrize("name", list(DESIGNS))
+@torch.no_grad()
+def test_only_the_order_blind_ones_give_a_clip_and_its_reversal_the_same_scores(name):
+    model, options = DESIGNS[name]
+    net = create_model(model, num_classes=4, frames=4, size=32, **options)
+    randomise(net, size=32)
+    clip = torch.randn(2, 3, 4, 32, 32, generator=torch.Generator().manual_seed(1))
+    forwards, backwards = net(clip), net(clip.flip(2))
+    apart = float((forwards - backwards).abs().max() / forwards.abs().max())
+    if name in ORDER_BLIND:
+        assert apart < 1e-5
+        torch.testing.assert_close(net(clip[:, :, [2, 0, 3, 1]]), forwards, rtol=1e-5, atol=1e-5)  # any order at all
+    else:
+        assert apart > 1e-2
+
+
+# --- live
+
+
+@pytest.mark.parametrize("design", CAUSAL)
+def test_accuracy_frame_by_frame_is_that_of_the_clips(design, data, tmp_path):
+    small = {"recipe": "demo", "size": 32, "batch_size": 6, "epochs": 10, "lr": 0.01, "workers": 0, "quiet": True}
+    run = train(
+        data / "train.csv", model=f"{design}_smallresnet", options={"causal": True}, out=tmp_path / "r", **small
+    )
+    model = load(run.checkpoint)
+    clips = load_manifest(data / "test.csv", classes=model.classes)
+    offline, live = evaluate(model, clips), evaluate(Live(model), clips, batch_size=5)
+    assert live.n == len(clips) == 12
+    np.testing.assert_array_equal(live.answers, offline.answers)
+    np.testing.assert_allclose(live.scores, offline.scores, rtol=0, atol=1e-4)
+    assert (live.top1, live.per_class) == (offline.top1, offline.per_class)
+    assert len(set(offline.answers)) > 1  # not one answer for all
+    # and order counts in these weights, which is what makes the comparison one: the two files of a pair part
+    pairs = {sample.group: [] for sample in clips.samples if sample.pair}
+    for sample, score in zip(clips.samples, offline.scores, strict=True):
+        if sample.pair:
+            pairs[sample.group].append(score)
+    apart = max(float(np.abs(a - b).max()) for a, b in pairs.values())
+    assert apart < 1e-4 if design == "tsn" else apart > 0.05
+
+
+def test_a_model_that_needs_the_future_is_not_shown_live(data):
+    model = create_model("tsm_smallresnet", num_classes=6, size=32)
+    with pytest.raises(SpatempoError, match=r"looks at future frames.*causal=True"):
+        evaluate(Live(model), data / "test.csv")
+
+
+# --- the command
+
+
+def test_the_study_small(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(compare_module, "write_page", lambda path, *_, **__: path)
+    small = {"preset": "tiny", "budget": "epochs=1", "size": 32, "workers": 0, "quiet": True}
+    rows = designs(tmp_path, models=["tsm", "gsm-causal", "r2d"], **small)
+    assert [row["name"] for row in rows] == ["tsm", "gsm-causal", "r2d"]
+    assert rows[0]["live"] is None
+    assert rows[2]["options"] == {"width": 16}
+    live = rows[1]["live"]
+    assert (live["n"], live["same"], live["top1"]) == (12, 12, rows[1]["top1"])
+    assert live["within_pair"]["direction"] == rows[1]["families"]["direction"]["within_pair"]
+    assert live["largest_difference"] < 1e-4
+    text = (tmp_path / "table.md").read_text()
+    assert text == table(rows)
+    line = next(line for line in text.splitlines() if line.startswith("| gsm-causal"))
+    assert "| `gsm_smallresnet`, causal=True |" in line
+    assert "Live: 12 of 12 answers" in text
+    # started again for one of them, nothing is trained again
+    kept = (tmp_path / "r2d.json").read_bytes()
+    assert designs(tmp_path, models=["r2d"], **small)[0]["seconds"] == rows[2]["seconds"]
+    assert (tmp_path / "r2d.json").read_bytes() == kept
+
+
+def test_the_table_is_put_into_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    put_into(page, "| new |\n")
+    put_into(page, "| newer |\n")
+    assert page.read_text() == f"before\n{BEGIN}\n| newer |\n{END}\nafter\n"
+
+
+def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):
+    (tmp_path / "page.md").write_text("no place")
+    out = str(tmp_path / "out")
+    for arguments, said in (
+        (["--into", str(tmp_path / "page.md")], "has no place for the table"),
+        (["--into", str(tmp_path / "none.md")], "cannot be read"),
+        (["--models", "tsm,tms"], "there is no 'tms' here; choose from tsn,tsm,"),
+        (["--models", ","], "no design given"),
+    ):
+        assert main([*arguments, "--preset", "tiny", "--out", out]) == 2
+        captured = capsys.readouterr()
+        assert said in captured.err
+        assert captured.err.splitlines()[-1].startswith("designs: error: ")
+
+
+def test_the_study_is_light_to_import():
+    code = "import sys, spatempo.studies.designs; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
