@@ -121,6 +121,71 @@ def test_round_trip_through_json():
     assert Preprocess.from_dict({}) == Preprocess()
 
 
+def plain(modality: str, stack: int, **fields) -> Preprocess:
+    """Values come out as they went in, over 255."""
+    c = 2 if modality == "flow" else 3
+    return Preprocess(modality=modality, stack=stack, mean=(0,) * c, std=(1,) * c, **fields)
+
+
+def test_flow_fields_are_stacked_x_before_y_by_hand():
+    """2 frames of the clip of 3 fields each; field k holds x = 10 k and y = 10 k + 1."""
+    fields = np.zeros((6, 4, 5, 2), np.uint8)
+    fields[..., 0] = 10 * np.arange(6)[:, None, None]
+    fields[..., 1] = fields[..., 0] + 1
+    fed = plain("flow", 3, size=4, resize=4)
+    assert (fed.channels, fed.span) == (6, 3)
+    clip = fed(fields)
+    assert clip.shape == (6, 2, 4, 4)
+    assert (clip[:, :, 1, 2] * 255).round().T.tolist() == [[0, 1, 10, 11, 20, 21], [30, 31, 40, 41, 50, 51]]
+    assert clip.permute(1, 2, 3, 0).is_contiguous()
+
+
+def test_differences_are_each_frame_less_the_last_by_hand():
+    """Red goes 10, 13, 11 and 200, 0, 255 in the two frames of the clip, green stays, blue falls by 5."""
+    frames = np.zeros((6, 3, 3, 3), np.uint8)
+    frames[..., 0] = np.array([10, 13, 11, 200, 0, 255])[:, None, None]
+    frames[..., 1] = 77
+    frames[..., 2] = np.array([60, 55, 50, 40, 35, 30])[:, None, None]
+    fed = plain("rgbdiff", 2, size=3, resize=3)
+    assert (fed.channels, fed.span) == (6, 3)
+    clip = fed.normalize(frames)
+    assert clip.shape == (6, 2, 3, 3)
+    assert (clip[:, :, 0, 0] * 255).round().T.tolist() == [[3, 0, -5, -2, 0, -5], [-200, 0, -5, 255, 0, -5]]
+
+
+def test_mirrored_flow_points_the_other_way_along_x_only():
+    fields = torch.tensor([[[[0, 10], [100, 20], [255, 30]]]], dtype=torch.uint8)
+    assert plain("flow", 1).mirror(fields).tolist() == [[[[0, 30], [155, 20], [255, 10]]]]
+    assert fields[0, 0, 0].tolist() == [0, 10]  # what came in is as it was
+    rgb = torch.arange(6, dtype=torch.uint8).view(1, 1, 2, 3)
+    for fed in (Preprocess(), plain("rgbdiff", 1)):
+        assert fed.mirror(rgb).tolist() == [[[[3, 4, 5], [0, 1, 2]]]]
+
+
+def test_statistics_of_other_modalities_are_the_published_ones():
+    rgb = Preprocess()
+    flow, difference = rgb.as_modality("flow", 5), rgb.as_modality("rgbdiff", 5)
+    assert (flow.mean, flow.std) == ((0.5, 0.5), pytest.approx((0.226, 0.226)))  # tsn-pytorch: .5 and mean(std)
+    assert (difference.mean, difference.std) == ((0, 0, 0), (1, 1, 1))  # tsn-pytorch: not normalised
+    assert (flow.channels, flow.span, difference.channels, difference.span) == (10, 5, 15, 6)
+    caffe = Preprocess(mean=(128 / 255, 117 / 255, 104 / 255), std=(1 / 255,) * 3)
+    grey = torch.full((5, 1, 1, 2), 138, dtype=torch.uint8)  # of BN-Inception less 128, in 0 .. 255
+    torch.testing.assert_close(caffe.as_modality("flow", 5).normalize(grey), torch.full((10, 1, 1, 1), 10.0))
+    steps = torch.tensor([3, 10], dtype=torch.uint8).view(2, 1, 1, 1).expand(-1, -1, -1, 3)
+    assert caffe.as_modality("rgbdiff").normalize(steps).flatten().tolist() == pytest.approx([7, 7, 7])
+
+    assert flow.with_statistics((0.4, 0.5, 0.6), (0.1, 0.2, 0.3)).std == pytest.approx((0.2, 0.2))
+    own = Preprocess(modality="flow", mean=(0.4, 0.6), std=(0.1, 0.3))
+    assert own.with_statistics(None, None) == own
+    assert flow.with_statistics(own.mean, own.std).std == (0.1, 0.3)
+    assert rgb.with_statistics((0.4, 0.5, 0.6), None) == Preprocess(mean=(0.4, 0.5, 0.6))
+
+
+def test_other_modalities_go_through_json():
+    for fed in (plain("flow", 5), Preprocess(modality="rgbdiff", stack=5, sampling="dense", window=None)):
+        assert Preprocess.from_dict(json.loads(json.dumps(fed.to_dict()))) == fed
+
+
 @pytest.mark.parametrize(
     ("values", "names"),
     [
@@ -133,6 +198,10 @@ def test_round_trip_through_json():
         ({"std": (0.0, 1.0, 1.0)}, "std"),
         ({"mean": (0.5, 0.5)}, "mean"),
         ({"mean": 0.5}, "mean"),
+        ({"mean": (0.5,) * 3, "modality": "flow"}, "two numbers"),
+        ({"stack": 0, "modality": "flow"}, "stack"),
+        ({"stack": 5}, "RGB frames are not stacked"),
+        ({"window": 0}, "window"),
         ({"colour": 1}, "colour"),
     ],
 )
@@ -149,6 +218,13 @@ def test_bad_values_are_named(values, names):
 def test_frames_of_another_kind_are_refused(frames):
     with pytest.raises(SpatempoError, match=r"uint8 \[T, H, W, 3\]"):
         Preprocess(size=4)(frames)
+
+
+def test_frames_that_do_not_fill_their_stacks_are_refused():
+    with pytest.raises(SpatempoError, match="7 frames of 'flow' are given; one of the clip takes 5"):
+        plain("flow", 5, size=4)(np.zeros((7, 8, 8, 2), np.uint8))
+    with pytest.raises(SpatempoError, match=r"uint8 \[T, H, W, 2\] \(flow along x and y"):
+        plain("flow", 5, size=4)(np.zeros((5, 8, 8, 3), np.uint8))
 
 
 def test_unknown_crops_are_refused():

@@ -11,7 +11,7 @@ from PIL import Image
 from video_clips import pictures
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video.frame_folder import FrameFolder
+from spatempo.video.frame_folder import FlowFolder, FrameFolder
 from spatempo.video.source import VideoSource, open_video
 
 
@@ -111,3 +111,58 @@ def test_frames_outside_are_refused(tmp_path: Path) -> None:
     for index in (6, -1):
         with pytest.raises(VideoError, match="use 0 to 5"):
             open_video(tmp_path).read([index])
+
+
+def make_flow(folder: Path, count: int = 5, template: str = "flow_{}_{:05d}.png", height: int = 48) -> np.ndarray:
+    """Write `count` fields, as images without loss; return them. uint8 [count, height, 64, 2]."""
+    fields = np.random.default_rng(0).integers(0, 256, (count, height, 64, 2), dtype=np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, field in enumerate(fields, 1):
+        for axis, name in enumerate("xy"):
+            Image.fromarray(field[..., axis]).save(folder / template.format(name, number))
+    return fields
+
+
+@pytest.mark.parametrize(
+    "template", ["flow_{}_{:05d}.png", "flow_{}_{:05d}.jpg", "flow_{}_{:04d}.jpg", "{}_{:05d}.png"]
+)
+def test_flow_has_two_channels(tmp_path: Path, template: str) -> None:
+    make_folder(tmp_path, "img_{:05d}.jpg")  # UCF101 keeps both kinds in one folder
+    expected = make_flow(tmp_path, template=template)
+    with open_video(tmp_path, flow=True) as flow:
+        assert isinstance(flow, VideoSource)
+        assert (flow.frames, flow.height, flow.width) == (5, 48, 64)
+        got = flow.read([4, 0, 0])
+        assert (got.shape, got.dtype) == ((3, 48, 64, 2), np.uint8)
+        if template.endswith("png"):
+            assert np.array_equal(got, expected[[4, 0, 0]])
+            assert np.array_equal(np.stack([field for _, field in flow.stream()]), expected)
+            assert np.array_equal(pickle.loads(pickle.dumps(flow)).read([2]), expected[[2]])
+        else:  # noise suffers from JPEG, but x is nearer to x than to y
+            near = [
+                np.abs(got.astype(int) - expected[[4, 0, 0]][..., list(order)]).mean() for order in ((0, 1), (1, 0))
+            ]
+            assert near[0] < near[1] / 2
+        assert flow.read([1], short_side=24).shape == (1, 24, 32, 2)
+    with open_video(tmp_path) as video:
+        assert video.frames == 6
+
+
+def test_what_is_no_flow_is_refused_in_one_line(tmp_path: Path) -> None:
+    def refused(match: str, template: str | None = None) -> None:
+        with pytest.raises(SpatempoError, match=match) as error:
+            FlowFolder(tmp_path, template)
+        assert "\n" not in str(error.value)
+
+    make_folder(tmp_path, "img_{:05d}.jpg")
+    refused("no flow such as flow_x_00001.jpg and flow_y_00001.jpg")
+    make_flow(tmp_path, template="flow_{}_{:05d}.jpg")
+    refused("no place for x and y", "flow_x_{:05d}.jpg")
+    (tmp_path / "flow_y_00005.jpg").unlink()
+    refused("flow along x has frames 5, along y 4; extract the flow again")
+    for number in range(1, 5):
+        (tmp_path / f"flow_y_{number:05d}.jpg").unlink()
+    refused("no image called flow_y")
+    (tmp_path / "clip.mp4").write_bytes(b"not looked at")
+    with pytest.raises(VideoError, match=r"flow is read from a folder of flow_x_00001.jpg.*extract it first"):
+        open_video(tmp_path / "clip.mp4", flow=True)

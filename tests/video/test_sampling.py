@@ -51,6 +51,40 @@ def test_dense_clips_are_the_published_ones() -> None:
     assert clips[9].tolist() == [236, 244, 252, 260, 268, 276, 284, 292]
 
 
+def test_a_window_of_as_many_frames_as_the_clip_is_consecutive() -> None:
+    """R(2+1)D: n = 100, T = 8 leaves 93 starts; floor(linspace(0, 92, 10)), every clip 8 frames in a row."""
+    starts = [0, 10, 20, 30, 40, 51, 61, 71, 81, 92]
+    for window in (8, None):
+        clips = sampling.clip_indices(100, 8, "dense", 10, window=window)
+        assert [clip.tolist() for clip in clips] == [list(range(s, s + 8)) for s in starts]
+    assert sampling.clip_indices(5, 8, "dense", 1, window=8)[0].tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+    # half the stride of the published window: 32 frames for 8
+    assert sampling.clip_indices(32, 8, "dense", 1, window=32)[0].tolist() == [0, 4, 8, 12, 16, 20, 24, 28]
+
+
+def test_training_clips_keep_to_their_window() -> None:
+    rng = np.random.default_rng(0)
+    draws = [sampling.random_clip_indices(40, 8, "dense", rng, window=None) for _ in range(300)]
+    assert all(clip.tolist() == list(range(clip[0], clip[0] + 8)) for clip in draws)
+    assert {int(clip[0]) for clip in draws} == set(range(32))  # 33 starts; as published, never the last
+    assert sampling.random_clip_indices(30, 8, "dense", rng).tolist() == [0, 8, 16, 24, 2, 10, 18, 26]
+
+
+def test_spans_by_hand() -> None:
+    # 3 segments of 17 fields, 5 in each: 13 starts, tick 13 / 3: 2, 6, 10
+    clip = [2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 10, 11, 12, 13, 14]
+    assert sampling.clip_indices(17, 3, span=5)[0].tolist() == clip
+    assert sampling.spans(np.array([4, 5]), 6, 3).tolist() == [4, 5, 5, 5, 5, 5]  # the last one again, as published
+    assert sampling.clip_indices(2, 2, span=5)[0].tolist() == [0, 1, 1, 1, 1] * 2
+    both = sampling.clip_indices(44, 8, clips=2, span=5)
+    assert both[0][::5].tolist() == sampling.segment_indices(44, 8, span=5).tolist()
+    assert both[1][::5].tolist() == sampling.segment_second_indices(44, 8, span=5).tolist()
+    draws = [sampling.random_clip_indices(13, 2, "segment", np.random.default_rng(k), span=4) for k in range(200)]
+    assert {int(clip[0]) for clip in draws} == set(range(5))  # 10 starts, 5 in each half
+    assert {int(clip[4]) for clip in draws} == set(range(5, 10))
+    assert all(clip.reshape(2, 4).tolist() == [[c + k for k in range(4)] for c in clip[::4]] for clip in draws)
+
+
 def test_training_follows_the_published_three_cases() -> None:
     rng = np.random.default_rng(0)
     # d = 43 // 8 = 5: i * 5 + [0, 5); the 3 last frames are never drawn

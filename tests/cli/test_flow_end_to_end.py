@@ -1,0 +1,52 @@
+"""Train, test and predict on folders of optical flow, through the command alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def flow_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Something bright moves to the left or to the right: x of its flow below or above the middle, 128."""
+    root = tmp_path_factory.mktemp("flow")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 8), ("val", 3)):
+        for name, speed in (("to the left", -60), ("to the right", 60)):
+            for clip in range(count):
+                folder = root / part / name / f"clip {clip}"
+                folder.mkdir(parents=True)
+                top, left = rng.integers(0, 16, 2)
+                for number in range(1, 9):
+                    field = np.full((2, 32, 40), 128.0) + rng.normal(0, 4, (2, 32, 40))
+                    field[0, top : top + 16, left : left + 16] += speed
+                    for axis, image in zip("xy", field.clip(0, 255).astype(np.uint8), strict=True):
+                        Image.fromarray(image).save(folder / f"flow_{axis}_{number:05d}.jpg", quality=95)
+    return root
+
+
+def test_flow_is_learnt_tested_and_predicted(document, failure, flow_data, data, tmp_path):
+    out = tmp_path / "flow"
+    words = ["train", flow_data / "train", "--val", flow_data / "val", "--model", "tsn_smallresnet", "--out", out]
+    words += ["--option", "modality=flow", "--option", "stack=3", "--recipe", "demo", "--size", 24, "--frames", 2]
+    words += ["--batch-size", 4, "--epochs", 6, "--workers", 0, "--set", "flip=labels", "--cache"]
+    assert document(*words)["top1"] == 1.0  # mirrored clips of left are clips of right, or it would not learn
+    tested = document("test", out / "best", flow_data / "val", "--workers", 0, "--clips", 2)
+    assert tested["top1"] == 1.0
+    clip = flow_data / "val" / "to the right" / "clip 0"
+    assert document("predict", out / "best", clip)[0]["predictions"][0]["label"] == "to the right"
+
+    video = next((data / "videos").rglob("*.mp4"))
+    words = ["train", data / "train.csv", "--model", "tsn_smallresnet", "--option", "modality=flow"]
+    assert "flow is read from a folder of flow_x_00001.jpg" in failure(*words, "--out", tmp_path / "videos")
+    assert "extract it first" in document("predict", out / "best", video, code=2)[0]["error"]
+
+
+def test_differences_of_a_video_are_trained_on(document, data, tmp_path):
+    words = ["train", data / "train.csv", "--val", data / "val.csv", "--model", "tsn_smallresnet", "--out", tmp_path]
+    words += ["--option", "modality=rgbdiff", "--recipe", "demo", "--size", 24, "--frames", 2, "--epochs", 1]
+    trained = document(*words, "--batch-size", 6, "--workers", 0)
+    assert document("test", trained["checkpoint"], data / "val.csv", "--workers", 0)["top1"] == trained["top1"]
