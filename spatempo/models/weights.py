@@ -18,14 +18,32 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
-from spatempo.models.adapters import gsm_official, mmaction_r2plus1d, spatempo_own, torchvision_video, tsm_official, vmz
+from spatempo.models.adapters import (
+    gsm_official,
+    jester_online,
+    mmaction_r2plus1d,
+    mmaction_tsm,
+    spatempo_own,
+    torchvision_video,
+    tsm_official,
+    vmz,
+)
 from spatempo.models.modality import fit_first_conv
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.preprocess import IMAGENET_MEAN
 
 Channels = tuple[float, ...]
-_ADAPTERS = (spatempo_own, gsm_official, tsm_official, mmaction_r2plus1d, vmz, torchvision_video)
+_ADAPTERS = (
+    spatempo_own,
+    gsm_official,
+    tsm_official,
+    jester_online,
+    mmaction_tsm,
+    mmaction_r2plus1d,
+    vmz,
+    torchvision_video,
+)
 
 
 def load_pretrained(

@@ -1,8 +1,10 @@
 """The layout of mit-han-lab/temporal-shift-module's checkpoints (TSN and TSM, ResNet and MobileNetV2).
 
 Keys are those of a DataParallel ``TSN`` module: ``module.base_model.layer1.0.conv1.net.weight`` where a shift was
-wrapped round the convolution, ``...conv1.weight`` where not, and ``module.new_fc.*``. Its MobileNetV2 has flat blocks
-(``conv.0`` .. ``conv.7``) where torchvision's are nested.
+wrapped round the convolution, ``...conv1.weight`` where not, and ``module.new_fc.*``. A non-local block is wrapped
+round its residual block, ``layer2.0.block.*`` and ``layer2.0.nl.*``, and has 3D convolutions of one place, which are 2D
+ones; temporal pooling is wrapped round the stage, ``layer2.net.0.*``.
+MobileNetV2 has flat blocks (``conv.0`` .. ``conv.7``) where torchvision's are nested.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+_NON_LOCAL = re.compile(r"(layer\d\.\d+)\.nl\.(theta|phi\.0|g\.0|W\.0|W\.1)\.")
+_INSIDE = {"theta": "theta", "phi.0": "phi", "g.0": "g", "W.0": "out", "W.1": "bn"}
 # position in the official flat block -> name in torchvision's, with and without an expanding convolution
 _EXPANDED = {"0": "0.0", "1": "0.1", "3": "1.0", "4": "1.1", "6": "2", "7": "3"}
 _PLAIN = {"0": "0.0", "1": "0.1", "3": "1", "4": "2"}
@@ -24,8 +28,18 @@ def matches(names: Iterable[str]) -> bool:
 
 
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
-    return {_rename(name): tensor for name, tensor in weights.items()}
+    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; 3D convolutions lose their temporal side."""
+    return {_rename(name): value.squeeze(2) if value.ndim == 5 else value for name, value in weights.items()}
+
+
+def nested_mobilenet(name: str) -> str:
+    """A key of a MobileNetV2 with flat blocks as torchvision's network has it; any other as it is."""
+    flat = _FLAT.match(name)
+    if flat is None:
+        return name
+    block, position, rest = flat.groups()
+    inside = (_PLAIN if block == "1" else _EXPANDED).get(position)
+    return name if inside is None else f"features.{block}.conv.{inside}.{rest}"
 
 
 def _rename(name: str) -> str:
@@ -35,8 +49,6 @@ def _rename(name: str) -> str:
     name = name.removeprefix("base_model.").replace(".net.", ".")
     if name.startswith("classifier."):  # a MobileNetV2 trained without dropout keeps its own classifier
         return "head.fc." + name.removeprefix("classifier.")
-    flat = _FLAT.match(name)
-    if flat:
-        block, position, rest = flat.groups()
-        name = f"features.{block}.conv.{(_PLAIN if block == '1' else _EXPANDED)[position]}.{rest}"
-    return f"backbone.{name}"
+    name = re.sub(r"(layer\d\.\d+)\.block\.", r"\1.", name)
+    name = _NON_LOCAL.sub(lambda found: f"{found[1]}.temporal.{_INSIDE[found[2]]}.", name)
+    return f"backbone.{nested_mobilenet(name)}"

@@ -1,0 +1,66 @@
+"""The layout of mmaction2's TSN and TSM, ResNet and MobileNetV2 (both of its 0.x and 1.x).
+
+Every convolution is a ``ConvModule`` (``conv``, ``bn``), a shift is wrapped round the convolution (in MobileNetV2 round
+the whole module), and the head is ``cls_head.fc_cls``: ``backbone.layer1.0.conv1.conv.net.weight``. The shift's two
+directions, mean and standard deviation are those of the official code. Its non-local block has no place here: it lacks
+the bias that the official one has, and is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from torch import Tensor
+
+_RESNET = re.compile(r"(layer\d\.\d+\.)?(?:conv(\d)|downsample)\.(conv|bn)\.(\w+)$")
+_MOBILENET = re.compile(r"layer(\d)\.(\d+)\.conv\.(\d)\.(conv|bn)\.(\w+)$")
+_FIRST_FEATURE = {"1": 1, "2": 2, "3": 4, "4": 7, "5": 11, "6": 14, "7": 17}  # of MobileNetV2's stages
+# a MobileNetV2 block's modules in torchvision's names, with and without an expanding convolution
+_EXPANDED = {"0": {"conv": "0.0", "bn": "0.1"}, "1": {"conv": "1.0", "bn": "1.1"}, "2": {"conv": "2", "bn": "3"}}
+_PLAIN = {"0": {"conv": "0.0", "bn": "0.1"}, "1": {"conv": "1", "bn": "2"}}
+_ENDS = {"conv1.conv": "0.0", "conv1.bn": "0.1", "conv2.conv": "18.0", "conv2.bn": "18.1"}
+
+
+def matches(names: Iterable[str]) -> bool:
+    """Whether these are the keys of such a checkpoint."""
+    return "backbone.conv1.conv.weight" in set(names)
+
+
+def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+    rename = _mobilenet if "backbone.conv2.conv.weight" in weights else _resnet
+    return {_head(name) or f"backbone.{rename(_bare(name))}": tensor for name, tensor in weights.items()}
+
+
+def _head(name: str) -> str | None:
+    return "head.fc." + name.removeprefix("cls_head.fc_cls.") if name.startswith("cls_head.fc_cls.") else None
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("backbone.").replace(".net.", ".")
+
+
+def _resnet(name: str) -> str:
+    key = _RESNET.match(name)
+    if key is None:
+        return name  # reported by name as an unknown weight
+    block, number, part, rest = key.groups()
+    if number is None:
+        return f"{block or ''}downsample.{'0' if part == 'conv' else '1'}.{rest}"
+    return f"{block or ''}{part}{number}.{rest}"
+
+
+def _mobilenet(name: str) -> str:
+    end, _, rest = name.rpartition(".")
+    if end in _ENDS:
+        return f"features.{_ENDS[end]}.{rest}"
+    key = _MOBILENET.match(name)
+    if key is None:
+        return name
+    stage, block, module, part, rest = key.groups()
+    table = _PLAIN if stage == "1" else _EXPANDED
+    inside = table.get(module, {}).get(part)
+    if inside is None or stage not in _FIRST_FEATURE:
+        return name
+    return f"features.{_FIRST_FEATURE[stage] + int(block)}.conv.{inside}.{rest}"

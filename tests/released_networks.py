@@ -1,0 +1,210 @@
+"""Networks put together as released code does it, so that their weights have its names: references for adapters.
+
+Each is torchvision's network with its parts wrapped or regrouped; the wrappers are what the released code has round
+them, and work on a number of frames that is handed to them.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.resnet import ResNet
+
+
+def randomise(net: nn.Module, images: Tensor) -> None:
+    """Random batch norms with the statistics of ``images``, and eval mode; so that every weight shows in the scores."""
+    torch.manual_seed(0)
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
+    for norm in norms:
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.2, 0.2)
+        norm.momentum = 1.0
+    with torch.no_grad():
+        net.train()(images)
+    net.eval()
+
+
+class Shifted(nn.Module):
+    """A temporal shift wrapped round a layer."""
+
+    def __init__(self, net: nn.Module, frames: int) -> None:
+        super().__init__()
+        self.net = net
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.unflatten(0, (-1, self.frames))
+        fold = x.shape[2] // 8
+        future = F.pad(x[:, 1:, :fold], (0, 0, 0, 0, 0, 0, 0, 1))
+        past = F.pad(x[:, :-1, fold : 2 * fold], (0, 0, 0, 0, 0, 0, 1, 0))
+        return self.net(torch.cat([future, past, x[:, :, 2 * fold :]], 2).flatten(0, 1))
+
+
+class Pooled(nn.Module):
+    """Temporal pooling wrapped round a stage."""
+
+    def __init__(self, net: nn.Module, frames: int) -> None:
+        super().__init__()
+        self.net = net
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.unflatten(0, (-1, self.frames)).transpose(1, 2)
+        return self.net(F.max_pool3d(x, (3, 1, 1), (2, 1, 1), (1, 0, 0)).transpose(1, 2).flatten(0, 1))
+
+
+class Attention(nn.Module):
+    """The released non-local block, in 3D."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner, pool = channels // 2, nn.MaxPool3d((1, 2, 2))
+        self.g = nn.Sequential(nn.Conv3d(channels, inner, 1), pool)
+        self.W = nn.Sequential(nn.Conv3d(inner, channels, 1), nn.BatchNorm3d(channels))
+        self.theta = nn.Conv3d(channels, inner, 1)
+        self.phi = nn.Sequential(nn.Conv3d(channels, inner, 1), pool)
+
+    def forward(self, x: Tensor) -> Tensor:
+        affinity = torch.einsum("bcn,bcm->bnm", self.theta(x).flatten(2), self.phi(x).flatten(2)).softmax(-1)
+        y = torch.einsum("bnm,bcm->bcn", affinity, self.g(x).flatten(2))
+        return self.W(y.view(x.shape[0], -1, *x.shape[2:])) + x
+
+
+class Attended(nn.Module):
+    """A non-local block behind a residual block."""
+
+    def __init__(self, block: nn.Module, channels: int, frames: int) -> None:
+        super().__init__()
+        self.block = block
+        self.nl = Attention(channels)
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.block(x).unflatten(0, (-1, self.frames)).transpose(1, 2)
+        return self.nl(x).transpose(1, 2).flatten(0, 1)
+
+
+class OfficialTsm(nn.Module):
+    """mit-han-lab's: ``base_model`` and ``new_fc``."""
+
+    def __init__(
+        self, classes: int, frames: int, name: str = "resnet50", *, every: int = 1, pool: bool = False, nl: bool = False
+    ) -> None:
+        super().__init__()
+        self.base_model = net = torchvision.models.get_model(name, weights=None)
+        assert isinstance(net, ResNet)
+        self.new_fc = nn.Linear(net.fc.in_features, classes)
+        net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+        for number, stage in enumerate((net.layer1, net.layer2, net.layer3, net.layer4)):
+            left = (frames + 1) // 2 if pool and number else frames
+            for i in range(0, len(stage), every):
+                stage[i].conv1 = Shifted(stage[i].conv1, left)  # pyright: ignore[reportArgumentType]
+            for i in {1: (0, 2), 2: (0, 2, 4)}.get(number, ()) if nl else ():
+                stage[i] = Attended(stage[i], 256 * 2**number, left)
+        if pool:
+            net.layer2 = Pooled(net.layer2, frames)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.new_fc(self.base_model(images))
+
+
+class ConvModule(nn.Module):
+    """A convolution and its batch norm, as mmcv groups them."""
+
+    def __init__(self, conv: nn.Module, bn: nn.Module, activate: nn.Module | None = None) -> None:
+        super().__init__()
+        self.conv = conv
+        self.bn = bn
+        self.activate = activate or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activate(self.bn(self.conv(x)))
+
+
+class MmactionResNet(nn.Module):
+    """mmaction2's: ``backbone`` and ``cls_head.fc_cls``; without ``frames`` a TSN."""
+
+    def __init__(self, classes: int, name: str, frames: int | None) -> None:
+        super().__init__()
+        self.backbone = net = torchvision.models.get_model(name, weights=None)
+        assert isinstance(net, ResNet)
+        self.cls_head = nn.ModuleDict({"fc_cls": nn.Linear(net.fc.in_features, classes)})
+        for at in (net, *net.layer1, *net.layer2, *net.layer3, *net.layer4):
+            for i in (1, 2, 3):
+                if hasattr(at, f"conv{i}"):
+                    conv = getattr(at, f"conv{i}")
+                    conv = Shifted(conv, frames) if frames and at is not net and i == 1 else conv
+                    setattr(at, f"conv{i}", ConvModule(conv, getattr(at, f"bn{i}")))
+                    setattr(at, f"bn{i}", nn.Identity())
+            if getattr(at, "downsample", None) is not None:
+                at.downsample = ConvModule(*at.downsample)  # pyright: ignore
+        net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.cls_head["fc_cls"](self.backbone(images))
+
+
+class Residual(nn.Module):
+    """An inverted residual block with its layers in one sequence."""
+
+    def __init__(self, layers: list[nn.Module], shortcut: bool) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(*layers)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.shortcut else self.conv(x)
+
+
+class MmactionMobileNet(nn.Module):
+    """mmaction2's MobileNetV2: stages ``layer1`` .. ``layer7`` of blocks of ConvModules."""
+
+    def __init__(self, classes: int, frames: int) -> None:
+        super().__init__()
+        features = torchvision.models.mobilenet_v2(weights=None).features
+        self.backbone = nn.Sequential()
+        self.backbone.add_module("conv1", ConvModule(*features[0]))  # pyright: ignore
+        at = 1
+        for stage, blocks in enumerate((1, 2, 3, 4, 3, 3, 1), 1):
+            made = []
+            for block in features[at : at + blocks]:
+                parts = list(block.conv)  # pyright: ignore
+                layers = [*(ConvModule(*p) for p in parts[:-2]), ConvModule(*parts[-2:])]
+                if block.use_res_connect and len(layers) == 3:
+                    layers[0] = Shifted(layers[0], frames)
+                made.append(Residual(layers, bool(block.use_res_connect)))
+            self.backbone.add_module(f"layer{stage}", nn.Sequential(*made))
+            at += blocks
+        self.backbone.add_module("conv2", ConvModule(*features[18]))  # pyright: ignore
+        self.cls_head = nn.ModuleDict({"fc_cls": nn.Linear(1280, classes)})
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.cls_head["fc_cls"](self.backbone(images).mean((2, 3)))
+
+
+class OnlineMobileNet(nn.Module):
+    """The online demo's: flat blocks, one frame at a time, ten of them given a fold of the frame before."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        features = torchvision.models.mobilenet_v2(weights=None).features
+        self.features = nn.ModuleList([features[0]])
+        for block in features[1:18]:
+            layers = [layer for part in block.conv for layer in (part if isinstance(part, nn.Sequential) else [part])]  # pyright: ignore
+            self.features.append(Residual(layers, bool(block.use_res_connect)))
+        self.features.append(features[18])
+        self.classifier = nn.Linear(1280, classes)
+
+    def forward(self, x: Tensor, past: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+        kept: list[Tensor] = []
+        for part in self.features:
+            if isinstance(part, Residual) and part.shortcut:
+                fold = x.shape[1] // 8
+                before = torch.zeros_like(x[:, :fold]) if past is None else past[len(kept)]
+                kept.append(x[:, :fold])
+                x = x + part.conv(torch.cat([before, x[:, fold:]], 1))
+            else:
+                x = part(x)
+        return self.classifier(x.mean((2, 3))), kept
