@@ -15,6 +15,8 @@ from spatempo.models.info import catalogue, describe
         ("tsm_resnet50", 400, 24_327_632, 32.70, 16),
         ("tsm_resnet101", 174, 42_856_686, 62.40, 18),  # every second block: 2 + 2 + 12 + 2
         ("tsm_mobilenet_v2", 400, 2_736_272, 2.40, 10),
+        ("tsm_resnet50_nl", 174, 31_223_022, 49.14, 21),  # five non-local blocks
+        ("tsm_resnet50_nl", 400, 31_686_096, 49.15, 21),
     ],
 )
 def test_published(name, classes, params, gmacs, operators):
@@ -34,10 +36,42 @@ def test_macs_by_hand():
     assert describe("tsm_smallresnet", frames=1, size=48, num_classes=10)["macs"] == want
 
 
+def test_macs_are_of_convolutions_and_linear_layers_and_products_are_told_apart():
+    """Of tsm_smallresnet with two non-local blocks, for 3 frames of 32 x 32: maps of 8 x 8 and 4 x 4 there."""
+    plain = describe("tsm_smallresnet", frames=3, size=32, num_classes=10)
+    facts = describe("tsm_smallresnet", frames=3, size=32, num_classes=10, non_local=True)
+    assert plain["macs_with_products"] == plain["macs"]
+    convolutions = 3 * (64 * 4 * 64 * 32 + 16 * 4 * 128 * 64)
+    assert facts["macs"] - plain["macs"] == convolutions
+    affinity = 2 * (3 * 64) * (3 * 16) * 32 + 2 * (3 * 16) * (3 * 4) * 64
+    assert facts["macs_with_products"] - facts["macs"] == affinity
+
+
+def test_the_published_macs_of_non_local_tsm_hold_the_products():
+    facts = describe("tsm_resnet50_nl", num_classes=174)
+    assert round(facts["macs_with_products"] / 1e9, 2) == 61.10
+    first = facts["published"][0]
+    assert first["macs"] == 61.3e9
+    assert first["ours"]["macs"] == pytest.approx(61.1e9, rel=1e-3)
+    assert "49.1 G" in first["note"]
+    for figure in facts["published"]:
+        assert figure["ours"]["params"] == figure["params"]
+
+
+def test_macs_agree_with_torchs_own_count_where_there_are_no_products():
+    """Ours passes over batch norms; through 3D, grouped and depthwise convolutions, gates and linear layers alike."""
+    for name in ("r2plus1d_18", "gsm_smallresnet", "sth_smallresnet", "tsm_convnext_tiny", "tsm_mobilenet_v3_large"):
+        facts = describe(name, frames=2, size=64)
+        assert facts["macs"] == facts["macs_with_products"], name
+
+
 def test_temporal_receptive_field():
     assert describe("tsm_resnet50")["temporal_receptive_field"] == 33  # 16 shifts, a frame each way
     assert describe("tsm_resnet50", causal=True)["temporal_receptive_field"] == 17
     assert describe("tsn_resnet50")["temporal_receptive_field"] == 1
+    assert describe("tsm_resnet50_nl")["temporal_receptive_field"] == "whole clip"
+    # three shifts of one frame, the pool's one, thirteen shifts of two, either way
+    assert describe("tsm_resnet50", temporal_pool=True)["temporal_receptive_field"] == 1 + 2 * (3 + 1 + 26)
 
 
 def test_the_ten_shifted_blocks_of_mobilenet_v2():
@@ -63,8 +97,17 @@ def test_stages_and_published_figures():
                 assert figure["ours"][key] == pytest.approx(figure[key], rel=0.015)
 
 
+def test_stages_behind_a_temporal_pool_have_half_the_frames():
+    stages = describe("tsm_resnet50", frames=5, temporal_pool=True)["stages"]
+    assert [(s["blocks"], s["shape"][1]) for s in stages] == [(3, 5), (4, 3), (6, 3), (3, 3), (0, 3)]
+
+
 def test_catalogue_row():
     (row,) = catalogue("tsm_resnet18")
     assert row["causal"] is True
     assert row["operator"] == "tsm"
     assert row["params"] == 11_176_512 + 512 * 400 + 400
+    assert row["macs"] == describe("tsm_resnet18")["macs"]
+    (row,) = catalogue("*_nl")
+    assert row["name"] == "tsm_resnet50_nl"
+    assert row["params"] == 31_686_096

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from spatempo.errors import SpatempoError
+from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.seams import plug_at_conv
 from spatempo.operators.call import TimeCall
@@ -29,9 +30,33 @@ def test_a_name_and_a_design_with_a_backbone_build_the_same():
     assert len(timm.plugged) == 16
 
 
+def test_a_name_may_stand_for_options():
+    assert "tsm_resnet50_nl" in list_models("*_nl")
+    with torch.device("meta"):
+        named = create_model("tsm_resnet50_nl", num_classes=3)
+        spelt = create_model("tsm", backbone="torchvision/resnet50", num_classes=3, non_local=True)
+        without = create_model("tsm_resnet50_nl", num_classes=3, non_local=False)
+        placed = create_model("tsm_resnet50_nl", num_classes=3, placement="inplace")
+    assert (named.name, spelt.name, without.name, placed.name) == (*["tsm_resnet50_nl"] * 2, "tsm_resnet50", named.name)
+    assert named.options == spelt.options
+    assert named.options["non_local"] is True
+    assert named.plugged == spelt.plugged
+    assert "backbone.layer3.4: NonLocal(" in " ".join(named.plugged)
+
+
+def test_a_checkpoint_keeps_its_variant(tmp_path):
+    model = create_model("tsm_resnet50_nl", num_classes=3)
+    save_checkpoint(model, tmp_path)
+    twin = load(tmp_path)
+    assert (twin.name, twin.options) == ("tsm_resnet50_nl", model.options)
+    again = create_model("tsm_resnet50_nl", num_classes=3, pretrained=str(tmp_path), mean=(0.5,) * 3, std=(0.5,) * 3)
+    assert torch.equal(again.backbone.layer3[4].temporal.g.weight, model.backbone.layer3[4].temporal.g.weight)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
+        ("tsm_resnet50_ln", {}, "did you mean.*resnet50"),
         ("tsm_resnet5", {}, "did you mean.*resnet50"),
         ("nothing_at_all", {}, "unknown"),
         ("tsm", {}, "give a backbone"),
