@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spatempo.cli.flags import Checkpoint, Count, Data, Protocol
+from spatempo.cli.flags import Checkpoint, Count, Data, Path, Protocol
 from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
 
@@ -34,6 +34,8 @@ class Options:
     """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    scores: Path = None
+    """write the scores of every video to this parquet file, for fusion (needs pyarrow)."""
     json: bool = False
     """print one JSON document."""
 
@@ -41,7 +43,8 @@ class Options:
 def run(options: Options) -> dict[str, Any]:
     """Evaluates; returns the document of ``test``: accuracies are shares in 0..1.
 
-    Data whose table names families and pairs (as the generated data does) get ``families`` and ``pairs`` as well.
+    With ``--scores`` also ``scores``, the file. Data whose table names families and pairs (as the generated data does)
+    get ``families`` and ``pairs`` as well.
 
     Raises:
         SpatempoError: no checkpoint, unusable data, an unknown protocol, or a protocol and clips or crops at once.
@@ -53,9 +56,12 @@ def run(options: Options) -> dict[str, Any]:
     from spatempo.data.manifest import load_manifest
     from spatempo.evaluation.evaluate import evaluate
     from spatempo.evaluation.families import families
+    from spatempo.evaluation.score_files import need_pyarrow, save_scores
     from spatempo.learning.clips import default_workers
     from spatempo.models.checkpoint import load
 
+    if options.scores is not None:
+        need_pyarrow()  # told before the test, not after
     model = load(options.checkpoint)
     manifest = load_manifest(options.data, classes=model.classes)
     result = evaluate(
@@ -70,6 +76,8 @@ def run(options: Options) -> dict[str, Any]:
         progress=True,
     )
     document = result.to_json()
+    if options.scores is not None:
+        document["scores"] = str(save_scores(result, options.scores))
     if any(sample.family for sample in manifest.samples):
         document |= families(result, manifest)
     return document
@@ -92,4 +100,6 @@ def show(document: dict[str, Any]) -> None:
             for family, found in document["families"].items()
         ]
         print_table(["family", "top-1", "within the pair"], named)
+    if "scores" in document:
+        print(f"\nscores: {document['scores']}")
     print_unreadable(document["unreadable"])

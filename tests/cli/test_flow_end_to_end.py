@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,22 @@ def test_differences_of_a_video_are_trained_on(document, data, tmp_path):
     words += ["--option", "modality=rgbdiff", "--recipe", "demo", "--size", 24, "--frames", 2, "--epochs", 1]
     trained = document(*words, "--batch-size", 6, "--workers", 0)
     assert document("test", trained["checkpoint"], data / "val.csv", "--workers", 0)["top1"] == trained["top1"]
+
+
+def test_two_streams_are_fused_from_score_files(document, checkpoint, data, tmp_path, monkeypatch, failure):
+    pytest.importorskip("pyarrow")
+    from spatempo.evaluation.fusion import fuse
+    from spatempo.evaluation.score_files import read_scores
+
+    words = ("test", checkpoint, data / "val.csv", "--workers", 0, "--scores")
+    tested = document(*words, tmp_path / "one.parquet")
+    assert tested["scores"] == str(tmp_path / "one.parquet")
+    document(*words, tmp_path / "three.parquet", "--crops", 3)
+    one, three = (read_scores(tmp_path / f"{name}.parquet") for name in ("one", "three"))
+    assert {key: one.to_json()[key] for key in ("top1", "per_class", "n")} == {
+        key: tested[key] for key in ("top1", "per_class", "n")
+    }
+    fused = fuse(one, three, on="logits")
+    np.testing.assert_allclose(fused.scores, (one.scores + three.scores) / 2, rtol=1e-5, atol=1e-6)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "pip install pyarrow" in failure(*words, tmp_path / "none.parquet")
