@@ -137,8 +137,9 @@ def _need(need: Mapping[str, Any] | None) -> str:
     caption = (
         f"{percent(need['needs_order'])} of the {need['n']} videos ({_between(need['interval'])}) are right with "
         f"{need['temporal_name']} and wrong with {need['blind_name']}, {percent(need['only_blind'])} the other way "
-        f"about (p {chance(need['p_value'])}). Below, the shares that each gets right. Classes that are each other's reverse count as one: a model that must "
-        "guess between them favours either. p is corrected for asking so many questions (Holm)."
+        f"about (p {chance(need['p_value'])}). Below, the shares that each gets right. Classes that are each other's "
+        "reverse count as one: a model that must guess between them favours either. p is corrected for asking so many "
+        "questions (Holm)."
     )
     return section("How much of these data needs order", caption, f"<div class='scroll'>{table(rows)}</div>")
 
