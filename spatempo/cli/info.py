@@ -65,7 +65,7 @@ def _nearest(document: dict[str, Any], options: Options) -> dict[str, Any]:
 
 def show(document: dict[str, Any]) -> None:
     """Prints the facts, the stages, and the published figures beside what the same settings come to here."""
-    frames, size = document["frames"], document["size"]
+    frames, size, reach = document["frames"], document["size"], document["temporal_receptive_field"]
     facts = [
         ("source", document["source"]),
         ("backbone", document["backbone"]),
@@ -73,7 +73,7 @@ def show(document: dict[str, Any]) -> None:
         ("MACs", f"{document['macs']:,} ({count(document['macs'])}) of one view of {frames} x {size} x {size}"),
         *_products(document),
         ("classes", document["classes"]),
-        ("temporal receptive field", f"{document['temporal_receptive_field']} frames"),
+        ("temporal receptive field", reach if isinstance(reach, str) else f"{reach} frames"),
         ("operators plugged in", document["operators"]),
         ("causal", "yes" if document["causal"] else "no"),
     ]
@@ -86,7 +86,7 @@ def show(document: dict[str, Any]) -> None:
     for figures in document["published_all"]:
         network = f"{figures['frames']} x {figures['size']} x {figures['size']}, {figures['classes']} classes"
         network += "".join(f", {name}={value}" for name, value in (figures["options"] or {}).items())
-        for key, title in (("params", "params"), ("macs", "MACs")):
+        for key, title in (("params", "params"), ("macs", "MACs with products" if figures["products"] else "MACs")):
             if figures[key] is not None:
                 ours = figures["ours"][key]
                 apart = round(100 * (ours / figures[key] - 1), 1) + 0.0  # + 0.0: no -0.0

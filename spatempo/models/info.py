@@ -102,15 +102,15 @@ def describe(
         "temporal_receptive_field": "whole clip" if reach is None else 1 + reach.past + reach.future,
         "operators": len(model.plugged),
         "stages": _stages(model, frames, size),
-        "published": _published(name, options) if backbone is None else [],
+        "published": _published(model.name, name, options) if backbone is None else [],
     }
 
 
 def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
     """Rows ``name, operator, backbone, causal, params, macs, source`` of the listed models.
 
-    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether the
-    design has a causal form.
+    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether there is
+    a causal form.
     """
     rows = []
     for name in list_models(pattern):
@@ -122,7 +122,7 @@ def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
                 "name": name,
                 "operator": design.name,
                 "backbone": model.backbone_source,
-                "causal": "causal" in design.options,
+                "causal": "causal" in design.options and model.reach is not None,
                 "params": count_params(model),
                 "macs": count_macs(model, 8, _view_size(model)),
                 "source": design.source,
@@ -160,10 +160,10 @@ def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
     return [*stages, {"name": "features", "blocks": 0, "shape": list(maps.shape[1:])}]
 
 
-def _published(name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
+def _published(known_as: str, name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     """The published figures, each beside what the same settings come to here."""
     rows = []
-    for figure in PUBLISHED.get(name, ()):
+    for figure in PUBLISHED.get(known_as, ()):
         with torch.device("meta"):
             settings = {**options, **(figure.options or {})}
             model = create_model(name, num_classes=figure.classes, frames=figure.frames, **settings)

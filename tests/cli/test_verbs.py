@@ -32,6 +32,13 @@ def test_models_keys(document):
     assert rows[0]["params"] == rows[1]["params"]  # a shift has no parameters
 
 
+def test_models_tells_which_have_a_causal_form(document):
+    assert {row["name"]: row["causal"] for row in document("models", "tsm_resnet50*")} == {
+        "tsm_resnet50": True,
+        "tsm_resnet50_nl": False,
+    }
+
+
 def test_models_says_what_is_near(failure):
     assert "tsm_resnet" in failure("models", "tms_resnet50")
 
@@ -57,6 +64,16 @@ def test_info_takes_options(document):
     facts = document("info", "tsm_smallresnet", "--size", 32, "--option", "causal=true", "--option", "shift_div=4")
     assert facts["causal"] is True
     assert facts["options"]["shift_div"] == 4
+
+
+def test_info_tells_which_macs_the_published_ones_are(document, capsys):
+    facts = document("info", "tsm_resnet50_nl", "--classes", 174)
+    assert (facts["params"], facts["options"]["non_local"]) == (31_223_022, True)
+    assert [round(facts[key] / 1e9, 2) for key in ("macs", "macs_with_products")] == [49.14, 61.1]
+    assert main(["info", "tsm_resnet50", "--option", "non_local=true"]) == 0
+    text = capsys.readouterr().out
+    assert "published MACs with products 61.30G, ours 61.10G (-0.3%)" in text
+    assert "whole clip frames" not in text
 
 
 @pytest.mark.parametrize(
