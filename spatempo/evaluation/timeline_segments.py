@@ -1,7 +1,7 @@
 """From the scores of overlapping windows to segments: four plain rules, in this order, nothing learnt.
 
 1. *Smoothing.* Time is cut into steps of one stride. The scores of a step are the mean over all windows that contain
-   its middle.
+   its middle, and a window speaks most for its own middle: its weight falls evenly to nothing at its ends.
 2. *Threshold.* A step carries its best class, unless that is a background class or scores below `min_score`: then it
    carries nothing.
 3. *Merging.* Neighbouring steps of one class are a segment. Two segments of one class that are less than `min_length`
@@ -9,7 +9,7 @@
 4. *Minimum length.* Segments shorter than `min_length` are left out.
 
 With windows of W seconds every S seconds, an event of W seconds that wins every window of which it fills at least half
-comes out from its beginning to its end: half of the windows around its beginning say so, and half around its end.
+comes out from its beginning to its end: of the windows around its beginning half say so, and of those around its end.
 """
 
 from __future__ import annotations
@@ -76,15 +76,17 @@ def smooth(scores: np.ndarray, window: float, stride: float) -> np.ndarray:
     """Scores of steps: ``[N, K] -> [N + R - 1, K]`` where R windows contain a moment.
 
     Window k contains the middle of step j where ``k * stride <= (j + 1/2) * stride < k * stride + window``, which are
-    the R = ceil(window / stride - 1/2) windows up to the j-th, less at both ends of the video.
+    the R = ceil(window / stride - 1/2) windows up to the j-th, less at both ends of the video. Its weight is 1 where
+    the two middles meet and 0 half a window away.
     """
     around = max(1, math.ceil(window / stride - 0.5 - _TOLERANCE))
     total = np.zeros((len(scores) + around - 1, scores.shape[1]))
-    count = np.zeros((len(total), 1))
-    for later in range(around):
-        total[later : later + len(scores)] += scores
-        count[later : later + len(scores)] += 1
-    return total / count
+    weights = np.zeros((len(total), 1))
+    for later in range(around):  # the window began so many steps before
+        weight = 1 - abs((later + 0.5) * stride - window / 2) / (window / 2)
+        total[later : later + len(scores)] += weight * scores
+        weights[later : later + len(scores)] += weight
+    return total / weights
 
 
 @dataclass

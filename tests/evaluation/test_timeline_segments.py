@@ -31,9 +31,17 @@ def spans(segments: list[Segment]) -> list[tuple[float, float, str]]:
 
 
 def test_smoothing_averages_the_windows_that_contain_a_moment():
-    # 4 windows of 2 s, one a second: step 1 (1..2 s) is in windows 0 and 1, step 4 only in window 3
+    # 4 windows of 2 s, one a second: step 1 (1..2 s) is in windows 0 and 1, half a second off the middle of either
     steps = smooth(np.array([[0.0], [1.0], [0.5], [0.1]]), window=2, stride=1)
     assert steps[:, 0] == pytest.approx([0.0, 0.5, 0.75, 0.3, 0.1])
+
+
+def test_a_window_speaks_most_for_its_middle():
+    # one of 4 s every second: its steps' middles are 1.5, 0.5, 0.5 and 1.5 s off its own, of at most 2
+    steps = smooth(np.array([[0.0]] * 3 + [[1.0]] + [[0.0]] * 3), window=4, stride=1)
+    assert steps[3:7, 0] == pytest.approx([1 / 8, 3 / 8, 3 / 8, 1 / 8])
+    assert steps[:3].sum() == steps[7:].sum() == 0
+    assert smooth(np.ones((3, 1)), 4, 1) == pytest.approx(np.ones((6, 1)))  # fewer windows at the ends, none missing
 
 
 @pytest.mark.parametrize(("window", "around"), [(1.0, 1), (1.4, 1), (1.6, 2), (2.5, 2), (4.0, 4), (0.3 / 0.1, 3)])
