@@ -109,8 +109,8 @@ def describe(
 def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
     """Rows ``name, operator, backbone, causal, params, macs, source`` of the listed models.
 
-    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether there is
-    a causal form.
+    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether
+    there is a causal form.
     """
     rows = []
     for name in list_models(pattern):
