@@ -99,6 +99,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
             backbone=facts["backbone"],
             num_classes=facts["num_classes"],
             dropout=facts["dropout"],
+            frames=preprocess.frames,
             modality=preprocess.modality,
             stack=preprocess.stack,
             **facts["options"],

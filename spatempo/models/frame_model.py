@@ -13,6 +13,7 @@ from spatempo.errors import SpatempoError
 from spatempo.models.backbone import Backbone
 from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.blocks import residual_blocks
+from spatempo.models.consensus import make_consensus
 from spatempo.models.recompute import Recomputed
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach, TemporalOperator
@@ -21,7 +22,7 @@ from spatempo.preprocess import Preprocess
 
 
 class FrameModel(VideoModel):
-    """Frames through a 2D backbone with operators plugged in, one score per frame, and their average.
+    """Frames through a 2D backbone with operators plugged in, one score per frame, and their consensus.
 
     The backbone's parameters carry the names of the library it comes from.
     """
@@ -38,6 +39,7 @@ class FrameModel(VideoModel):
         dropout: float,
         causal: bool,
         preprocess: Preprocess,
+        consensus: str = "average",
     ) -> None:
         super().__init__(
             name,
@@ -51,6 +53,7 @@ class FrameModel(VideoModel):
             preprocess=preprocess,
             image_classifier=backbone.classifier,
         )
+        self.head.consensus = make_consensus(consensus, backbone.features, preprocess.frames)
         self.causal = causal
         self._maps = backbone.maps
         self._pool = backbone.pool
@@ -60,14 +63,12 @@ class FrameModel(VideoModel):
 
     # --- whole clips -------------------------------------------------------------------------------------------------
 
+    def forward(self, clip: Tensor) -> Tensor:
+        features = self._frame_features(clip)
+        return self.head.consensus(self._frame_logits(features), features)
+
     def forward_frames(self, clip: Tensor) -> Tensor:
-        images, frames = self._fold(clip)
-        self._call.open(frames)
-        try:
-            logits = self._image_logits(images)
-        finally:
-            self._call.close()
-        return logits.unflatten(0, (clip.shape[0], -1))
+        return self._frame_logits(self._frame_features(clip))
 
     def forward_features(self, clip: Tensor) -> Tensor:
         images, frames = self._fold(clip)
@@ -79,8 +80,30 @@ class FrameModel(VideoModel):
         return maps.unflatten(0, (clip.shape[0], -1)).transpose(1, 2)
 
     def forward_head(self, maps: Tensor) -> Tensor:
+        return self._frame_logits(self._pooled(maps))
+
+    def forward_maps(self, maps: Tensor) -> Tensor:
+        features = self._pooled(maps)
+        return self.head.consensus(self._frame_logits(features), features)
+
+    def _frame_features(self, clip: Tensor) -> Tensor:
+        """``[B, C, T, H, W] -> [B, T', F]``."""
+        images, frames = self._fold(clip)
+        self._call.open(frames)
+        try:
+            features = self._image_features(images)
+        finally:
+            self._call.close()
+        return features.unflatten(0, (clip.shape[0], -1))
+
+    def _frame_logits(self, features: Tensor) -> Tensor:
+        """``[B, T', F] -> [B, T', K]``."""
+        return self.head(features.flatten(0, 1)).unflatten(0, (features.shape[0], -1))
+
+    def _pooled(self, maps: Tensor) -> Tensor:
+        """``[B, C', T', H', W'] -> [B, T', F]``."""
         folded = maps.transpose(1, 2).flatten(0, 1)
-        return self.head(self._pool(self.backbone, folded)).unflatten(0, (maps.shape[0], -1))
+        return self._pool(self.backbone, folded).unflatten(0, (maps.shape[0], -1))
 
     # --- frame by frame ----------------------------------------------------------------------------------------------
 
@@ -91,11 +114,12 @@ class FrameModel(VideoModel):
         if count != self.step_frames:
             takes = "1 frame" if self.step_frames == 1 else f"{self.step_frames} frames"
             raise SpatempoError(f"step() takes {takes} at a time, got {count}")
-        logits, kept = self._run_step(images, count, state[:-2])
-        logits = logits.unflatten(0, (frames.shape[0], -1))
-        total = state[-2] + logits.sum(1)
-        seen = state[-1] + logits.shape[1]
-        return (total / seen).to(logits.dtype), (*kept, total, seen)
+        consensus = self.head.consensus
+        features, kept = self._run_step(images, count, state[: -consensus.state_size])
+        features = features.unflatten(0, (frames.shape[0], -1))
+        logits = self._frame_logits(features)
+        scores, so_far = consensus.step(logits, features, state[-consensus.state_size :])
+        return scores.to(logits.dtype), (*kept, *so_far)
 
     def init_state(
         self,
@@ -113,8 +137,8 @@ class FrameModel(VideoModel):
         kept = self._kept_on_meta(batch_size, height, width)
         zeros = [torch.zeros(t.shape, dtype=dtype, device=device) for t in kept]
         wide = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
-        total = torch.zeros(batch_size, self.num_classes, dtype=wide, device=device)
-        return (*zeros, total, torch.zeros((), dtype=wide, device=device))
+        scores = torch.zeros(batch_size, self.num_classes, dtype=wide, device=device)
+        return (*zeros, *self.head.consensus.begin(scores))
 
     def _kept_on_meta(self, batch_size: int, height: int, width: int) -> State:
         """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""
@@ -135,10 +159,10 @@ class FrameModel(VideoModel):
         self._call.open_step(frames, past)
         kept: State = ()
         try:
-            logits = self._image_logits(images)
+            features = self._image_features(images)
         finally:
             kept = self._call.close()
-        return logits, kept
+        return features, kept
 
     # --- what it is made of ------------------------------------------------------------------------------------------
 
@@ -178,8 +202,8 @@ class FrameModel(VideoModel):
             elif isinstance(block.__dict__.get("forward"), Recomputed):
                 del block.forward
 
-    def _image_logits(self, images: Tensor) -> Tensor:
-        return self.head(self._pool(self.backbone, self._maps(self.backbone, images)))
+    def _image_features(self, images: Tensor) -> Tensor:
+        return self._pool(self.backbone, self._maps(self.backbone, images))
 
     def _fold(self, clip: Tensor) -> tuple[Tensor, int]:
         self._check_clip(clip)

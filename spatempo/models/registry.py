@@ -131,6 +131,7 @@ def create_model(
                 dropout=dropout,
                 causal=bool(resolved.get("causal", False)),
                 preprocess=replace(preprocess, **{**base.preprocess, **given}),
+                consensus=resolved.get("consensus", "average"),
             )
     except ValueError as error:  # of an operator's own check of its options
         raise SpatempoError(f"{name}: {error}") from error

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.blocks import residual_blocks
+from spatempo.models.consensus import Average, Consensus
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.call import State
 from spatempo.preprocess import Preprocess
@@ -18,13 +19,15 @@ from spatempo.preprocess import Preprocess
 class Head(nn.Module):
     """Dropout and a linear layer on features, ``[N, F] -> [N, K]``.
 
-    The weights start at N(0, 0.001), the bias at zero, as published for TSN and TSM.
+    The weights start at N(0, 0.001), the bias at zero, as published for TSN and TSM. ``consensus`` is what then makes
+    the clip's logits of its frames'.
     """
 
     def __init__(self, features: int, num_classes: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(features, num_classes)
+        self.consensus: Consensus = Average()
         nn.init.normal_(self.fc.weight, std=0.001)
         nn.init.zeros_(self.fc.bias)
 
@@ -85,7 +88,10 @@ class VideoModel(nn.Module):
         self.metrics: dict[str, float] = {}
 
     def forward(self, clip: Tensor) -> Tensor:
-        """Logits of clips: ``[B, 3, T, H, W] -> [B, K]``, the mean of the frames' logits (before any softmax)."""
+        """Logits of clips: ``[B, 3, T, H, W] -> [B, K]``, the mean of the frames' logits (before any softmax).
+
+        A 2D network may have another consensus (:mod:`spatempo.models.consensus`).
+        """
         return self.forward_frames(clip).mean(1)
 
     def forward_frames(self, clip: Tensor) -> Tensor:
@@ -103,6 +109,10 @@ class VideoModel(nn.Module):
         classifier.
         """
         return self.head(maps.mean((3, 4)).transpose(1, 2))
+
+    def forward_maps(self, maps: Tensor) -> Tensor:
+        """The clip's logits from the last maps: ``forward_maps(forward_features(clip))`` is ``forward(clip)``."""
+        return self.forward_head(maps).mean(1)
 
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """The next frames of each stream.

@@ -75,7 +75,7 @@ def test_says_what_is_no_checkpoint(tmp_path, model):
         ({"format": 99}, "newer"),
         ({"plugged": ["backbone.layer1.0.conv1: TemporalShift(div=8, causal=True, padding=zero)"]}, "operators differ"),
         ({"num_classes": 3}, "do not fit"),
-        ({"design": "unheard"}, "unknown"),
+        ({"design": "unheard"}, "not known here"),
         ({"options": {"shift_dib": 8}}, "shift_dib"),
         ({"preprocess": None}, "damaged"),
     ],

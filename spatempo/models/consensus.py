@@ -1,0 +1,150 @@
+"""How the scores of a clip's frames become the clip's: the consensus functions of TSN.
+
+Wang et al., ECCV 2016, compare average, maximum and a weighted average; the journal version (TPAMI 2019) adds the mean
+of the best k and attention, and finds the average best on trimmed videos. All act on the frames' logits, before any
+softmax. Those with a running form are the same when frames come one by one: their state after the last frame of a clip
+gives the clip's scores.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor, nn
+
+from spatempo.errors import SpatempoError
+
+NAMES = ("average", "max", "top3", "linear", "attention")
+State = tuple[Tensor, ...]
+
+
+class Consensus(nn.Module):
+    """Logits ``[B, T, K]`` and the features that they came from, ``[B, T, F]``, to the clip's logits ``[B, K]``.
+
+    :attr:`state_size` is the number of tensors of the running form; 0: it has none.
+    """
+
+    state_size = 0
+
+    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def begin(self, zeros: Tensor) -> State:
+        """The state before the first frame, from zeros ``[B, K]``."""
+        raise NotImplementedError
+
+    def step(self, logits: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
+        """The scores so far, and the next state."""
+        raise NotImplementedError
+
+
+class Average(Consensus):
+    """The mean: ``g = 1/T sum_t f_t``."""
+
+    state_size = 2  # sum, count
+
+    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
+        return logits.mean(1)
+
+    def begin(self, zeros: Tensor) -> State:
+        return zeros, zeros.new_zeros(())
+
+    def step(self, logits: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
+        total, seen = state[0] + logits.sum(1), state[1] + logits.shape[1]
+        return total / seen, (total, seen)
+
+
+class Top(Consensus):
+    """Of every class the mean of its best k frames; k = 1 is the maximum. Of fewer than k frames: of all."""
+
+    state_size = 1  # the best so far, [B, k, K]
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
+        return logits.topk(min(self.k, logits.shape[1]), 1).values.mean(1)
+
+    def begin(self, zeros: Tensor) -> State:
+        return (torch.full_like(zeros, -torch.inf).unsqueeze(1).repeat(1, self.k, 1),)
+
+    def step(self, logits: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
+        best = torch.cat([state[0], logits.to(state[0].dtype)], 1).topk(self.k, 1).values
+        there = best > -torch.inf
+        return torch.where(there, best, 0.0).sum(1) / there.sum(1), (best,)
+
+
+class Linear(Consensus):
+    """A learnt weight for every place in the clip: ``g = sum_t w_t f_t``, beginning with 1/T.
+
+    T is fixed by that, and the order of the frames matters.
+    """
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((frames, 1), 1 / frames))
+
+    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
+        if logits.shape[1] != len(self.weight):
+            raise SpatempoError(
+                f"consensus 'linear' has a weight for each of {len(self.weight)} frames and got {logits.shape[1]}: "
+                f"give clips of {len(self.weight)}, or make the model with frames={logits.shape[1]}"
+            )
+        return (self.weight * logits).sum(1)
+
+
+class Attention(Consensus):
+    """A weight from what is in the frame: ``g = sum_t a_t f_t`` with ``a = softmax over t of w . feature_t``.
+
+    w is learnt and begins with 0, as the average.
+    """
+
+    state_size = 3  # largest exponent, sum of the weights, weighted sum: a softmax in one pass
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, features))
+
+    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
+        return (self.exponents(features).softmax(1) * logits).sum(1)
+
+    def exponents(self, features: Tensor) -> Tensor:
+        """``[B, T, F] -> [B, T, 1]``."""
+        return nn.functional.linear(features, self.weight)
+
+    def begin(self, zeros: Tensor) -> State:
+        none = zeros[:, :1]
+        return torch.full_like(none, -torch.inf), none, zeros
+
+    def step(self, logits: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
+        exponents = self.exponents(features).to(state[0].dtype)
+        top = torch.maximum(state[0], exponents.amax(1))
+        past, now = (state[0] - top).exp(), (exponents - top.unsqueeze(1)).exp()
+        weight = state[1] * past + now.sum(1)
+        total = state[2] * past + (now * logits).sum(1)
+        return total / weight, (top, weight, total)
+
+
+def make_consensus(name: str, features: int, frames: int) -> Consensus:
+    """A consensus by its name.
+
+    Args:
+        name: one of ``NAMES``, in which ``top3`` stands for any ``topK``.
+        features: F.
+        frames: T, which only ``linear`` depends on.
+
+    Raises:
+        SpatempoError: an unknown name.
+    """
+    best = re.fullmatch(r"max|top([1-9]\d*)", name) if isinstance(name, str) else None
+    if best is not None:
+        return Top(int(best[1] or 1))
+    if name == "average":
+        return Average()
+    if name == "linear":
+        return Linear(frames)
+    if name == "attention":
+        return Attention(features)
+    raise SpatempoError(f"consensus {name!r} is not known; choose from {', '.join(NAMES)} (or top2, top4, ...)")
