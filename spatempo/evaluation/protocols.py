@@ -32,11 +32,12 @@ class Protocol:
         clips: clips per video, spread over it along time.
         crops: crops per clip: 1 = centre, 3 = left, centre, right (top and bottom in portrait), 10 = the four corners
             and the centre, and their mirror images.
-        sampling: ``"segment"`` (frames spread over the whole video) or ``"dense"`` (inside windows of 64 frames);
-            None leaves the model's own.
+        sampling: ``"segment"`` (frames spread over the whole video) or ``"dense"`` (inside windows); None leaves the
+            model's own.
         size: crop of the publication, pixels, for a model of 224 (112 in R(2+1)D's).
         resize: short side of the publication, pixels, before the crop.
         frames: frames per clip; None leaves the model's own.
+        window: frames that a dense clip spans; None: as many as it has, consecutive ones.
         note: where it comes from, and in what it may differ from what authors did.
     """
 
@@ -47,6 +48,7 @@ class Protocol:
     size: int
     resize: int
     frames: int | None = None
+    window: int | None = 64
     note: str = ""
 
     @property
@@ -73,6 +75,7 @@ class Protocol:
             preprocess,
             frames=self.frames or preprocess.frames,
             sampling=self.sampling or preprocess.sampling,
+            window=self.window if self.sampling == "dense" else preprocess.window,
             size=short_side if self.full_res else preprocess.size,
             resize=short_side,
         )
@@ -106,6 +109,9 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "ucf-hmdb", 2, 3, "segment", 256, 256, note="UCF101 and HMDB51, 2 clips x 3 full-resolution crops (TSM)"
         ),
+        Protocol(
+            "tsn", 1, 10, "segment", 224, 256, 25, note="UCF101, HMDB51 and Kinetics, 25 segments x 10 crops (TSN)"
+        ),
         Protocol("kinetics-1x1", 1, 1, "segment", 224, 256, note="Kinetics, uniform sampling, 1 centre view (TSM)"),
         Protocol("kinetics-1x10", 1, 10, "segment", 224, 256, note="Kinetics, uniform sampling, 10 crops (TSM)"),
         Protocol(
@@ -134,8 +140,8 @@ PROTOCOLS: dict[str, Protocol] = {
             "dense",
             112,
             128,
-            note="R(2+1)D, video@1: 10 evenly spaced clips, centre crop. The authors' clips are runs of consecutive "
-            "frames; here a clip keeps the model's own stride inside its dense window",
+            window=None,
+            note="R(2+1)D, video@1: 10 evenly spaced clips of consecutive frames, centre crop (VMZ)",
         ),
     )
 }

@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from spatempo.data.views import ArrayFrames, load_views
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import PROTOCOLS, protocol, views
+from spatempo.models.registry import create_model
 from spatempo.preprocess import Preprocess
 
 # name: clips, crops, sampling, crop and short side for a model of 224 trained with segments
@@ -21,6 +23,7 @@ PUBLISHED = {
     "something-accurate-224": (2, 3, "segment", 224, 256),
     "jester": (2, 3, "segment", 256, 256),
     "ucf-hmdb": (2, 3, "segment", 256, 256),
+    "tsn": (1, 10, "segment", 224, 256),
     "kinetics-1x1": (1, 1, "segment", 224, 256),
     "kinetics-1x10": (1, 10, "segment", 224, 256),
     "kinetics-10x3": (10, 3, "dense", 256, 256),
@@ -47,6 +50,30 @@ def test_r2plus1d_is_ten_centre_clips_of_its_own_size() -> None:
     plan = protocol("r2plus1d")
     fed = plan.apply(Preprocess(frames=16, size=112, resize=128))
     assert (plan.clips, plan.crops, plan.size, plan.resize, fed.size, fed.short_side) == (10, 1, 112, 128, 112, 128)
+
+
+def test_r2plus1d_clips_are_consecutive_frames_by_hand() -> None:
+    """40 frames, 16 in a clip: 25 starts, floor(linspace(0, 24, 10)); the frames that the network is really shown."""
+    video = torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1).expand(-1, 4, 4, 3).contiguous()
+    model = nn.Identity()
+    model.preprocess = Preprocess(frames=16, size=4, resize=4, mean=(0, 0, 0), std=(1, 1, 1))  # type: ignore[assignment]
+    plan, fed = view_plan(model, "r2plus1d")
+    shown = (load_views(ArrayFrames(video), fed, plan.clips, plan.crops)[:, 0, :, 0, 0] * 255).round().int()
+    starts = [0, 2, 5, 8, 10, 13, 16, 18, 21, 24]
+    assert shown.tolist() == [list(range(start, start + 16)) for start in starts]
+
+
+def test_windows_are_the_protocols_own() -> None:
+    """A dense clip of Kinetics spans 64 frames (stride 4 for 16) also of a network that learnt consecutive ones."""
+    consecutive = Preprocess(frames=16, sampling="dense", window=None)
+    assert protocol("kinetics-10x3").apply(consecutive).window == 64
+    assert protocol("r2plus1d").apply(Preprocess()).window is None
+    assert views(consecutive, clips=10).apply(consecutive).window is None
+    assert create_model("r2plus1d_18", num_classes=2, width=8, frames=32).preprocess.window is None
+
+
+def test_tsn_takes_25_segments() -> None:
+    assert protocol("tsn").apply(Preprocess(frames=3)).frames == 25
 
 
 def test_sizes_follow_the_model() -> None:

@@ -29,7 +29,8 @@ SOURCE = "Tran et al., A Closer Look at Spatiotemporal Convolutions, CVPR 2018"
 # Of frames of 128 x 171 pixels, as published: mean and std of Kinetics (torchvision's references; VMZ's over 255).
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
-PREPROCESS = Preprocess(frames=16, sampling="dense", size=112, mean=KINETICS_MEAN, std=KINETICS_STD)
+# Clips are runs of consecutive frames.
+PREPROCESS = Preprocess(frames=16, sampling="dense", window=None, size=112, mean=KINETICS_MEAN, std=KINETICS_STD)
 
 # kernel length in time of conv1 and of the four groups of blocks
 DIMENSIONS = {
