@@ -2,8 +2,8 @@
 
 Every convolution is a ``ConvModule`` (``conv``, ``bn``), a shift is wrapped round the convolution (in MobileNetV2 round
 the whole module), and the head is ``cls_head.fc_cls``: ``backbone.layer1.0.conv1.conv.net.weight``. The shift's two
-directions, mean and standard deviation are those of the official code. Its non-local block has no place here: it lacks
-the bias that the official one has, and is an error.
+directions, mean and standard deviation are those of the official code. Files with its non-local blocks are refused:
+they don't say by which of its functions the affinity was worked out.
 """
 
 from __future__ import annotations
