@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from spatempo.errors import SpatempoError
+from spatempo.learning.optim import lr_factor
 from spatempo.learning.recipe import RECIPES, Recipe, differences, recipe, resolve
 
 
@@ -32,6 +33,23 @@ def test_published_recipes(name: str, clips: int, published: tuple[object, ...])
     assert (r.optimizer, r.momentum, r.clip_norm, r.schedule, r.gamma) == ("sgd", 0.9, 20, "step", 0.1)
     assert (r.bias_lr, r.head_lr) == (2, 5)
     assert r.size == 224
+
+
+def test_short_clips_then_long_ones_as_published() -> None:
+    """The R(2+1)D paper: 0.01 and 45 epochs, then 0.001 and 15, each a tenth at every drop. An epoch of 10 steps."""
+    short, long = (settle(RECIPES[name], clips=240_000) for name in ("r2plus1d", "r2plus1d-longer"))
+    assert (short.lr, short.epochs, short.frames, long.lr, long.epochs, long.frames) == (0.01, 45, 8, 0.001, 15, 32)
+    for r in (short, long):
+        assert (r.batch_size, r.sampling, r.size, r.weight_decay, r.dropout) == (32, "dense", 112, 1e-4, 0)
+
+    def rates(r: Recipe) -> list[float]:
+        """At the first step of every epoch, as a multiple of the peak."""
+        return [lr_factor(r, 10 * epoch, 10 * r.epochs) for epoch in range(r.epochs)]
+
+    assert rates(long) == pytest.approx([1] * 4 + [0.1] * 4 + [0.01] * 4 + [0.001] * 3)
+    assert rates(short)[10:] == pytest.approx([1] * 10 + [0.1] * 10 + [0.01] * 10 + [0.001] * 5)
+    assert rates(short)[:10] == sorted(rates(short)[:10])
+    assert rates(short)[9] < 1
 
 
 def test_default_is_finetune_with_weights_and_scratch_without() -> None:
