@@ -205,7 +205,7 @@ RECIPES: dict[str, Recipe] = {
         steps=(20 / 45, 30 / 45, 40 / 45), clip_norm=0, size=112, sampling="dense", scale="shift", flip="auto",
         dropout=0,
     ),
-    # Its second half, on long clips from weights of short ones (0.001, x0.1 at every fourth of 15 epochs). In the paper,
+    # Its second half, on long clips from weights of short ones (0.001, x0.1 at every 4th of 15 epochs). In the paper,
     # 8 frames and then 32 gave 68.0 on Kinetics, in a third of the time of 32 all along, which gave 69.4.
     "r2plus1d-longer": Recipe(
         name="r2plus1d-longer", epochs=15, batch_size=32, base_lr=0.001, base_batch=32, schedule="step", warmup=0,
