@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -194,10 +195,10 @@ class Preprocess:
             raise SpatempoError(
                 f"{len(values)} frames of {self.modality!r} are given; one of the clip takes {self.span} of them"
             )
-        spans = values.unflatten(0, (-1, self.span))
+        parts = values.unflatten(0, (-1, self.span)).unbind(1)
         if self.modality == "rgbdiff":
-            spans = spans.diff(dim=1)
-        return spans.permute(0, 2, 3, 1, 4).flatten(3)
+            parts = [after - before for before, after in pairwise(parts)]
+        return torch.cat(parts, -1)
 
 
 def collate_clips(clips: Sequence[torch.Tensor]) -> torch.Tensor:
