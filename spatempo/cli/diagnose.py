@@ -11,10 +11,10 @@ from spatempo.cli.output import percent, print_table, print_unreadable
 
 @dataclass
 class Options:
-    """Show what a model sees of time: accuracy with the frames in order, shuffled, reversed, one of them frozen.
+    """Show what a model sees of time: frames in order, shuffled, reversed, frozen; with a page.
 
     Also by class and by number of frames, how far the model looks along time, and which frames mattered in single
-    videos. Writes a page. With --against, how much of the data needs order.
+    videos. With --against, how much of the data needs order.
     """
 
     checkpoint: Checkpoint

@@ -71,7 +71,7 @@ def section(title: str, caption: str, body: str) -> str:
 def cards(question: str, shown: Sequence[tuple[str, str, str, str]]) -> str:
     """Large figures under a question: (name, value, verdict, colour) each."""
     boxes = [
-        f"<div class='card' style='--model: {color}'><div class='name'>{escape(name)}</div>"
+        f"<div class='card' style='--model: {color}'><div class='name'>{breakable(name)}</div>"
         f"<div class='value{' long' * (len(value) > 8)}'>{escape(value)}</div>"
         f"<div class='verdict'>{escape(verdict)}</div></div>"
         for name, value, verdict, color in shown
@@ -83,10 +83,15 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """First row and first column are heads."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
     body = "".join(
-        f"<tr><th>{escape(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        f"<tr><th>{breakable(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows[1:]
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def breakable(name: str) -> str:
+    """Escaped, and on a narrow page a long_name_like_this may go on in the next line behind an underscore."""
+    return escape(name).replace("_", "_<wbr>")
 
 
 def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:

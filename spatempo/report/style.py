@@ -29,7 +29,7 @@ th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--li
 th { color: var(--muted); font-weight: 600; }
 tbody th { color: var(--ink); }
 th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7em; }
+tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 6.5em; }
 tr:last-child > * { border-bottom: 0; }
 .matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
 .strip { margin: 0 0 22px; }
