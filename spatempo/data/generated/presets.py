@@ -83,8 +83,17 @@ class Preset:
 _TINY = Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross"))
 # Turning is left to the larger presets: at the demo's 48 pixels it takes more training than a demo has time for.
 _DEMO = Preset("demo", pairs=("right_left", "down_up", "in_out", "appear", "pop"), train=140)
-# Only what neighbouring frames decide: what the table of all designs is trained on (spatempo/studies/designs.py).
-_DIRECTION = Preset("direction", pairs=("right_left", "down_up", "in_out", "appear"), controls=(), train=200)
+# Only what neighbouring frames decide, in calmer pictures: what every design is trained on in one sitting
+# (spatempo/studies/designs.py). Networks that look along time in one layer only need the calm.
+_DIRECTION = Preset(
+    "direction",
+    pairs=("right_left", "down_up", "in_out", "appear"),
+    controls=(),
+    train=200,
+    noise=2.0,
+    light=0.05,
+    contrast=0.25,
+)
 _STANDARD = Preset(
     "standard",
     size=128,
