@@ -31,9 +31,7 @@ def remark(options: Mapping[str, Any]) -> str | None:
     """What to tell about such weights in a model with these options."""
     if options.get("causal"):
         return None
-    return (
-        "the online demo's network looks at past frames only: create the model with causal=True, as its weights need"
-    )
+    return "the online demo's network looks at past frames only: create the model with causal=True, as its weights need"
 
 
 def _rename(name: str) -> str:
