@@ -126,7 +126,9 @@ def train(
     given_weights = str(weights) if weights is not None else before.get("weights")
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
     train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
-    flow = (options or {}).get("modality") == "flow"
+    fed = before.get("preprocess", {})  # the modality is told with the options, but is none of the design's
+    options = {key: fed[key] for key in ("modality", "stack") if key in fed} | dict(options or {})
+    flow = options.get("modality") == "flow"
     resolved = resolve(
         asked,
         clips=len(train_clips),
@@ -139,10 +141,13 @@ def train(
     place.check_precision(resolved.precision)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(resolved.seed)
-        network = _make_model(model, train_clips, resolved, weights, mean, std, options or {})
+        network = _make_model(model, train_clips, resolved, weights, mean, std, options)
     resolved = replace(resolved, size=network.preprocess.size)
     if state and weights is None and mean is None and std is None:
-        network.preprocess = Preprocess.from_dict(before["preprocess"])  # the weights of the start said what it is
+        started = Preprocess.from_dict(fed)  # the weights of the start said what it is
+        own = network.preprocess
+        if (started.modality, started.stack) == (own.modality, own.stack):  # another modality is told below
+            network.preprocess = started
     identity = {
         "model": network.name,
         "options": dict(network.options),

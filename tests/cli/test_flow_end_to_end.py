@@ -35,6 +35,10 @@ def test_flow_is_learnt_tested_and_predicted(document, failure, flow_data, data,
     words += ["--option", "modality=flow", "--option", "stack=3", "--recipe", "demo", "--size", 24, "--frames", 2]
     words += ["--batch-size", 4, "--epochs", 6, "--workers", 0, "--set", "flip=labels", "--cache"]
     assert document(*words)["top1"] == 1.0  # mirrored clips of left are clips of right, or it would not learn
+    again = [words[0], flow_data / "train", "--val", flow_data / "val", "--model", "tsn_smallresnet", "--out", out]
+    assert document(*again, "--workers", 0, "--cache", "--resume")["epochs"] == 6  # what is left out is the run's
+    refused = failure(*again, "--workers", 0, "--resume", "--option", "modality=rgb", "--option", "stack=1")
+    assert "modality" in refused
     tested = document("test", out / "best", flow_data / "val", "--workers", 0, "--clips", 2)
     assert tested["top1"] == 1.0
     clip = flow_data / "val" / "to the right" / "clip 0"
