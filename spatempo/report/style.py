@@ -32,6 +32,7 @@ th:first-child { text-align: left; position: sticky; left: 0; background: #fff; 
 tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 6.5em; }
 tr:last-child > * { border-bottom: 0; }
 .matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
+.matrices > div { max-width: 520px; }
 .strip { margin: 0 0 22px; }
 .strip:last-child { margin-bottom: 4px; }
 .strip h3 { font-size: 16px; margin: 0 0 6px; overflow-wrap: anywhere; }

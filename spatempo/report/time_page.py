@@ -157,8 +157,8 @@ def _classes(model: Model, figures: Figures) -> str:
     caption = "The classes that lose most come first."
     if len(ranked) > len(kept):
         caption += f" Of {len(ranked)} classes the first {len(kept)} are shown."
-    caption += f" The loss is beyond chance (paired test, corrected for the number of classes) in {len(sure)}"
-    caption += f": {', '.join(sure)}." if sure else "."
+    caption += " The loss is beyond chance (paired test, corrected for the number of classes) in "
+    caption += f"{len(sure)}: {', '.join(sure)}." if sure else "none."
     return section(f"Class by class: {model['name']}", caption, figures.both(draw, spoken))
 
 
@@ -184,13 +184,13 @@ def _frames(models: Sequence[Model], figures: Figures) -> str:
         f"{name}: " + ", ".join(f"{count} frames {percent(share)}" for count, (share, _, _) in curve.items())
         for name, curve in curves.items()
     )
-    made_for = ", ".join(f"{m['name']} for {m['frames']}" for m in models)
+    own = ", ".join(f"{m['name']} {m['frames']}" for m in models)
     refused = "".join(
         f" {m['name']} cannot take {', '.join(str(count) for count in m['refused_frames'])}."
         for m in models
         if m["refused_frames"]
     )
-    caption = f"Clips of fewer or more frames of the same videos, in order; trained were {made_for}.{refused}"
+    caption = f"Clips of fewer or more frames of the same videos, in order. The model's own: {own}.{refused}"
     return section("Number of frames", caption, figures.both(draw, spoken))
 
 
