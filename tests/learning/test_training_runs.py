@@ -188,12 +188,12 @@ def test_full_disk_is_one_line_and_the_checkpoint_before_loads(
 ) -> None:
     run(clips, tmp_path, epochs=2, callbacks=[Stop(7)])
     before = load_state(tmp_path / "resume" / "state.pt")
-    size = (tmp_path / "last" / "model.safetensors").stat().st_size
+    size = (tmp_path / "last" / "model.safetensors").stat().st_size + 100  # the next one's metrics may have more digits
     if victim == "model.safetensors":  # smaller than the state: let that one pass
         from spatempo.learning import keeper
 
         monkeypatch.setattr(keeper, "save_state", lambda *args: None)
-        size -= 10
+        size -= 200
     with largest_file(size), pytest.raises(SpatempoError, match="cannot be written") as caught:
         run(clips, tmp_path, resume=True)
     assert victim in str(caught.value)
@@ -293,7 +293,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_open_size_is_the_designs_own(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spatempo.learning.train.median_short_side", lambda _: 480)
+    monkeypatch.setattr("spatempo.learning.train.median_short_side", lambda *_, **__: 480)
     run(clips, tmp_path, model="r2d_18", options={"width": 4}, size=None, frames=1, epochs=1)
     assert json.loads((tmp_path / "recipe.json").read_text())["size"] == 112
     assert load(tmp_path).preprocess.size == 112
