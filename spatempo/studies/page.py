@@ -15,6 +15,7 @@ from spatempo.studies.parts import Parts
 from spatempo.studies.strips import choose_strips
 from spatempo.version import __version__
 
+MOST_CURVES = 8  # more of them in one panel cannot be told apart
 # what each family of the generated data asks
 FAMILY_NOTES = {
     "control": "one frame decides",
@@ -54,7 +55,7 @@ def write_page(
             pairs={pair: found["within_pair"] for pair, found in row.get("pairs", {}).items()},
             confusion=row["confusion"],
             classes=classes,
-            curve=_curve(runs[row["name"]]["history"]),
+            curve=_curve(runs[row["name"]]["history"]) if len(rows) <= MOST_CURVES else {},
         )
         for row in rows
     ]
