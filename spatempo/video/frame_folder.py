@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -119,12 +119,12 @@ class FrameFolder:
         return VideoError(self.path, f"{name} is missing or damaged ({type(error).__name__}); extract the frames again")
 
     def _guess(self) -> str:
-        for template in _TEMPLATES:
-            if any(os.path.exists(os.path.join(self.path, template.format(number))) for number in (1, 0)):
-                return template
-        raise VideoError(
-            self.path, f"no numbered images such as {_TEMPLATES[0].format(1)}; check the folder, or give its template"
-        )
+        if found := _first_there(self.path, _TEMPLATES):
+            return found
+        reason = f"no numbered images such as {_TEMPLATES[0].format(1)}; check the folder, or give its template"
+        if flow := _first_there(self.path, _FLOW_TEMPLATES, "x"):
+            reason = f"holds optical flow ({flow.format('x', 1)}) and no pictures; flow is for a model made with modality=flow"
+        raise VideoError(self.path, reason)
 
     def _numbers(self, template: str) -> set[int]:
         """Numbers of the files that fit the template."""
@@ -193,9 +193,8 @@ class FlowFolder:
         """Nothing is held open."""
 
     def _guess(self) -> str:
-        for template in _FLOW_TEMPLATES:
-            if any(os.path.exists(os.path.join(self.path, template.format("x", number))) for number in (1, 0)):
-                return template
+        if found := _first_there(self.path, _FLOW_TEMPLATES, "x"):
+            return found
         name = _FLOW_TEMPLATES[0]
         raise VideoError(
             self.path,
@@ -209,6 +208,14 @@ class FlowFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _first_there(path: str, templates: Iterable[str], *axis: str) -> str | None:
+    """The first template of which image 1 or image 0 (along an axis) is in the folder."""
+    for template in templates:
+        if any(os.path.exists(os.path.join(path, template.format(*axis, number))) for number in (1, 0)):
+            return template
+    return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -156,6 +156,9 @@ def test_what_is_no_flow_is_refused_in_one_line(tmp_path: Path) -> None:
 
     make_folder(tmp_path, "img_{:05d}.jpg")
     refused("no flow such as flow_x_00001.jpg and flow_y_00001.jpg")
+    make_flow(tmp_path / "flow alone", template="{}_{:05d}.png")
+    with pytest.raises(VideoError, match=r"holds optical flow \(x_00001.png\) and no pictures; .* modality=flow"):
+        open_video(tmp_path / "flow alone")
     make_flow(tmp_path, template="flow_{}_{:05d}.jpg")
     refused("no place for x and y", "flow_x_{:05d}.jpg")
     (tmp_path / "flow_y_00005.jpg").unlink()
