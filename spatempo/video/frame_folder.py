@@ -123,7 +123,7 @@ class FrameFolder:
             return found
         reason = f"no numbered images such as {_TEMPLATES[0].format(1)}; check the folder, or give its template"
         if flow := _first_there(self.path, _FLOW_TEMPLATES, "x"):
-            reason = f"holds optical flow ({flow.format('x', 1)}) and no pictures; flow is for a model made with modality=flow"
+            reason = f"holds optical flow ({flow.format('x', 1)}) and no pictures; that is for a model of modality=flow"
         raise VideoError(self.path, reason)
 
     def _numbers(self, template: str) -> set[int]:
