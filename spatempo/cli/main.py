@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from spatempo.errors import SpatempoError
-from spatempo.threads import wait_asleep
+from spatempo.process import set_up
 from spatempo.version import __version__
 
 # verb -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         the exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    wait_asleep()
+    set_up()
     try:
         code = _dispatch(words)
         sys.stdout.flush()

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 from spatempo.errors import SpatempoError
-from spatempo.threads import wait_asleep
+from spatempo.process import set_up
 
 
 def run_study(name: str, study: Callable[[], None]) -> int:
     """Runs `study`, says how long it took, and gives the exit code: 0, 2 (one line says why) or 130 (interrupted)."""
     begun = time.monotonic()
-    wait_asleep()
+    set_up()
     try:
         study()
     except SpatempoError as error:
