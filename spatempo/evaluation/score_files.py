@@ -29,7 +29,7 @@ def need_pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet as parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SpatempoError(
-            f"scores are kept as parquet, for which pyarrow is needed ({error}): pip install pyarrow"
+            f"scores are kept as parquet, which needs pyarrow ({error}): pip install pyarrow, or spatempo[scores]"
         ) from error
     return pyarrow, parquet
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from spatempo.errors import SpatempoError
+from spatempo.files import write_whole
 
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
 LIGHT = ("#CC79A7", "#E69F00", "#56B4E9")  # of these, the ones that need dark letters
@@ -122,28 +121,4 @@ def save_png(figure: Figure, path: str | Path, *, dpi: int = 160) -> Path:
     buffer = io.BytesIO()
     with look():
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return write_atomically(path, buffer.getvalue())
-
-
-def write_atomically(path: str | Path, data: bytes) -> Path:
-    """Writes a file whole or not at all: to a temporary neighbour, fsync, rename.
-
-    Raises:
-        SpatempoError: it cannot be written; an earlier file of that name is then as it was.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise SpatempoError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
-    return path
+    return write_whole(path, buffer.getvalue())

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from spatempo.report.figures import NARROW, WIDE, svg, write_atomically
+from spatempo.files import write_whole
+from spatempo.report.figures import NARROW, WIDE, svg
 from spatempo.report.style import CSS
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the page cannot load anything, by contract
@@ -43,7 +44,7 @@ def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
 </body>
 </html>
 """
-    return write_atomically(path, page.encode())
+    return write_whole(path, page.encode())
 
 
 class Figures:
