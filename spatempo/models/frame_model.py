@@ -59,7 +59,7 @@ class FrameModel(VideoModel):
         self._pool = backbone.pool
         self._adapt = backbone.adapt
         self._call = call
-        self.step_frames = prod(operator.stride for operator in self._operators())
+        self.step_frames = prod(operator.time_stride for operator in self._operators())
 
     # --- whole clips -------------------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class FrameModel(VideoModel):
                 return None
             past += jump * operator.reach.past
             future += jump * operator.reach.future
-            jump *= operator.stride
+            jump *= operator.time_stride
         return Reach(past, future)
 
     def _operators(self) -> list[TemporalOperator]:

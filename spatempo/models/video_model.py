@@ -146,10 +146,12 @@ class VideoModel(nn.Module):
 
     @property
     def plugged(self) -> list[str]:
-        """A line per operator, ``<where>: <operator>``."""
-        return [
-            f"{n.removesuffix('.temporal')}: {m}" for n, m in self.named_modules() if isinstance(m, TemporalOperator)
-        ]
+        """A line per operator, ``<where>: <operator>``; of the operator only what it says of itself.
+
+        Its layers are left out: they follow from that, and how torch prints them changes from version to version.
+        """
+        named = [(n, m) for n, m in self.named_modules() if isinstance(m, TemporalOperator)]
+        return [f"{n.removesuffix('.temporal')}: {type(m).__name__}({m.extra_repr()})" for n, m in named]
 
     @property
     def reach(self) -> Reach | None:

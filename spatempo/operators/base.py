@@ -17,7 +17,7 @@ class Reach(NamedTuple):
 
 
 class TemporalOperator(nn.Module):
-    """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out (or T / stride frames).
+    """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out (T / time_stride frames).
 
     A subclass writes :meth:`mix`, and :meth:`mix_step` where it has a causal form; this class unfolds the frames, by a
     view, and keeps the state. ``T`` belongs to the input and is asked of the call in hand.
@@ -29,7 +29,7 @@ class TemporalOperator(nn.Module):
 
     kept_tensors = 1
     """Tensors of the causal form's state."""
-    stride = 1
+    time_stride = 1
     """Frames that become one; an operator that joins frames tells the call in hand."""
 
     def __init__(self, call: TimeCall, *, causal: bool = False) -> None:

@@ -168,11 +168,11 @@ class SthConv2d(ReplacingOperator):
         a_s, a_t = share[:, :, None, :, None, None].unbind(1)  # [B, 1, C, 1, 1] each: alike for all frames
         return spatial * a_s + temporal * a_t
 
-    def __repr__(self) -> str:  # one line, for the list of plugged modules
+    def extra_repr(self) -> str:
         out, into, _, _ = self.image_shape
         o = self.options
         how = f"attention, scale={o.scale:g}" if self.attention is not None else "sum"
-        return f"SthConv2d({into}, {out}, stride={self.stride}, p=1/{o.groups}, {o.form}, {how})"
+        return f"{into}, {out}, stride={self.stride}, p=1/{o.groups}, {o.form}, {how}"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class TemporalPool(TemporalOperator):
     """The pooling as a module: from here on the call has half as many frames."""
 
     kept_tensors = 2
-    stride = 2
+    time_stride = 2
 
     @property
     def reach(self) -> Reach:

@@ -42,6 +42,7 @@ def test_a_name_may_stand_for_options():
     assert named.options["non_local"] is True
     assert named.plugged == spelt.plugged
     assert "backbone.layer3.4: NonLocal(" in " ".join(named.plugged)
+    assert "\n" not in "".join(named.plugged)  # nor how torch prints the operator's layers
 
 
 def test_a_checkpoint_keeps_its_variant(tmp_path):

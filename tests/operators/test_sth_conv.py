@@ -414,8 +414,7 @@ def test_reach_by_gradient():
         assert [t for t in range(7) if clip.grad[0, t].abs().max() > 0] == seen
 
 
-def test_one_line_in_the_list_of_what_is_plugged():
-    assert str(SthConv2d(TimeCall(), 8, 16, stride=2, p="1/8")) == (
-        "SthConv2d(8, 16, stride=2, p=1/8, hybrid, attention, scale=2)"
-    )
-    assert str(SthConv2d(TimeCall(), 8, 8, form="merge", integration="sum")).endswith("merge, sum)")
+def test_what_it_says_of_itself():
+    said = SthConv2d(TimeCall(), 8, 16, stride=2, p="1/8").extra_repr()
+    assert said == "8, 16, stride=2, p=1/8, hybrid, attention, scale=2"
+    assert SthConv2d(TimeCall(), 8, 8, form="merge", integration="sum").extra_repr().endswith("merge, sum")
