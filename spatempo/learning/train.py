@@ -30,6 +30,7 @@ from spatempo.learning.unreadable import Unreadable
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 from spatempo.preprocess import Preprocess
+from spatempo.process import keep_memory
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def train(
     state = load_state(state_file(folder)) if resume else None
     before: dict[str, Any] = state["identity"] if state else {}
     place = find_place(device, devices, nodes)
+    if place.device == "cpu":
+        keep_memory()
     given_weights = str(weights) if weights is not None else before.get("weights")
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
     train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
