@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
+from spatempo.files import write_whole
 from spatempo.studies.program import run_study
 
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
@@ -74,7 +75,6 @@ def designs(
         SpatempoError: an unknown model, or data or folders that cannot be used.
     """
     from spatempo.data.generated.make import make
-    from spatempo.learning.state import write
     from spatempo.studies.compare import compare
 
     if unknown := [name for name in models if name not in DESIGNS]:
@@ -85,7 +85,7 @@ def designs(
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
     rows = compare(data, chosen, budget=budget, out=out, **fixed)
     rows = [{**row, "live": _live(row, data / "test.csv")} for row in rows]
-    write(Path(out) / "table.md", table(rows).encode())
+    write_whole(Path(out) / "table.md", table(rows))
     return rows
 
 
@@ -161,10 +161,8 @@ def put_into(file: Path, text: str) -> None:
     Raises:
         SpatempoError: the file, or the lines in it, are not there.
     """
-    from spatempo.learning.state import write
-
     before, after = _around(file)
-    write(file, f"{before}{BEGIN}\n{text}{END}{after}".encode())
+    write_whole(file, f"{before}{BEGIN}\n{text}{END}{after}")
 
 
 def _around(file: Path) -> tuple[str, str]:
