@@ -21,3 +21,8 @@ def shared() -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def _few_threads() -> None:
     torch.set_num_threads(1)  # the networks of the tests are too small to share out
+
+
+@pytest.fixture(autouse=True)
+def _same_weights() -> None:
+    torch.manual_seed(0)  # random weights are the same whichever tests ran before
