@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -49,3 +51,19 @@ def turn(frame: np.ndarray, rotation: int) -> np.ndarray:
     """A frame [H, W, 3] turned counter-clockwise by `rotation` degrees, the nearest quarter turn."""
     quarters = round(rotation / 90) % 4
     return np.rot90(frame, quarters) if quarters else frame
+
+
+class Closing:
+    """A source that is closed at the end of a ``with`` block."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

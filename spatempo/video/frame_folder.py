@@ -9,14 +9,13 @@ import os
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video._frames import check_indices, scaled_size
+from spatempo.video._frames import Closing, check_indices, scaled_size
 
 # Names used by the published frame lists: TSN/TSM (Kinetics, UCF), Something-Something v2, Jester, Something v1, ...
 _TEMPLATES = tuple(
@@ -34,7 +33,7 @@ _FLOW_TEMPLATES = tuple(
 )
 
 
-class FrameFolder:
+class FrameFolder(Closing):
     """The images `template` of a folder, numbered from 1 (or from 0) without a gap; frame 0 is the first of them.
 
     Grey images give three equal channels. See `spatempo.video.source.VideoSource` for the rest.
@@ -139,16 +138,8 @@ class FrameFolder:
         present = set(names)  # "img_1.jpg" fits the pattern of img_{:05d}.jpg, but not the template
         return {number for number in numbers if os.path.basename(template.format(number)) in present}
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class FlowFolder:
+class FlowFolder(Closing):
     """Optical flow, two grey images to a field: a `VideoSource` whose frames are uint8 [H, W, 2], x and y.
 
     A value stands for a displacement between two bounds, its middle (about 128) for none, as TSN's and TSM's extraction
@@ -200,14 +191,6 @@ class FlowFolder:
             self.path,
             f"no flow such as {name.format('x', 1)} and {name.format('y', 1)}; extract it, or give its template",
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _first_there(path: str, templates: Iterable[str], *axis: str) -> str | None:

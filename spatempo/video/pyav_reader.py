@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import numpy as np
@@ -31,11 +30,11 @@ from spatempo.errors import VideoError
 from spatempo.video import _facts
 from spatempo.video._decoder import Decoder, IndexIsWrong, Receive
 from spatempo.video._facts import Facts
-from spatempo.video._frames import check_indices, scaled_size, turn
+from spatempo.video._frames import Closing, check_indices, scaled_size, turn
 from spatempo.video.packet_index import index_packets
 
 
-class PyAVReader:
+class PyAVReader(Closing):
     """One video file. See `spatempo.video.source.VideoSource` for what it promises.
 
     Args:
@@ -194,11 +193,3 @@ class PyAVReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.path, self.threads = state["path"], state["threads"]
         self._start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -10,13 +10,13 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video._frames import check_indices, scaled_size
+from spatempo.video._frames import Closing, check_indices, scaled_size
 
 
 def load_torchcodec() -> ModuleType:
@@ -36,7 +36,7 @@ def load_torchcodec() -> ModuleType:
         ) from error
 
 
-class TorchCodecReader:
+class TorchCodecReader(Closing):
     """One video file. See `spatempo.video.source.VideoSource` for what it promises.
 
     Args:
@@ -131,14 +131,6 @@ class TorchCodecReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.path, self.threads = state["path"], state["threads"]
         self._decoders, self._pid = {}, os.getpid()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _line(error: BaseException) -> str:
