@@ -28,6 +28,8 @@ from spatempo.studies.page import write_page
 from spatempo.studies.parts import find_parts
 from spatempo.studies.run import Run
 
+_OF_A_SEED = ("top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds", "checkpoint")
+
 
 def compare(
     data: str | Path,
@@ -36,6 +38,7 @@ def compare(
     budget: str | int | Budget = "epochs=20",
     seeds: int = 1,
     out: str | Path = "runs/compare",
+    runs: str | Path | None = None,
     val: str | None = None,
     test: str | None = None,
     protocol: str | None = None,
@@ -53,7 +56,9 @@ def compare(
             then stands in the table and on the disk.
         budget: ``"epochs=N"``, ``"minutes=M"`` or a number of epochs, for each design and seed.
         seeds: runs of each design, with seeds 0, 1, ...; accuracies are their means.
-        out: folder for the runs and ``report.html``.
+        out: folder for ``report.html``, and for the runs.
+        runs: another folder for the runs, which several comparisons can share: a run of the same short name and
+            settings is done once.
         val, test: see `find_parts`.
         protocol: of the test; None: one centre view.
         recipe: of the training, a name; None: what the training takes for this data.
@@ -65,10 +70,13 @@ def compare(
             recipe.
 
     Returns:
-        One row a design: ``name, model, options, top1, top5, mean_class, top1_seeds, params, macs, latency_ms, seconds,
-        epochs, frames, size, n, per_class, confusion, unreadable, checkpoint, report``, and ``families`` and ``pairs``
-        when the test data name them. Accuracies are means over the seeds, counts are summed, ``seconds`` are those of
-        training, ``params`` and ``macs`` (of one view) those of the network with this data's classes.
+        One row a design: ``name, model, options, top1, top5, mean_class, shuffled, dependence, top1_seeds, params,
+        macs, latency_ms, seconds, epochs, frames, size, n, per_class, confusion, unreadable, checkpoint, report``, and
+        ``families`` and ``pairs`` when the test data name them. Accuracies are means over the seeds, counts are summed,
+        ``seconds`` are those of training, ``params`` and ``macs`` (of one view) those of the network with this data's
+        classes. ``shuffled`` is top-1 with the frames in another order and ``dependence`` what that costs (None for
+        clips of one frame). ``runs`` has a line a seed: ``seed, top1, top5, mean_class, shuffled, seconds, checkpoint``
+        and, as above, ``families, pairs``.
 
     Raises:
         SpatempoError: unusable data, an unknown design or option, a design twice, or a folder that holds another
@@ -89,18 +97,20 @@ def compare(
         settings["cache"] = frames
     found = {
         short: [
-            Run(_folder(out, short, seed), name, chosen[short], seed, plan, protocol, device, settings).result(parts)
+            Run(_folder(runs or out, short, seed), name, chosen[short], seed, plan, protocol, device, settings).result(
+                parts
+            )
             for seed in range(seeds)
         ]
         for short, (name, _) in named.items()
     }
-    rows = [_row(short, named[short][0], chosen[short], runs) for short, runs in found.items()]
+    rows = [_row(short, named[short][0], chosen[short], results) for short, results in found.items()]
     for row in rows:  # one after the other, when nothing else of ours runs
         row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
     if settings.get("cache") == frames:
         shutil.rmtree(frames, ignore_errors=True)
-    runs = {short: runs[0] for short, runs in found.items()}
-    page = write_page(Path(out) / "report.html", rows, runs, parts, budget=str(plan), title=title)
+    first = {short: results[0] for short, results in found.items()}
+    page = write_page(Path(out) / "report.html", rows, first, parts, budget=str(plan), title=title)
     return [{**row, "report": str(page)} for row in rows]
 
 
@@ -146,11 +156,15 @@ def _row(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Mappi
     facts = describe(name, frames=frames, size=size, num_classes=model.num_classes, **options)
     confusions = [run["confusion"] for run in runs]
     classes = range(model.num_classes)
+    top1, shuffled = mean(run["top1"] for run in runs), mean_tree([run["shuffled"] for run in runs])
     row = {
         "name": short,
         "model": name,
         "options": dict(options),
-        **{key: mean(run[key] for run in runs) for key in ("top1", "top5", "mean_class")},
+        "top1": top1,
+        **{key: mean(run[key] for run in runs) for key in ("top5", "mean_class")},
+        "shuffled": shuffled,
+        "dependence": None if shuffled is None else top1 - shuffled,
         "top1_seeds": [run["top1"] for run in runs],
         "params": facts["params"],
         "macs": facts["macs"],
@@ -164,6 +178,9 @@ def _row(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Mappi
         "confusion": [[sum(c[i][j] for c in confusions) for j in classes] for i in classes],
         "unreadable": runs[0]["unreadable"],
         "checkpoint": runs[0]["checkpoint"],
+        "runs": [
+            {"seed": seed, **{key: run[key] for key in _OF_A_SEED if key in run}} for seed, run in enumerate(runs)
+        ],
     }
     if "families" in runs[0]:
         row |= {key: mean_tree([run[key] for run in runs]) for key in ("families", "pairs")}

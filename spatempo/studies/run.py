@@ -13,11 +13,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.families import families
+from spatempo.evaluation.result import EvalResult
+from spatempo.evaluation.shuffled import evaluate_shuffled
 from spatempo.learning.clips import default_workers
 from spatempo.learning.recipe import differences
 from spatempo.learning.state import fingerprint_data, write
@@ -65,16 +68,22 @@ class Run:
 
         Returns:
             ``checkpoint, epochs, seconds, history, top1, top5, mean_class, per_class, confusion, n, clips, crops,
-            unreadable``; ``labels`` and ``answers`` (classes' numbers) and ``indices`` (in the test data) of every
+            unreadable``; ``shuffled`` (top-1 with the frames shuffled, mean of a few permutations; None for a model of
+            one frame); ``labels`` and ``answers`` (classes' numbers) and ``indices`` (in the test data) of every
             video; ``families`` and ``pairs`` where the test data name them. JSON types.
 
         Raises:
             SpatempoError: the folder holds a run with other settings, or training or testing cannot be done.
         """
         kept = self._kept(parts)
-        if kept.get("result"):
+        found = kept.get("result")
+        if found:
             _say(f"{self.model}, seed {self.seed}: taken from {self.file}")
-            return {**kept["result"], "checkpoint": str(self.folder / "best")}  # the folder may have moved
+            found["checkpoint"] = str(self.folder / "best")  # the folder may have moved
+            if "shuffled" not in found:  # kept by an earlier version
+                found["shuffled"] = self._evaluate(parts, found["checkpoint"])[1]
+                self._keep(kept)
+            return found
         if "epochs" not in kept:
             kept["epochs"] = self._epochs(parts)
             self._keep(kept)
@@ -152,18 +161,10 @@ class Run:
         )
 
     def _test(self, parts: Parts, trained: TrainResult) -> dict[str, Any]:
-        model = load(trained.checkpoint)
-        workers = self.settings.get("workers")
-        result = evaluate(
-            model,
-            parts.test,
-            protocol=self.protocol,
-            device=self.device,
-            workers=default_workers() if workers is None else workers,
-            progress=not self.settings.get("quiet"),
-        )
+        result, shuffled = self._evaluate(parts, trained.checkpoint)
         found = {
             **result.to_json(),
+            "shuffled": shuffled,
             "labels": result.labels.tolist(),
             "answers": result.answers.tolist(),
             "indices": result.indices.tolist(),
@@ -171,6 +172,18 @@ class Run:
         if any(sample.family for sample in parts.test.samples):
             found |= families(result, parts.test)
         return found
+
+    def _evaluate(self, parts: Parts, checkpoint: str) -> tuple[EvalResult, float | None]:
+        """What the test finds, and top-1 with the frames shuffled."""
+        workers = self.settings.get("workers")
+        result, shuffled = evaluate_shuffled(
+            load(checkpoint, device=pick_device(self.device)),
+            parts.test,
+            protocol=self.protocol,
+            workers=default_workers() if workers is None else workers,
+            progress="" if self.settings.get("quiet") else "test",
+        )
+        return result, mean(shuffled) if shuffled else None
 
     def _keep(self, kept: Mapping[str, Any]) -> None:
         write(self.file, json.dumps(kept, indent=1).encode())

@@ -18,6 +18,8 @@ from spatempo.errors import SpatempoError
 from spatempo.evaluation.evaluate import evaluate
 from spatempo.evaluation.loading import manifest_for
 from spatempo.evaluation.orders import ClipsOfLengths, evaluate_orders, frame_counts, frame_orders, sees_order
+from spatempo.evaluation.protocols import Protocol
+from spatempo.evaluation.shuffled import evaluate_shuffled
 from spatempo.models.registry import create_model
 from spatempo.preprocess import Preprocess
 from spatempo.video.source import open_video
@@ -202,3 +204,36 @@ def test_a_design_that_takes_one_number_of_frames_says_so():
     assert "fuses 4 frames" in refused[8]
     model = create_model("tsm_smallresnet", num_classes=2, frames=6, size=32)
     assert frame_counts(model, model.preprocess) == ([1, 2, 4, 6, 8], {})
+
+
+# --- in order and shuffled, and nothing else
+
+CORNERS = Protocol("corners", clips=2, crops=3, sampling="segment", size=16, resize=16)
+
+
+@pytest.mark.parametrize("protocol", [None, CORNERS])
+def test_accuracy_shuffled_of_a_model_that_sees_only_order(folder, protocol):
+    model = Told(lambda light: light[:, -1] - light[:, 0])
+    ordered, shuffled = evaluate_shuffled(model, manifest_of(model, folder), protocol=protocol, batch_size=5)
+    orders = [order for name, order in frame_orders(4, shuffles=3).items() if name.startswith("shuffled")]
+    assert shuffled == [float(order[-1] > order[0]) for order in orders] == [1.0, 0.0, 1.0]
+    assert (ordered.top1, ordered.n, len(ordered.unreadable)) == (1.0, 5, 1)
+    assert (ordered.clips, ordered.crops) == ((1, 1) if protocol is None else (2, 3))
+
+
+@pytest.mark.parametrize("design", ["tsn", "tsm"])
+def test_accuracy_shuffled_agrees_with_the_whole_examination(folder, design):
+    model = network(design)
+    manifest = manifest_of(model, folder)
+    ordered, shuffled = evaluate_shuffled(model, manifest, batch_size=4)
+    whole = evaluate_orders(model, manifest, batch_size=4)
+    assert np.array_equal(ordered.scores, evaluate(model, manifest, batch_size=4).scores)
+    assert shuffled == [result.top1 for result in whole.shuffled[:3]]
+    if design == "tsn":
+        assert shuffled == [ordered.top1] * 3
+
+
+def test_one_frame_has_no_order(folder):
+    model = Told(lambda light: light[:, 0] - 0.5, frames=1)
+    ordered, shuffled = evaluate_shuffled(model, manifest_of(model, folder))
+    assert (ordered.n, shuffled) == (5, [])

@@ -226,12 +226,40 @@ def test_minutes_seeds_and_a_moved_folder(data, tmp_path, no_page):
         *("tsn_smallresnet", "tsn_smallresnet-seed1", "tsn_smallresnet-seed1.json"),
         "tsn_smallresnet.json",
     ]
+    for seed, run in enumerate(rows[0]["runs"]):
+        folder = "tsn_smallresnet" + ("-seed1" if seed else "")
+        kept = json.loads((out / f"{folder}.json").read_text())["result"]
+        plain = {key: value for key, value in run.items() if key not in ("seed", "checkpoint")}
+        assert plain == {key: kept[key] for key in plain}
+        assert set(plain) == {"top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds"}
+        assert (run["seed"], run["checkpoint"]) == (seed, str(out / folder / "best"))
+        assert run["shuffled"] == run["top1"]  # it sees no order: the same to the last bit
+    assert (rows[0]["shuffled"], rows[0]["dependence"]) == (rows[0]["top1"], 0)
     shutil.move(out, tmp_path / "b")
     moved = compare(
         data, ["tsn_smallresnet"], budget="minutes=0.0001", seeds=2, out=tmp_path / "b", cache=True, **SMALL
     )
     assert moved[0]["checkpoint"] == str(tmp_path / "b" / "tsn_smallresnet" / "best")
     assert moved[0]["seconds"] == rows[0]["seconds"]  # nothing was trained again
+
+
+def test_what_an_earlier_version_did_not_measure_is_measured(data, tmp_path, no_page):
+    """A result without ``shuffled`` gets it from its checkpoint, once; comparisons may share the folder of runs."""
+    kept_in = tmp_path / "runs"
+    fresh = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "a", runs=kept_in, **SMALL)
+    assert sorted(entry.name for entry in kept_in.iterdir()) == ["m", "m.json"]
+    record = json.loads((kept_in / "m.json").read_text())
+    shuffled = record["result"].pop("shuffled")
+    (kept_in / "m.json").write_text(json.dumps(record))
+    again = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "b", runs=kept_in, **SMALL)
+    assert json.loads((kept_in / "m.json").read_text())["result"]["shuffled"] == shuffled
+    assert again[0]["shuffled"] == fresh[0]["shuffled"] == shuffled
+    assert again[0]["dependence"] == again[0]["top1"] - shuffled
+    assert again[0]["runs"] == fresh[0]["runs"]
+    assert (fresh[0]["report"], again[0]["report"]) == (
+        str(tmp_path / "a" / "report.html"),
+        str(tmp_path / "b" / "report.html"),
+    )
 
 
 def test_a_damaged_record_is_named(data, tmp_path):
