@@ -9,6 +9,8 @@ from spatempo.cli.flags import Checkpoint, Count, Data, Path, Protocol
 from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
 
+AVERAGES = {"logits": "logits averaged", "softmax": "probabilities averaged"}
+
 
 @dataclass
 class Options:
@@ -27,7 +29,7 @@ class Options:
     clips: Count = None
     """clips in time of every video."""
     crops: Count = None
-    """crops in space of every clip: 1 (centre) or 3 (left, centre, right)."""
+    """crops in space of every clip: 1 (centre), 3 (left, centre, right) or 10 (corners, centre, mirror images)."""
     batch_size: int = 16
     """views scored at a time."""
     workers: Count = None
@@ -86,6 +88,8 @@ def run(options: Options) -> dict[str, Any]:
 def show(document: dict[str, Any]) -> None:
     """Prints the accuracies and the per-class table."""
     views = f"{counted(document['clips'], 'clip')} x {counted(document['crops'], 'crop')}"
+    if document["clips"] * document["crops"] > 1:
+        views += f", {AVERAGES[document['average']]}"
     print(
         f"top-1 {percent(document['top1'])}   top-5 {percent(document['top5'])}   "
         f"mean class {percent(document['mean_class'])}   ({counted(document['n'], 'video')}, {views})"

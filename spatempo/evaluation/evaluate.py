@@ -65,6 +65,7 @@ def evaluate(
         for batch, clip in batches(
             dataset, videos, device_of(model), workers=workers, progress="test" if progress else ""
         ):
-            scores.add_batch(batch, None if clip is None else score_views(model, clip, chunk=batch_size))
+            found = None if clip is None else score_views(model, clip, chunk=batch_size, average=plan.average)
+            scores.add_batch(batch, found)
     paths = [sample.path for sample in manifest.samples]
-    return scores.result(manifest.classes, paths=paths, clips=plan.clips, crops=plan.crops)
+    return scores.result(manifest.classes, paths=paths, clips=plan.clips, crops=plan.crops, average=plan.average)

@@ -6,7 +6,7 @@ Published rules, all of scores that were first averaged over a video's views:
   ``fuse(rgb, flow, weights=(1, 1.5), on="logits")``;
 * TSM: the mean of logits, of RGB and flow as of networks with 8 and 16 frames, ``fuse(a, b, on="logits")``;
 * R(2+1)D: the mean of softmax scores, ``fuse(rgb, flow)``; the authors' script weighs them 0.6 and 0.4. They take the
-  softmax of every clip before they average clips, here it is that of the video's mean logits.
+  softmax of every clip before they average clips, as the protocol ``r2plus1d`` does.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def fuse(
         indices=first.indices[places[0]].tolist(),
         clips=first.clips,
         crops=first.crops,
+        average=first.average,
         unreadable=list(unreadable.values()),
     )
     return replace(fused, paths=[first.paths[place] for place in places[0]] if first.paths else [])

@@ -37,8 +37,8 @@ def predict(
         protocol: a published one instead.
 
     Returns:
-        ``[{"label", "score"}]``, the best first; scores are the softmax of the mean logits and sum to 1 over all
-        classes.
+        ``[{"label", "score"}]``, the best first; scores are the softmax of the mean logits (or mean
+        probabilities, where the protocol says so) and sum to 1 over all classes.
 
     Raises:
         SpatempoError: frames, counts or a protocol that cannot be used; scores that are not finite.
@@ -55,7 +55,7 @@ def predict(
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     with eval_mode(model), torch.inference_mode():
         # view by view when there are many, as in `test`, so that memory is bounded
-        logits = score_views(model, clip[None].to(device), chunk=16)[0].cpu()
+        logits = score_views(model, clip[None].to(device), chunk=16, average=plan.average)[0].cpu()
     if not logits.isfinite().all():
         raise SpatempoError("the scores are not finite: the model has diverged; load an earlier checkpoint")
     names = getattr(model, "classes", None) or [str(k) for k in range(len(logits))]

@@ -6,8 +6,8 @@ the model's own. The sizes of papers are those of a 224-pixel model; a protocol 
 * ``full_res=False``: the crop is the model's own size, out of its own short side (224 out of 256 in the papers);
 * ``full_res=True``: the crop is as large as the short side (256 out of 256), so that three of them see all of a frame.
 
-Scores of the views of one video are averaged as logits, before the softmax
-(:func:`spatempo.evaluation.scores.score_views`); where a paper does otherwise, its ``note`` says so.
+Scores of the views of one video are averaged as the authors' code does it (:attr:`Protocol.average`): as logits,
+before the softmax (TSN, TSM, GSM), or as probabilities, after it (R(2+1)D, Non-local).
 
 This module loads no torch, so that the command line lists protocols at once.
 """
@@ -38,6 +38,7 @@ class Protocol:
         resize: short side of the publication, pixels, before the crop.
         frames: frames per clip; None leaves the model's own.
         window: frames that a dense clip spans; None: as many as it has, consecutive ones.
+        average: what of the views is averaged: ``"logits"``, or ``"softmax"``, the probabilities.
         note: where it comes from, and in what it may differ from what authors did.
     """
 
@@ -49,6 +50,7 @@ class Protocol:
     resize: int
     frames: int | None = None
     window: int | None = 64
+    average: str = "logits"
     note: str = ""
 
     @property
@@ -82,6 +84,7 @@ class Protocol:
 
 
 _TSM = "mit-han-lab/temporal-shift-module, test_models.py"
+_GSM = "swathikirans/GSM, test_models.py"
 
 PROTOCOLS: dict[str, Protocol] = {
     p.name: p
@@ -105,7 +108,9 @@ PROTOCOLS: dict[str, Protocol] = {
             256,
             note="the same with 3 crops of 224: the command in TSM's README leaves --full_res out",
         ),
-        Protocol("jester", 2, 3, "segment", 256, 256, note="Jester, as Something-Something's accurate one"),
+        Protocol("jester", 2, 3, "segment", 256, 256, note="Jester, as Something-Something's accurate one (TSM, STH)"),
+        Protocol("diving48", 1, 1, "segment", 224, 256, note=f"Diving48, 1 centre view ({_GSM}; mmaction2's TSM)"),
+        Protocol("diving48-2x1", 2, 1, "segment", 224, 256, note=f"Diving48, 2 clips, centre crop ({_GSM})"),
         Protocol(
             "ucf-hmdb", 2, 3, "segment", 256, 256, note="UCF101 and HMDB51, 2 clips x 3 full-resolution crops (TSM)"
         ),
@@ -121,9 +126,27 @@ PROTOCOLS: dict[str, Protocol] = {
             "dense",
             256,
             256,
-            note="Kinetics, 10 dense windows x 3 full-resolution crops (TSM; Non-local averages the softmax instead)",
+            note="Kinetics, 10 dense windows x 3 full-resolution crops (TSM)",
         ),
-        Protocol("kinetics-10x10", 10, 10, "dense", 224, 256, note="Kinetics, 10 dense windows x 10 crops (VSN)"),
+        Protocol(
+            "kinetics-10x3-softmax",
+            10,
+            3,
+            "dense",
+            256,
+            256,
+            average="softmax",
+            note="the same with probabilities averaged (Non-local)",
+        ),
+        Protocol(
+            "kinetics-10x10",
+            10,
+            10,
+            "dense",
+            224,
+            256,
+            note="Kinetics, 10 dense windows x 10 crops (said of STH by its authors' notes; no table says so)",
+        ),
         Protocol(
             "kinetics-10x10-uniform",
             10,
@@ -141,7 +164,8 @@ PROTOCOLS: dict[str, Protocol] = {
             112,
             128,
             window=None,
-            note="R(2+1)D, video@1: 10 evenly spaced clips of consecutive frames, centre crop (VMZ)",
+            average="softmax",
+            note="R(2+1)D, video@1: 10 evenly spaced clips of consecutive frames, centre crop (VMZ, test_net.py)",
         ),
     )
 }

@@ -24,8 +24,9 @@ class EvalResult:
         n: videos that were read and scored.
         clips, crops: views per video = clips x crops.
         unreadable: ``{"path", "reason"}`` of every video that could not be read; none is in `n`.
+        average: what was averaged over the views, ``"logits"`` or ``"softmax"``.
         classes: names, in the order of the scores.
-        scores: float32 ``[n, K]``, mean logits over the views.
+        scores: float32 ``[n, K]``, mean logits over the views, or logarithms of mean probabilities.
         labels: int ``[n]``.
         indices: int ``[n]``, position of each video in its manifest, ascending.
         paths: of the n videos; empty when not known.
@@ -40,6 +41,7 @@ class EvalResult:
     clips: int
     crops: int
     unreadable: list[dict[str, str]]
+    average: str = "logits"
     classes: tuple[str, ...] = ()
     scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
     labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
@@ -53,7 +55,7 @@ class EvalResult:
 
     def to_json(self) -> dict[str, Any]:
         """The keys of ``spatempo test --json``, plain types."""
-        keys = ("top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "unreadable")
+        keys = ("top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "average", "unreadable")
         return {key: getattr(self, key) for key in keys}
 
 
@@ -66,6 +68,7 @@ def measure(
     paths: Sequence[str] | None = None,
     clips: int = 1,
     crops: int = 1,
+    average: str = "logits",
     unreadable: Sequence[dict[str, str]] = (),
 ) -> EvalResult:
     """Counts the metrics.
@@ -76,7 +79,7 @@ def measure(
         classes: K names, each once.
         indices: position of each video in its manifest; None: 0, 1, ...
         paths: path of every video of the manifest, by index.
-        clips, crops, unreadable: for the record.
+        clips, crops, average, unreadable: for the record.
 
     Raises:
         SpatempoError: the names are not K, or one occurs twice.
@@ -112,6 +115,7 @@ def measure(
         n=len(labels),
         clips=clips,
         crops=crops,
+        average=average,
         unreadable=list(unreadable),
         classes=tuple(classes),
         scores=scores.numpy(),

@@ -1,8 +1,9 @@
 """The scores of a test as a parquet file, so that fusing and counting anew need no second run.
 
-One row a video: ``path``, ``index`` (in the manifest), ``label`` and ``answer`` (class names) and ``scores`` (mean
-logits of its views, in the order of the classes), which pandas, polars and DuckDB read as they are; the classes and
-what could not be read are in the file's metadata. Needs pyarrow, which is not among the things spatempo always brings.
+One row a video: ``path``, ``index`` (in the manifest), ``label`` and ``answer`` (class names) and ``scores`` (those of
+:class:`~spatempo.evaluation.result.EvalResult`, in the order of the classes), which pandas, polars and DuckDB read as
+they are; the classes, the views and what could not be read are in the file's metadata. Needs pyarrow, which is not
+among the things spatempo always brings.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from spatempo.evaluation.result import EvalResult, measure
 from spatempo.files import whole_file
 
 _KEY = b"spatempo"
+_FACTS = ("clips", "crops", "average", "unreadable")
 
 
 def need_pyarrow() -> tuple[Any, Any]:
@@ -42,7 +44,7 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
     """
     pa, parquet = need_pyarrow()
     classes = result.classes
-    facts = {"classes": classes, "clips": result.clips, "crops": result.crops, "unreadable": result.unreadable}
+    facts = {"classes": classes} | {key: getattr(result, key) for key in _FACTS}
     flat = pa.array(np.ascontiguousarray(result.scores, np.float32).ravel())
     table = pa.table(
         {
@@ -85,9 +87,7 @@ def read_scores(path: str | os.PathLike[str]) -> EvalResult:
         labels,
         classes,
         indices=indices,
-        clips=facts["clips"],
-        crops=facts["crops"],
-        unreadable=facts["unreadable"],
+        **{key: facts[key] for key in _FACTS if key in facts},
     )
     result.paths = [] if None in paths else paths
     return result

@@ -6,6 +6,7 @@ call it, so their numbers agree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,16 +19,18 @@ from spatempo.errors import SpatempoError
 from spatempo.evaluation.result import EvalResult, measure
 
 
-def score_views(model: nn.Module, clip: Tensor, *, chunk: int | None = None) -> Tensor:
-    """Scores of videos: the mean of the logits over their views, before any softmax.
+def score_views(model: nn.Module, clip: Tensor, *, chunk: int | None = None, average: str = "logits") -> Tensor:
+    """Scores of videos: the mean over their views.
 
     Args:
         model: maps clips ``[N, 3, T, H, W]`` to logits ``[N, K]``; in eval mode (see :func:`eval_mode`).
         clip: ``[B, V, 3, T, H, W]``, or ``[B, 3, T, H, W]`` for one view each.
         chunk: at most so many views in one call of the model, which bounds the memory of 10 x 10 views; None: all.
+        average: ``"logits"``, before any softmax, or ``"softmax"``, the probabilities.
 
     Returns:
-        Float32 ``[B, K]``.
+        Float32 ``[B, K]``: mean logits, or logarithms of mean probabilities, so that the softmax of either is what the
+        model believes of the video.
 
     Raises:
         ValueError: `clip` has other than 5 or 6 axes.
@@ -39,7 +42,10 @@ def score_views(model: nn.Module, clip: Tensor, *, chunk: int | None = None) -> 
     batch, views = clip.shape[:2]
     flat = clip.flatten(0, 1)  # [B*V, 3, T, H, W]; a view, its channels_last_3d memory kept
     logits = torch.cat([model(part) for part in flat.split(chunk or len(flat))])
-    return logits.float().unflatten(0, (batch, views)).mean(1)
+    logits = logits.float().unflatten(0, (batch, views))
+    if average == "softmax":
+        return logits.log_softmax(2).logsumexp(1) - math.log(views)
+    return logits.mean(1)
 
 
 @contextmanager
@@ -145,13 +151,14 @@ class Scores:
         paths: Sequence[str] | None = None,
         clips: int = 1,
         crops: int = 1,
+        average: str = "logits",
     ) -> EvalResult:
         """The metrics of what was collected (of this process: call :meth:`gather` first).
 
         Args:
             classes: class names; None: ``"0"``, ``"1"``, ...
             paths: path of every video of the manifest, by index.
-            clips, crops: for the record.
+            clips, crops, average: for the record.
 
         Raises:
             SpatempoError: no video could be read, scores are not finite, or the names are of another number.
@@ -181,5 +188,6 @@ class Scores:
             paths=paths,
             clips=clips,
             crops=crops,
+            average=average,
             unreadable=self.unreadable,
         )

@@ -179,6 +179,9 @@ def test_test_takes_a_protocol_or_views(document, checkpoint, data):
     by_count = document("test", checkpoint, data / "val.csv", "--clips", 3, "--crops", 3, "--workers", 0)
     assert (by_name["clips"], by_name["crops"]) == (2, 3)
     assert (by_count["clips"], by_count["crops"]) == (3, 3)
+    assert by_name["average"] == "logits"
+    averaged = document("test", checkpoint, data / "val.csv", "--protocol", "r2plus1d", "--workers", 0)
+    assert (averaged["clips"], averaged["crops"], averaged["average"]) == (10, 1, "softmax")
 
 
 def test_test_for_people(capsys, checkpoint, data, tmp_path):
@@ -191,6 +194,8 @@ def test_test_for_people(capsys, checkpoint, data, tmp_path):
     assert "(11 videos, 1 clip x 1 crop)" in text
     assert "1 video cannot be read:" in text
     assert str(broken) in text
+    assert main(["test", str(checkpoint), str(tmp_path / "d" / "test.csv"), "--workers", "0", "--clips", "2"]) == 0
+    assert "(11 videos, 2 clips x 1 crop, logits averaged)" in capsys.readouterr().out
 
 
 def write(path: Path, text: str) -> Path:

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from spatempo.data.views import ArrayFrames, load_views
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import PROTOCOLS, protocol, views
@@ -22,11 +21,14 @@ PUBLISHED = {
     "something-accurate": (2, 3, "segment", 256, 256),
     "something-accurate-224": (2, 3, "segment", 224, 256),
     "jester": (2, 3, "segment", 256, 256),
+    "diving48": (1, 1, "segment", 224, 256),
+    "diving48-2x1": (2, 1, "segment", 224, 256),
     "ucf-hmdb": (2, 3, "segment", 256, 256),
     "tsn": (1, 10, "segment", 224, 256),
     "kinetics-1x1": (1, 1, "segment", 224, 256),
     "kinetics-1x10": (1, 10, "segment", 224, 256),
     "kinetics-10x3": (10, 3, "dense", 256, 256),
+    "kinetics-10x3-softmax": (10, 3, "dense", 256, 256),
     "kinetics-10x10": (10, 10, "dense", 224, 256),
     "kinetics-10x10-uniform": (10, 10, "segment", 224, 256),
 }
@@ -52,15 +54,12 @@ def test_r2plus1d_is_ten_centre_clips_of_its_own_size() -> None:
     assert (plan.clips, plan.crops, plan.size, plan.resize, fed.size, fed.short_side) == (10, 1, 112, 128, 112, 128)
 
 
-def test_r2plus1d_clips_are_consecutive_frames_by_hand() -> None:
-    """40 frames, 16 in a clip: 25 starts, floor(linspace(0, 24, 10)); the frames that the network is really shown."""
-    video = torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1).expand(-1, 4, 4, 3).contiguous()
-    model = nn.Identity()
-    model.preprocess = Preprocess(frames=16, size=4, resize=4, mean=(0, 0, 0), std=(1, 1, 1))  # type: ignore[assignment]
-    plan, fed = view_plan(model, "r2plus1d")
-    shown = (load_views(ArrayFrames(video), fed, plan.clips, plan.crops)[:, 0, :, 0, 0] * 255).round().int()
-    starts = [0, 2, 5, 8, 10, 13, 16, 18, 21, 24]
-    assert shown.tolist() == [list(range(start, start + 16)) for start in starts]
+def test_probabilities_are_averaged_where_the_authors_code_does_it() -> None:
+    """VMZ's test_net.py averages the blob "softmax", Non-local its softmax; TSN, TSM and GSM average logits."""
+    averaged = {name for name, plan in PROTOCOLS.items() if plan.average == "softmax"}
+    assert averaged == {"r2plus1d", "kinetics-10x3-softmax"}
+    assert {plan.average for plan in PROTOCOLS.values()} == {"softmax", "logits"}
+    assert views(Preprocess(), clips=2).average == "logits"
 
 
 def test_windows_are_the_protocols_own() -> None:

@@ -24,7 +24,7 @@ from spatempo.video.source import open_video
 from spatempo.video.writer import write_video
 
 CLASSES = ("blue", "green", "red")
-KEYS = {"top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "unreadable"}
+KEYS = {"top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "average", "unreadable"}
 
 
 class Colour(nn.Module):
@@ -108,7 +108,9 @@ def test_views_in_one_call_are_bounded(folder: Path, batch_size: int) -> None:
     assert sum(model.batches) == 4 * 6
 
 
-@pytest.mark.parametrize("views", [{}, {"clips": 3}, {"clips": 2, "crops": 3}, {"protocol": "something-accurate"}])
+@pytest.mark.parametrize(
+    "views", [{}, {"clips": 3}, {"clips": 2, "crops": 3}, {"protocol": "something-accurate"}, {"protocol": "r2plus1d"}]
+)
 def test_test_predict_and_score_views_agree(folder: Path, tsm: nn.Module, views: dict) -> None:
     result = evaluate(tsm, folder / "test.csv", batch_size=1, **views)
     video = folder / "1.mp4"
@@ -116,6 +118,7 @@ def test_test_predict_and_score_views_agree(folder: Path, tsm: nn.Module, views:
     expected = torch.tensor(result.scores[1]).softmax(0)
     assert [said[name] for name in CLASSES] == pytest.approx(expected.tolist(), rel=1e-4)
     assert list(said.values()) == sorted(said.values(), reverse=True)
+    assert result.average == ("softmax" if views.get("protocol") == "r2plus1d" else "logits")
     if "protocol" not in views:
         with open_video(str(video)) as source, torch.inference_mode():
             clip = load_views(source, tsm.preprocess, views.get("clips", 1), views.get("crops", 1))  # type: ignore[arg-type]

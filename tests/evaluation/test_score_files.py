@@ -23,6 +23,7 @@ def some(paths: bool = True) -> EvalResult:
         indices=[0, 1, 2, 4, 5, 6, 9],
         clips=10,
         crops=3,
+        average="softmax",
         unreadable=[{"path": "/x/b.mp4", "reason": "damaged"}],
     )
     found.paths = [f"/x/{k} ü.mp4" for k in range(7)] if paths else []
@@ -35,13 +36,22 @@ def test_what_is_read_is_what_was_written(tmp_path, paths):
     result = some(paths)
     file = save_scores(result, tmp_path / "new folder" / "scores.parquet")
     again = read_scores(file)
-    for fact in ("top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "unreadable"):
-        assert getattr(again, fact) == getattr(result, fact)
+    assert again.to_json() == result.to_json()
     assert (again.classes, again.paths) == (result.classes, result.paths)
     for fact in ("scores", "labels", "indices"):
         assert np.array_equal(getattr(again, fact), getattr(result, fact))
         assert getattr(again, fact).dtype == getattr(result, fact).dtype
     assert np.array_equal(fuse(again, by="index").scores, fuse(result, by="index").scores)
+
+
+def test_files_written_before_the_average_was_kept_are_read(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from spatempo.evaluation import score_files
+
+    monkeypatch.setattr(score_files, "_FACTS", ("clips", "crops", "unreadable"))
+    file = save_scores(some(), tmp_path / "s.parquet")
+    monkeypatch.undo()
+    assert read_scores(file).average == "logits"
 
 
 def test_anyone_can_read_the_table(tmp_path):

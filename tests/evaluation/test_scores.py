@@ -43,6 +43,19 @@ def test_views_are_averaged_as_logits() -> None:
     assert clip[0, :, :, 0, 0, 0].softmax(1).mean(0).argmax() == 1
 
 
+def test_views_are_averaged_as_probabilities_where_asked_for() -> None:
+    # Two classes (a third at -1000): the views believe 3/4, 1/4 and 1/10 of class 0; the mean is 11/30.
+    odds = [(math.log(3), 0), (0, math.log(3)), (0, math.log(9))]
+    clip = one_pixel(*odds)
+    clip[:, :, 2] = -1000
+    believed = score_views(Means(), clip, average="softmax").softmax(1)
+    torch.testing.assert_close(believed, torch.tensor([[11 / 30, 19 / 30, 0.0]]))
+    mean = score_views(Means(), clip).softmax(1)[0]
+    assert mean[0] / mean[1] == pytest.approx(1 / 9 ** (1 / 3))  # of logits: (log 3 - log 3 - log 9) / 3
+    hopeless = one_pixel((900, -900), (900, -900))
+    assert score_views(Means(), hopeless, average="softmax").isfinite().all()
+
+
 def test_views_stay_with_their_video() -> None:
     clip = torch.randn(3, 4, 3, 2, 5, 5)
     expected = clip.mean((1, 3, 4, 5))
