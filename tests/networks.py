@@ -1,12 +1,50 @@
-"""Networks for tests."""
+"""Networks for tests, what they are fed, and how close their numbers must be."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from spatempo.models.registry import create_model
+from spatempo.models.video_model import VideoModel
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
-def randomise(model: nn.Module, seed: int = 0, *, size: int = 64) -> nn.Module:
+def small(name: str, *, size: int = 32, frames: int = 4, **options: object) -> VideoModel:
+    """A network of three classes without dropout, for clips of that size, after :func:`randomise`."""
+    model = create_model(name, num_classes=3, dropout=0.0, size=size, frames=frames, **options)  # pyright: ignore
+    return randomise(model, size=size, frames=frames)
+
+
+def clips(frames: int = 4, batch: int = 2, size: int = 32) -> Tensor:
+    """Random clips ``[B, 3, T, H, W]``, the same at every call."""
+    return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(frames))
+
+
+def assert_close(a: Tensor, b: Tensor) -> None:
+    """Equal up to 1e-4 of the largest value of ``b``."""
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+def gradients(model: nn.Module, clip: Tensor) -> list[Tensor]:
+    """Of the sum of squares of a model's answers, a parameter after another."""
+    model.zero_grad()
+    model(clip).square().sum().backward()
+    return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+def frames_seen(model: VideoModel, frames: int, at: int, *, size: int = 32) -> list[int]:
+    """The frames of a clip of which the score at position ``at`` depends, by gradient."""
+    clip = clips(frames, 1, size).to(next(model.parameters()).dtype).requires_grad_()
+    model.forward_frames(clip)[0, at].square().sum().backward()
+    assert clip.grad is not None
+    return [t for t in range(frames) if clip.grad[0, :, t].any()]
+
+
+def randomise(model: Net, seed: int = 0, *, size: int = 64, frames: int = 4) -> Net:
     """Gives a video network weights with which the order of frames shows, and puts it in eval mode.
 
     Libraries start the last batch norm of a residual branch at zero, so that at first a branch, and any operator in
@@ -28,7 +66,7 @@ def randomise(model: nn.Module, seed: int = 0, *, size: int = 64) -> nn.Module:
         for norm in norms:
             norm.momentum = 1.0
         model.train()
-        model(torch.randn(2, 3, 4, size, size, generator=draw))
+        model(torch.randn(2, 3, frames, size, size, generator=draw))
         for norm in norms:
             norm.momentum = 0.1
     return model.eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import randomise
+from networks import assert_close, clips, gradients, small
 
 from spatempo.errors import SpatempoError
 from spatempo.models.checkpoint import load, save_checkpoint
@@ -13,31 +13,24 @@ from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 
 # the smallest network in which the design is whole, and what keeps a video-native one small; behind a design's name may
-# stand the option that makes another case of it
+# stand what makes another case of it
 SMALL: dict[str, tuple[str, dict[str, object]]] = {
     **{name: ("smallresnet", {}) for name in ("tsn", "tsm", "sth", "vsn", "gsm", "gsf")},
-    **{name: ("18", {"width": 8}) for name in ("fr2d", "r3d", "mc2", "mc3", "mc4", "mc5")},
+    **{name: ("18", {"width": 8}) for name in ("r2d", "fr2d", "r3d", "mc2", "mc3", "mc4", "mc5")},
     **{name: ("18", {"width": 8}) for name in ("rmc2", "rmc3", "rmc4", "rmc5", "r2plus1d")},
-    "r2d": ("18", {"width": 8, "frames": 4}),
+    "r2plus1d bottleneck": ("50", {"width": 4}),
     "tsm non_local": ("smallresnet", {"non_local": True}),
     "tsm temporal_pool": ("smallresnet", {"temporal_pool": True}),
+    "sth merge": ("smallresnet", {"form": "merge", "integration": "sum", "p": "1/8", "init": "shift"}),
+    "vsn headtail": ("smallresnet", {"placement": "headtail", "shift": False}),
+    "gsm conv3": ("smallresnet", {"placement": "conv3", "shuffle": True}),
 }
+BLIND = ("tsn", "fr2d")  # frames meet in the last average only
 
 
-def small(design: str, **options: object) -> VideoModel:
+def small_of(design: str, **options: object) -> VideoModel:
     backbone, fixed = SMALL[design]
-    name = design.split()[0]
-    model = create_model(name, backbone=backbone, num_classes=3, dropout=0.0, size=32, **{**fixed, **options})
-    randomise(model, size=32)
-    return model
-
-
-def clips(frames: int = 4, batch: int = 2) -> torch.Tensor:
-    return torch.randn(batch, 3, frames, 32, 32, generator=torch.Generator().manual_seed(frames))
-
-
-def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
-    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+    return small(design.split()[0], backbone=backbone, **fixed, **options)
 
 
 def test_every_design_is_here():
@@ -47,7 +40,7 @@ def test_every_design_is_here():
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
 def test_shapes_for_any_number_of_frames_it_takes(design):
-    model = small(design)
+    model = small_of(design)
     refused: dict[int, str] = {}
     for frames in (1, 4, 5, 8, 16):
         try:
@@ -65,17 +58,29 @@ def test_shapes_for_any_number_of_frames_it_takes(design):
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
-def test_clips_of_a_batch_do_not_meet(design):
-    model = small(design)
+def test_clips_of_a_batch_do_not_meet_and_their_memory_is_nobodys_business(design):
+    model = small_of(design)
     batch = clips(batch=3)
     alone = torch.cat([model(batch[i : i + 1]) for i in range(3)])
     assert_close(model(batch), alone)
     assert (alone[0] - alone[1]).abs().max() > 1e-3 * alone.abs().max()
+    assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), alone)
+
+
+@pytest.mark.parametrize("design", sorted(SMALL))
+@torch.no_grad()
+def test_the_order_of_frames_counts_but_for_designs_that_are_blind_to_it(design):
+    model = small_of(design)
+    scores, shuffled = model(clips()), model(clips()[:, :, [2, 0, 3, 1]])
+    if design in BLIND:
+        assert_close(shuffled, scores)
+    else:
+        assert (shuffled - scores).abs().max() > 0.01 * scores.abs().max()
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 def test_backward_reaches_every_parameter_also_in_bfloat16(design):
-    model = small(design)
+    model = small_of(design)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = model(clips()).float().square().mean()
     loss.backward()
@@ -88,33 +93,28 @@ def test_backward_reaches_every_parameter_also_in_bfloat16(design):
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
 def test_a_checkpoint_is_the_model(design, tmp_path):
-    model = small(design)
+    model = small_of(design)
     model.classes = ["a", "b", "c"]
     save_checkpoint(model, tmp_path)
     twin = load(tmp_path)
     assert torch.equal(twin(clips()), model(clips()))
-    assert twin.options == model.options
+    assert (twin.options, twin.plugged, twin.preprocess) == (model.options, model.plugged, model.preprocess)
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 def test_gradient_checkpointing_changes_nothing(design):
-    model = small(design)
-
-    def gradients() -> list[torch.Tensor]:
-        model.zero_grad()
-        model(clips()).square().sum().backward()
-        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
-
-    plain = gradients()
+    model = small_of(design)
+    plain = gradients(model, clips())
+    assert len(plain) == len(list(model.parameters()))
     model.set_grad_checkpointing()
-    for a, b in zip(gradients(), plain, strict=True):
+    for a, b in zip(gradients(model, clips()), plain, strict=True):
         assert_close(a, b)
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
 def test_exports_with_any_batch(design):
-    model = small(design)
+    model = small_of(design)
     batch = torch.export.Dim("batch", min=1, max=16)
     program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
     assert_close(program.module()(clips(batch=3)), model(clips(batch=3)))
@@ -126,7 +126,7 @@ LIVE = [d for d in sorted(SMALL) if "causal" in DESIGNS[d.split()[0]].options an
 @pytest.mark.parametrize("design", LIVE)
 @torch.no_grad()
 def test_live_equals_offline(design):
-    model = small(design, causal=True)
+    model = small_of(design, causal=True)
     frames = model.step_frames
     clip = clips(5 * frames)
     state = model.init_state(2, 32)

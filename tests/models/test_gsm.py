@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import randomise
+from networks import assert_close, clips, randomise, small
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
@@ -13,20 +13,6 @@ from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.gate_shift import GateShift
-
-
-def small(name: str, side: int = 64, **options: object) -> VideoModel:
-    model = create_model(name, num_classes=3, dropout=0.0, size=side, **options)  # pyright: ignore[reportArgumentType]
-    randomise(model, size=side)
-    return model
-
-
-def clips(frames: int = 4, batch: int = 2, side: int = 64) -> torch.Tensor:
-    return torch.randn(batch, 3, frames, side, side, generator=torch.Generator().manual_seed(frames))
-
-
-def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
-    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
 
 
 def places(name: str, **options: object) -> dict[str, int]:
@@ -176,11 +162,11 @@ def test_where_in_a_block_by_hand(design, placement, kind):
 
 @torch.no_grad()
 def test_where_in_an_inception_block_by_hand():
-    model = small("gsm_bninception")
+    model = small("gsm_bninception", size=64)
     net, seen = model.backbone, {}
     net.inception_4a_1x1.register_forward_hook(lambda _, inputs, out: seen.update(x=inputs[0], out=out))
     net.inception_4a_1x1_bn.register_forward_hook(lambda _, inputs, out: seen.update(to_norm=inputs[0]))
-    model(clips())
+    model(clips(size=64))
     conv = nn.Conv2d.forward(net.inception_4a_1x1, seen["x"])
     assert torch.equal(seen["to_norm"], gate_by_hand(net.inception_4a_1x1.temporal, conv, 4))
     assert (seen["to_norm"] - conv).abs().max() > 0.05 * conv.abs().max()

@@ -8,33 +8,17 @@ import re
 import pytest
 import torch
 import torchvision
-from networks import randomise
+from networks import assert_close, clips, frames_seen, small
 from safetensors.torch import save_file
 from torch import nn
 
 from spatempo.errors import SpatempoError
-from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach
 from spatempo.operators.sth import kernels_from_image
 from spatempo.operators.sth_conv import SthConv2d, watch_attention
-
-
-def small(**options: object) -> VideoModel:
-    model = create_model("sth_smallresnet", num_classes=3, dropout=0.0, **options)  # pyright: ignore[reportArgumentType]
-    randomise(model, size=32)
-    return model
-
-
-def clips(frames: int = 4, batch: int = 2, size: int = 32) -> torch.Tensor:
-    return torch.randn(batch, 3, frames, size, size, generator=torch.Generator().manual_seed(frames))
-
-
-def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
-    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
-
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
@@ -63,7 +47,7 @@ def test_figures_of_resnet50(options, classes, params, gmacs):
 
 def test_every_stored_weight_is_used():
     """No masked kernel lies in a checkpoint: the state is parameters and batch norm statistics, and all learn."""
-    model = small()
+    model = small("sth_smallresnet")
     model(clips()).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -132,7 +116,7 @@ def test_one_clear_line_for_what_cannot_be(backbone, options, message):
 @pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum"}])
 @torch.no_grad()
 def test_p_0_is_the_2d_network_to_the_bit(options):
-    tsn = randomise(create_model("tsn_smallresnet", num_classes=3), size=32)
+    tsn = small("tsn_smallresnet")
     sth = create_model("sth_smallresnet", num_classes=3, p=0, **options).eval()
     assert list(sth.state_dict()) == list(tsn.state_dict())
     assert sth.plugged == []
@@ -230,35 +214,17 @@ def test_a_file_that_does_not_fit_is_refused_by_the_names_that_it_has(image, tmp
 # --- what it does with time ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["hybrid", "merge"])
-@pytest.mark.parametrize("integration", ["attention", "sum"])
-@torch.no_grad()
-def test_order_matters_and_clips_do_not_meet(form, integration):
-    model = small(form=form, integration=integration)
-    for frames in (1, 4, 5):
-        batch = clips(frames, batch=3)
-        out = model(batch)
-        assert_close(torch.cat([model(batch[i : i + 1]) for i in range(3)]), out)
-        assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), out)
-        if frames > 1:
-            assert (model(batch.flip(2)) - out).abs().max() > 0.02 * out.abs().max()
-
-
 @pytest.mark.parametrize(("integration", "reach"), [("sum", Reach(10, 10)), ("attention", None)])
 def test_a_frame_reaches_exactly_as_far_as_the_model_says(integration, reach):
     """Ten convolutions reach ten frames either way; attention pools over the whole clip."""
-    model = small(integration=integration).double()
+    model = small("sth_smallresnet", integration=integration).double()
     assert model.reach == reach
-    clip = clips(23, batch=1).double().requires_grad_()
-    model.forward_frames(clip)[0, 11].square().sum().backward()
-    assert clip.grad is not None
-    seen = [t for t in range(23) if clip.grad[0, :, t].abs().max() > 0]
-    assert seen == (list(range(1, 22)) if reach else list(range(23)))
+    assert frames_seen(model, 23, at=11) == (list(range(1, 22)) if reach else list(range(23)))
 
 
 @torch.no_grad()
 def test_attention_values_are_readable_by_layer():
-    model = small()
+    model = small("sth_smallresnet")
     with watch_attention(model) as seen:
         model(clips())
         copy.deepcopy(model)
@@ -272,52 +238,8 @@ def test_attention_values_are_readable_by_layer():
     assert not any(m._forward_hooks for m in model.modules())
 
 
-# --- the rest of the contract ----------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def test_a_checkpoint_brings_everything_back(tmp_path):
-    model = small(p="1/8", form="merge", integration="sum", init="shift")
-    save_checkpoint(model, tmp_path)
-    again = load(tmp_path)
-    assert again.options == model.options
-    assert again.plugged == model.plugged
-    assert torch.equal(again(clips()), model(clips()))
-
-
-@pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum"}])
-@torch.no_grad()
-def test_exports(options):
-    model = small(**options)
-    batch = torch.export.Dim("batch", min=1, max=16)
-    program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
-    assert_close(program.module()(clips(batch=3)), model(clips(batch=3)))
-
-
-def test_bfloat16_is_finite_and_keeps_its_type():
-    model = small()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert model.forward_features(clips()).dtype == torch.bfloat16 or not torch.is_autocast_enabled("cpu")
-        loss = model(clips()).float().square().mean()
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
-    halved = small().bfloat16()
-    assert halved(clips().bfloat16()).dtype == torch.bfloat16
-
-
-def test_gradient_checkpointing_gives_the_same_gradients():
-    model = small()
-
-    def gradients() -> list[torch.Tensor]:
-        model.zero_grad()
-        model(clips()).square().sum().backward()
-        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
-
-    plain = gradients()
-    model.set_grad_checkpointing()
-    for a, b in zip(gradients(), plain, strict=True):
-        assert_close(a, b)
+def test_keeps_the_type_of_a_whole_network_in_bfloat16():
+    assert small("sth_smallresnet").bfloat16()(clips().bfloat16()).dtype == torch.bfloat16
 
 
 def test_has_no_causal_form_and_says_so():
