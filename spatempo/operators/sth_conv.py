@@ -6,8 +6,7 @@ What it computes is defined in :mod:`spatempo.operators.sth`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
@@ -18,6 +17,7 @@ from spatempo.errors import SpatempoError
 from spatempo.operators.base import Reach, ReplacingOperator
 from spatempo.operators.call import TimeCall
 from spatempo.operators.sth import BranchAttention, Form, Init, Integration, kernels_from_image, sth_hybrid, sth_merge
+from spatempo.operators.watch import parts_of, watch
 
 
 @dataclass(frozen=True)
@@ -175,31 +175,19 @@ class SthConv2d(ReplacingOperator):
         return f"{into}, {out}, stride={self.stride}, p=1/{o.groups}, {o.form}, {how}"
 
 
-@contextmanager
-def watch_attention(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+def attention_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The attention of each STH convolution that has one, by the convolution's name."""
+    return parts_of(model, SthConv2d, "attention")
+
+
+def watch_attention(model: nn.Module) -> AbstractContextManager[dict[str, Tensor]]:
     """Lets one see how much the branches count, while the block lasts ::
 
         with watch_attention(model) as seen:
             model(clip)
         seen["backbone.layer1.0.conv2"]  # [B, 2, C]: a_S and a_T of each clip, they add up to one
 
-    Each forward pass replaces what the last one left, so average over videos within the block (the paper's Figures 5-8
-    are means over channels and videos). The model itself keeps nothing.
-
-    Yields:
-        By the name of each STH convolution with attention, in the order of the network, its detached values.
+    Each forward pass replaces what the last one left; :func:`spatempo.evaluation.inside.attention_shares` averages over
+    channels and videos, as the paper's Figures 5-8 do. The model itself keeps nothing.
     """
-    seen: dict[str, Tensor] = {}
-    handles = []
-    for name, module in model.named_modules():
-        if isinstance(module, SthConv2d) and module.attention is not None:
-
-            def note(_: nn.Module, __: object, output: Tensor, name: str = name) -> None:
-                seen[name] = output.detach()
-
-            handles.append(module.attention.register_forward_hook(note))
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    return watch(attention_layers(model))

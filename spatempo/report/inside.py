@@ -1,0 +1,66 @@
+"""What goes on inside a network, layer by layer: STH's attention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, look, new_figure, settle
+from spatempo.report.plots import short
+
+Layers = Sequence[Mapping[str, Any]]
+"""Rows with ``layer``, ``stage`` and the numbers of one layer each, in the order of the network."""
+
+
+def attention_plot(found: Mapping[str, Mapping[str, Any]], *, width: float = WIDE) -> Figure:
+    """The share of attention that goes to time, layer by layer; bands are one standard deviation of the videos.
+
+    Args:
+        found: name (a model, a p, a data set) -> what :func:`spatempo.evaluation.attention.attention_shares` gives.
+            The stages marked are those of the first.
+        width: inches.
+    """
+    lines = {name: [(row["temporal"], row["spread"]) for row in shares["layers"]] for name, shares in found.items()}
+    with look():
+        figure = new_figure(width, 3.1)
+        axes = figure.subplots()
+        axes.axhline(0.5, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        over_layers(axes, lines, next(iter(found.values()))["layers"])
+        axes.set_ylabel("attention to time", fontsize=9)
+        return settle(figure)
+
+
+def over_layers(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float | None]]], layers: Layers) -> None:
+    """A line for each name, ``(mean, spread)`` layer by layer, shares of 0 to 1; stages are parted by thin lines."""
+    for i, (name, points) in enumerate(lines.items()):
+        x = np.arange(1, len(points) + 1)
+        mean, spread = np.array([(mean, spread or 0) for mean, spread in points]).T
+        axes.fill_between(x, mean - spread, mean + spread, color=color(i), alpha=0.15, linewidth=0)
+        marker, style = ("o", "D", "s", "^")[i % 4], ("-", "--", "-.", ":")[i % 4]  # not by colour alone
+        axes.plot(x, mean, style, marker=marker, markersize=4.5, color=color(i), linewidth=1.8, label=short(name, 26))
+    end = 0
+    stages = [(stage, len(list(rows))) for stage, rows in groupby(layers, key=lambda row: row["stage"])]
+    for stage, count in stages if 1 < len(stages) < len(layers) else ():
+        if end:
+            axes.axvline(end + 0.5, color=GRID, linewidth=1, zorder=0)
+        middle = (end + (count + 1) / 2, 1.12)
+        axes.text(*middle, short(stage, 12), ha="center", va="top", fontsize=9, color=MUTED)
+        end += count
+    wide = axes.figure.bbox.width > 600
+    most = max(len(points) for points in lines.values())
+    every = -(-most // (20 if wide else 10))
+    axes.set_xticks(range(1, most + 1, every))
+    axes.set_xlim(0.5, most + 0.5)
+    axes.set_xlabel("layer, from the picture to the answer", fontsize=9)
+    axes.set_ylim(0, 1.13)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=9, labelcolor=INK)
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
+    axes.legend(ncols=4 if wide else 2, frameon=False, fontsize=9.5, **place)

@@ -1,0 +1,48 @@
+"""The charts of what goes on inside a network stand where the numbers say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spatempo.report.figures import NARROW, WIDE
+from spatempo.report.inside import attention_plot
+
+
+def attention(*shares: float, spread: float | None = 0.1) -> dict[str, Any]:
+    stages = ["layer1"] * 2 + ["layer2"] * 9
+    return {
+        "layers": [
+            {"layer": f"{stage}.{i}", "stage": stage, "temporal": share, "spread": spread}
+            for i, (share, stage) in enumerate(zip(shares, stages, strict=False))
+        ]
+    }
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_attention_of_several(width: float) -> None:
+    found = {"p = 1/4": attention(0.4, 0.5, 0.8), "p = 1/2": attention(0.3, 0.2, spread=None)}
+    (axes,) = attention_plot(found, width=width).axes
+    half, *lines = axes.lines[:3]
+    assert list(half.get_ydata()) == [0.5, 0.5]
+    assert [line.get_xydata().tolist() for line in lines] == [[[1, 0.4], [2, 0.5], [3, 0.8]], [[1, 0.3], [2, 0.2]]]
+    band = axes.collections[0].get_paths()[0].vertices
+    for x, low, high in ((1, 0.3, 0.5), (3, 0.7, 0.9)):
+        of_layer = band[np.isclose(band[:, 0], x), 1]
+        assert (of_layer.min(), of_layer.max()) == (pytest.approx(low), pytest.approx(high))
+    (border,) = axes.lines[3:]  # between the second layer and the third
+    assert list(border.get_xdata()) == [2.5, 2.5]
+    assert [(text.get_text(), text.get_position()[0]) for text in axes.texts] == [("layer1", 1.5), ("layer2", 3)]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["p = 1/4", "p = 1/2"]
+
+
+@pytest.mark.parametrize("stages", [1, 3])
+def test_one_stage_or_as_many_as_layers_are_not_marked(stages: int) -> None:
+    found = attention(0.1, 0.2, 0.3)
+    for i, row in enumerate(found["layers"]):
+        row["stage"] = f"s{i % stages}"
+    (axes,) = attention_plot({"m": found}).axes
+    assert not axes.texts
+    assert len(axes.lines) == 2
