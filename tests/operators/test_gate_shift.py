@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from gates import clips, last, random_module, run, steps
+from bare_operators import clips, last, random_gate, rows, run, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +15,6 @@ from spatempo.operators.gate_shift import GateShift, gate_kernels, gate_shift, g
 
 # three frames of four channels of one pixel: the tens are the frame, the units the channel
 CLIP = torch.tensor([[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]], dtype=torch.float32).view(1, 3, 4, 1, 1)
-
-
-def rows(x: torch.Tensor) -> list[list[float]]:
-    return x.reshape(x.shape[1], x.shape[2]).tolist()
 
 
 def gates(*values: tuple[float, float]) -> torch.Tensor:
@@ -111,7 +107,7 @@ def by_formula(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
     channels_last=st.booleans(),
 )
 def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal, training, channels_last):
-    module = random_module(2 * halves, causal=causal).train(training)
+    module = random_gate(2 * halves, causal=causal).train(training)
     clip = clips(frames, 2 * halves + rest)
     clip = last(clip) if channels_last else clip
     with torch.no_grad():
@@ -123,7 +119,7 @@ def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal,
 
 
 def test_gradients_equal_the_formulas():
-    module = random_module(4).train()
+    module = random_gate(4).train()
     got, want = [], []
     for function, gradients in ((run, got), (by_formula, want)):
         clip = clips(4, 6).requires_grad_()
@@ -137,7 +133,7 @@ def test_gradients_equal_the_formulas():
 
 @torch.no_grad()
 def test_shuffle_moves_the_result_only():
-    plain, shuffled = random_module(8), random_module(8, shuffle=True)
+    plain, shuffled = random_gate(8), random_gate(8, shuffle=True)
     clip = clips(3, 9)
     want = run(plain, clip)
     want = torch.cat([want[:, :, [0, 2, 1, 3, 4, 6, 5, 7]], clip[:, :, 8:]], 2)
@@ -161,7 +157,7 @@ def test_starts_as_nothing_at_all_and_learns(causal, channels_last):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
-    module = random_module(4, causal=causal).double()
+    module = random_gate(4, causal=causal).double()
     clip = clips(11, 4, 1).double().requires_grad_()
     run(module, clip)[0, 5].square().sum().backward()
     assert clip.grad is not None
@@ -180,7 +176,7 @@ def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
 )
 @torch.no_grad()
 def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle, channels_last):
-    module = random_module(4, causal=True, shuffle=shuffle)
+    module = random_gate(4, causal=True, shuffle=shuffle)
     clip = clips(sum(lengths), channels)
     clip = last(clip) if channels_last else clip
     torch.testing.assert_close(steps(module, clip, *lengths), run(module, clip), rtol=1e-5, atol=1e-6)
@@ -188,7 +184,7 @@ def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle, channels
 
 @torch.no_grad()
 def test_clips_of_a_batch_do_not_meet():
-    module, batch = random_module(4), clips(4, 4, 3)
+    module, batch = random_gate(4), clips(4, 4, 3)
     alone = torch.cat([run(module, batch[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(run(module, batch), alone)
 
@@ -196,7 +192,7 @@ def test_clips_of_a_batch_do_not_meet():
 def test_parameters_and_multiplications():
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = random_module(8)
+    module = random_gate(8)
     assert sum(p.numel() for p in module.parameters()) == 29 * 8 + 2
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         run(module, clips(5, 8, 1))
@@ -213,8 +209,8 @@ def test_refuses_what_cannot_be_halved(channels, shuffle):
 
 
 def test_keeps_bfloat16():
-    module = random_module(4, causal=True).bfloat16()
+    module = random_gate(4, causal=True).bfloat16()
     clip = clips(3, 6).bfloat16()
     assert run(module, clip).dtype == torch.bfloat16
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert run(random_module(4), clip).dtype == torch.bfloat16
+        assert run(random_gate(4), clip).dtype == torch.bfloat16

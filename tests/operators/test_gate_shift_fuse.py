@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from gates import clips, last, random_module, run, steps
+from bare_operators import clips, last, random_gate, run, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,7 +68,7 @@ def by_formula(module: GateShiftFuse, clip: torch.Tensor) -> torch.Tensor:
     channels_last=st.booleans(),
 )
 def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal, training, channels_last):
-    module = random_module(2 * halves, GateShiftFuse, causal=causal).train(training)
+    module = random_gate(2 * halves, GateShiftFuse, causal=causal).train(training)
     clip = clips(frames, 2 * halves + rest)
     clip = last(clip) if channels_last else clip
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal,
 
 
 def test_gradients_equal_the_formulas():
-    module = random_module(8, GateShiftFuse).train()
+    module = random_gate(8, GateShiftFuse).train()
     got, want = [], []
     for function, gradients in ((run, got), (by_formula, want)):
         clip = clips(4, 9).requires_grad_()
@@ -94,7 +94,7 @@ def test_gradients_equal_the_formulas():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
-    module = random_module(4, GateShiftFuse, causal=causal).double()
+    module = random_gate(4, GateShiftFuse, causal=causal).double()
     clip = clips(15, 4, 1).double().requires_grad_()
     run(module, clip)[0, 7].square().sum().backward()
     assert clip.grad is not None
@@ -107,7 +107,7 @@ def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
 @given(lengths=st.lists(st.integers(1, 3), min_size=1, max_size=5), channels=st.integers(4, 6), shuffle=st.booleans())
 @torch.no_grad()
 def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle):
-    module = random_module(4, GateShiftFuse, causal=True, shuffle=shuffle)
+    module = random_gate(4, GateShiftFuse, causal=True, shuffle=shuffle)
     clip = clips(sum(lengths), channels)
     torch.testing.assert_close(steps(module, clip, *lengths), run(module, clip), rtol=1e-5, atol=1e-6)
 

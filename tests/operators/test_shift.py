@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from bare_operators import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,10 +13,6 @@ from spatempo.operators.shift import TemporalShift, temporal_shift, temporal_shi
 
 # three frames of four channels of one pixel: the tens are the frame, the units the channel
 CLIP = torch.tensor([[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]], dtype=torch.float32).view(1, 3, 4, 1, 1)
-
-
-def rows(x: torch.Tensor) -> list[list[float]]:
-    return x.reshape(x.shape[1], x.shape[2]).tolist()
 
 
 def test_first_fold_comes_from_the_future_and_the_second_from_the_past():

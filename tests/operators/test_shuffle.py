@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from bare_operators import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +16,6 @@ from spatempo.operators.shuffle import VideoShuffle, video_shuffle
 CLIP = torch.tensor([[10, 11, 12, 13, 14, 15], [20, 21, 22, 23, 24, 25], [30, 31, 32, 33, 34, 35.0]]).view(
     1, 3, 6, 1, 1
 )
-
-
-def rows(x: torch.Tensor) -> list[list[float]]:
-    return x.reshape(x.shape[1], x.shape[2]).tolist()
 
 
 def test_new_frame_i_is_group_i_of_every_frame_in_the_order_of_time():

@@ -1,11 +1,17 @@
-"""Running gate-shift modules without a network around them."""
+"""Running operators without a network around them, on clips ``[B, T, C, H, W]``."""
 
 from __future__ import annotations
 
 import torch
 
+from spatempo.operators.base import TemporalOperator
 from spatempo.operators.call import TimeCall
 from spatempo.operators.gate_shift import GateShift
+
+
+def rows(x: torch.Tensor) -> list[list[float]]:
+    """A clip of one pixel as numbers, a row a frame."""
+    return x.reshape(x.shape[1], x.shape[2]).tolist()
 
 
 def last(x: torch.Tensor) -> torch.Tensor:
@@ -13,8 +19,8 @@ def last(x: torch.Tensor) -> torch.Tensor:
     return x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
 
 
-def run(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
-    """On clips ``[B, T, C, H, W]``, folded as in a network."""
+def run(module: TemporalOperator, clip: torch.Tensor) -> torch.Tensor:
+    """On whole clips, folded as in a network."""
     module.call.open(clip.shape[1])
     try:
         return module(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
@@ -22,7 +28,7 @@ def run(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
         module.call.close()
 
 
-def steps(module: GateShift, clip: torch.Tensor, *lengths: int) -> torch.Tensor:
+def steps(module: TemporalOperator, clip: torch.Tensor, *lengths: int) -> torch.Tensor:
     """The same clips in parts of these lengths."""
     past, parts = None, []
     for part in clip.split(list(lengths), 1):
@@ -35,7 +41,7 @@ def steps(module: GateShift, clip: torch.Tensor, *lengths: int) -> torch.Tensor:
     return torch.cat(parts, 1)
 
 
-def random_module(channels: int = 4, kind: type[GateShift] = GateShift, **options: bool) -> GateShift:
+def random_gate(channels: int = 4, kind: type[GateShift] = GateShift, **options: bool) -> GateShift:
     """With gates that are open, in eval mode."""
     module = kind(TimeCall(), channels, **options)
     draw = torch.Generator().manual_seed(1)
