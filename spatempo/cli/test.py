@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.conf import UseAppendAction, arg
 
 from spatempo.cli.flags import Checkpoint, Count, Data, Path, Protocol
 from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
 
+Others = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="CHECKPOINT", help_behavior_hint="(repeatable)")]
 AVERAGES = {"logits": "logits averaged", "softmax": "probabilities averaged"}
 
 
@@ -36,6 +39,8 @@ class Options:
     """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    ensemble: Others = ()
+    """another checkpoint of the same classes; the answer is then that of the mean of all their logits."""
     scores: Path = None
     """write the scores of every video to this parquet file, for fusion (needs pyarrow)."""
     json: bool = False
@@ -45,39 +50,53 @@ class Options:
 def run(options: Options) -> dict[str, Any]:
     """Evaluates; returns the document of ``test``: accuracies are shares in 0..1.
 
-    With ``--scores`` also ``scores``, the file. Data whose table names families and pairs (as the generated data does)
-    get ``families`` and ``pairs`` as well.
+    With ``--scores`` also ``scores``, the file. With ``--ensemble`` everything is the ensemble's, and ``members`` has
+    ``{checkpoint, top1}`` of each. Data whose table names families and pairs (as the generated data does) get
+    ``families`` and ``pairs`` as well.
 
     Raises:
-        SpatempoError: no checkpoint, unusable data, an unknown protocol, or a protocol and clips or crops at once.
+        SpatempoError: no checkpoint, unusable data, an unknown protocol, a protocol and clips or crops at once, or
+            checkpoints of different classes.
     """
     if options.protocol is not None and (options.clips is not None or options.crops is not None):
         raise SpatempoError(
             f"--protocol {options.protocol} already says how many clips and crops: drop --clips and --crops"
         )
     from spatempo.data.manifest import load_manifest
+    from spatempo.evaluation.ensemble import evaluate_ensemble
     from spatempo.evaluation.evaluate import evaluate
     from spatempo.evaluation.families import families
     from spatempo.evaluation.score_files import need_pyarrow, save_scores
     from spatempo.learning.clips import default_workers
-    from spatempo.models.checkpoint import load
+    from spatempo.models.checkpoint import describe_checkpoint, load
 
     if options.scores is not None:
         need_pyarrow()  # told before the test, not after
-    model = load(options.checkpoint)
-    manifest = load_manifest(options.data, classes=model.classes)
-    result = evaluate(
-        model,
-        manifest,
-        protocol=options.protocol,
-        clips=options.clips,
-        crops=options.crops,
-        batch_size=options.batch_size,
-        workers=default_workers() if options.workers is None else options.workers,
-        device=options.device,
-        progress=True,
-    )
-    document = result.to_json()
+    classes = describe_checkpoint(options.checkpoint).get("classes")
+    for other in options.ensemble:
+        if describe_checkpoint(other).get("classes") != classes:
+            raise SpatempoError(
+                f"--ensemble {other}: its classes are not those of {options.checkpoint}, in that order; take networks "
+                "that were trained on the same classes"
+            )
+    manifest = load_manifest(options.data, classes=classes)
+    how: dict[str, Any] = {
+        "protocol": options.protocol,
+        "clips": options.clips,
+        "crops": options.crops,
+        "batch_size": options.batch_size,
+        "workers": default_workers() if options.workers is None else options.workers,
+        "device": options.device,
+        "progress": True,
+    }
+    if options.ensemble:
+        checkpoints = (options.checkpoint, *options.ensemble)
+        result, members = evaluate_ensemble(map(load, checkpoints), manifest, **how)
+        own = [{"checkpoint": path, "top1": one.top1} for path, one in zip(checkpoints, members, strict=True)]
+        document = result.to_json() | {"members": own}
+    else:
+        result = evaluate(load(options.checkpoint), manifest, **how)
+        document = result.to_json()
     if options.scores is not None:
         document["scores"] = str(save_scores(result, options.scores))
     if any(sample.family for sample in manifest.samples):
@@ -95,6 +114,9 @@ def show(document: dict[str, Any]) -> None:
         f"mean class {percent(document['mean_class'])}   ({counted(document['n'], 'video')}, {views})"
     )
     print()
+    if "members" in document:
+        print_table(["of", "top-1"], [(one["checkpoint"], percent(one["top1"])) for one in document["members"]])
+        print()
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)
     if "families" in document:

@@ -198,6 +198,57 @@ def test_test_for_people(capsys, checkpoint, data, tmp_path):
     assert "(11 videos, 2 clips x 1 crop, logits averaged)" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def another(data, tmp_path_factory) -> Path:
+    """A checkpoint of the same classes, fed 3 frames of 24 pixels."""
+    import torch
+
+    from spatempo.data.manifest import load_manifest
+    from spatempo.models.checkpoint import save_checkpoint
+    from spatempo.models.registry import create_model
+
+    torch.manual_seed(1)
+    model = create_model("tsn_smallresnet", num_classes=6, frames=3, size=24)
+    model.classes = list(load_manifest(data / "train.csv").classes)
+    return save_checkpoint(model, tmp_path_factory.mktemp("another") / "best")
+
+
+def test_test_of_an_ensemble(capsys, document, checkpoint, another, data, tmp_path):
+    pytest.importorskip("pyarrow")
+    from spatempo.evaluation.fusion import fuse
+    from spatempo.evaluation.score_files import read_scores
+
+    words = (data / "test.csv", "--workers", 0, "--clips", 2)
+    files = [tmp_path / f"{name}.parquet" for name in ("both", "one", "two")]
+    checkpoints = (checkpoint, another)
+    both = document("test", checkpoint, *words, "--ensemble", another, "--scores", files[0])
+    alone = [
+        document("test", each, *words, "--scores", file) for each, file in zip(checkpoints, files[1:], strict=True)
+    ]
+    own = [{"checkpoint": str(each), "top1": found["top1"]} for each, found in zip(checkpoints, alone, strict=True)]
+    assert both["members"] == own
+    fused = fuse(*map(read_scores, files[1:]), on="logits")
+    assert (read_scores(files[0]).scores == fused.scores).all()
+    assert {key: both[key] for key in fused.to_json()} == json.loads(json.dumps(fused.to_json()))
+    assert set(alone[0]) | {"members"} == set(both)
+    three = document("test", checkpoint, *words, "--ensemble", another, "--ensemble", checkpoint)
+    assert [row["checkpoint"] for row in three["members"]] == [str(checkpoint), str(another), str(checkpoint)]
+    assert main([*map(str, ("test", checkpoint, *words, "--ensemble", another))]) == 0
+    assert str(another) in capsys.readouterr().out
+
+
+def test_test_refuses_an_ensemble_of_other_classes(failure, checkpoint, data, tmp_path):
+    from spatempo.models.checkpoint import save_checkpoint
+    from spatempo.models.registry import create_model
+
+    model = create_model("tsn_smallresnet", num_classes=2, frames=2, size=24)
+    model.classes = ["wave", "clap"]
+    other = save_checkpoint(model, tmp_path / "other")
+    said = failure("test", checkpoint, data / "test.csv", "--ensemble", other)
+    assert f"--ensemble {other}: its classes are not those of {checkpoint}" in said
+    assert "no/such" in failure("test", checkpoint, data / "test.csv", "--ensemble", "no/such")
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
