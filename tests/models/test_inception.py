@@ -1,23 +1,20 @@
-"""The two Inceptions of Caffe's layout: names, sizes, how blocks are joined, and what published weights want."""
+"""The two Inceptions of Caffe's layout: names, sizes, and how blocks are joined."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import randomise
-from safetensors.torch import save_file
+from networks import small
 from torch import nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.backbones.inception_v3 import InceptionV3
-from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.registry import create_model
+from spatempo.operators.shift import temporal_shift
 
 # the published names, block by block, of BN-Inception's layers with weights
 FOUR = ("1x1", "3x3_reduce", "3x3", "double_3x3_reduce", "double_3x3_1", "double_3x3_2", "pool_proj")
@@ -48,37 +45,20 @@ INCEPTION_V3 = [
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
-@pytest.fixture(scope="module")
-def nets() -> dict[str, CaffeNet]:
-    """Both with batch norms of which each layer's differs."""
-    made = {"bninception": BNInception(), "inception_v3": InceptionV3()}
-    draw = torch.Generator().manual_seed(0)
-    for net in made.values():
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.data.uniform_(0.8, 1.2, generator=draw)
-                module.bias.data.uniform_(0, 0.5, generator=draw)
-                module.running_mean.uniform_(-0.2, 0.2, generator=draw)
-            elif isinstance(module, nn.Conv2d):
-                assert module.bias is not None
-                module.bias.data.uniform_(-0.2, 0.2, generator=draw)
-        net.eval()
-    return made
-
-
 # --- names and figures -----------------------------------------------------------------------------------------------
 
 
-def test_keys_are_the_published_ones(nets):
+def test_keys_are_the_published_ones(inceptions):
     want = {f"{n}.{k}" for n in BN_INCEPTION for k in ("weight", "bias")}
-    assert set(nets["bninception"].state_dict()) == want | {f"{n}_bn.{k}" for n in BN_INCEPTION for k in NORM}
+    keys = {name: set(net.state_dict()) for name, net in inceptions.items()}
+    assert keys["bninception"] == want | {f"{n}_bn.{k}" for n in BN_INCEPTION for k in NORM}
     want = {f"{n}_Conv2D.{k}" for n in INCEPTION_V3 for k in ("weight", "bias")}
-    assert set(nets["inception_v3"].state_dict()) == want | {f"{n}_batchnorm.{k}" for n in INCEPTION_V3 for k in NORM}
+    assert keys["inception_v3"] == want | {f"{n}_batchnorm.{k}" for n in INCEPTION_V3 for k in NORM}
 
 
-def test_which_of_inception_v3s_kernels_are_tall_and_which_are_wide(nets):
+def test_which_of_inception_v3s_kernels_are_tall_and_which_are_wide(inceptions):
     shapes: dict[tuple[int, ...], set[str]] = {}
-    for name, module in nets["inception_v3"].named_modules():
+    for name, module in inceptions["inception_v3"].named_modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size[0] != module.kernel_size[1]:
             shapes.setdefault(module.kernel_size, set()).add(name.removesuffix("_Conv2D"))
     middle, end = (4, 5, 6, 7), (9, 10)
@@ -90,7 +70,7 @@ def test_which_of_inception_v3s_kernels_are_tall_and_which_are_wide(nets):
         (3, 1): {f"mixed_{m}_{tower}_mixed_conv" for m in end for tower in ("tower", "tower_1")},
         (1, 3): {f"mixed_{m}_{tower}_mixed_conv_1" for m in end for tower in ("tower", "tower_1")},
     }
-    widths = [nets["inception_v3"].get_submodule(f"mixed_{m}_tower_conv_Conv2D").out_channels for m in middle]
+    widths = [inceptions["inception_v3"].get_submodule(f"mixed_{m}_tower_conv_Conv2D").out_channels for m in middle]
     assert widths == [128, 160, 160, 192]
 
 
@@ -159,8 +139,8 @@ def blocks_of(net: CaffeNet, x: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def test_bninceptions_blocks_by_hand(nets):
-    net = nets["bninception"]
+def test_bninceptions_blocks_by_hand(inceptions):
+    net = inceptions["bninception"]
     layer, x = runner(net, "{}", "{}_bn"), torch.randn(1, 3, 64, 64)
     maps = blocks_of(net, x)
     x = F.max_pool2d(layer(x, "conv1_7x7_s2"), 3, 2, ceil_mode=True)
@@ -181,8 +161,8 @@ def test_bninceptions_blocks_by_hand(nets):
 
 
 @torch.no_grad()
-def test_inception_v3s_blocks_by_hand(nets):
-    net = nets["inception_v3"]
+def test_inception_v3s_blocks_by_hand(inceptions):
+    net = inceptions["inception_v3"]
     layer, x = runner(net, "{}_Conv2D", "{}_batchnorm"), torch.randn(1, 3, 70, 70)
     maps = blocks_of(net, x)
     x = F.max_pool2d(layer(x, "conv", "conv_1", "conv_2"), 3, 2, ceil_mode=True)
@@ -216,75 +196,12 @@ def test_inception_v3s_blocks_by_hand(nets):
     assert x.abs().max() > 1e-3
 
 
-# --- published weights -----------------------------------------------------------------------------------------------
-
-CASES = [
-    ("bninception", 64, "conv1_7x7_s2", "fc", "inception_3a_1x1"),
-    ("inception_v3", 72, "conv_Conv2D", "top_cls_fc", "mixed_conv_Conv2D"),
-]
-
-
-@pytest.mark.parametrize(("name", "side", "first", "classifier", "other"), CASES)
-@pytest.mark.parametrize("library", ["", "module.base_model."])
-def test_published_weights_want_bgr_of_0_to_255_and_get_it(
-    nets, tmp_path, library, name, side, first, classifier, other
-):
-    """Frames through ``preprocess`` and the model are Caffe's numbers through the published network."""
-    net = nets[name]
-    weights = {k: v[None].clone() if v.ndim == 1 and "_b" in k else v for k, v in net.state_dict().items()}  # [1, C]
-    weights[f"{classifier}.weight"] = torch.randn(1000, net.num_features)
-    weights[f"{classifier}.bias"] = torch.randn(1000)
-    if library:  # the layout of TSN's and TSM's own checkpoints, with a classifier beside
-        weights = {f"{library}{k}": v for k, v in weights.items() if not k.startswith(classifier)}
-    save_file({k: v.contiguous() for k, v in weights.items()}, tmp_path / "w.safetensors")
-    with pytest.warns(UserWarning, match="no mean and std"):
-        model = create_model(f"tsn_{name}", num_classes=3, size=side, pretrained=str(tmp_path / "w.safetensors"))
-    frames = torch.randint(0, 256, (2, side, side, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    caffe = frames.permute(0, 3, 1, 2).float().flip(1) - torch.tensor([104.0, 117, 128])[:, None, None]
-    with torch.no_grad():
-        maps = model.eval().forward_features(model.preprocess.normalize(frames)[None])[0].transpose(0, 1)
-        want = net(caffe)
-    torch.testing.assert_close(maps, want, rtol=1e-3, atol=1e-3 * float(want.abs().max()))
-    assert (net(caffe.flip(1)) - want).abs().max() > 0.01 * want.abs().max()
-    kept = model.backbone.state_dict()
-    assert torch.equal(kept[f"{first}.weight"], net.state_dict()[f"{first}.weight"].flip(1))
-    assert torch.equal(kept[f"{other}.weight"], net.state_dict()[f"{other}.weight"])
-
-
-def test_a_json_beside_the_file_wins(nets, tmp_path):
-    save_file(nets["bninception"].state_dict(), tmp_path / "w.safetensors")
-    (tmp_path / "w.json").write_text(json.dumps({"mean": [0.5] * 3, "std": [0.25] * 3}))
-    model = create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
-    assert model.preprocess.mean == (0.5, 0.5, 0.5)
-
-
-def test_a_file_that_lacks_a_bias_is_refused_by_its_name(nets, tmp_path):
-    weights = {k: v for k, v in nets["bninception"].state_dict().items() if k != "inception_4d_3x3.bias"}
-    save_file(weights, tmp_path / "w.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(inception_4d_3x3\.bias\)"):
-        create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
-
-
-@torch.no_grad()
-def test_our_own_checkpoints_keep_their_order_of_channels(tmp_path):
-    model = randomise(create_model("tsm_bninception", num_classes=3, size=64))
-    clip = torch.randn(1, 3, 4, 64, 64)
-    save_checkpoint(model, tmp_path)
-    again = load(tmp_path)
-    assert torch.equal(again(clip), model(clip))
-    assert again.preprocess == model.preprocess
-    trained_on = create_model("tsm_bninception", num_classes=3, pretrained=str(tmp_path)).eval()
-    assert torch.equal(trained_on(clip), model(clip))
-
-
 # --- the shift of TSM's code in BN-Inception -------------------------------------------------------------------------
 
 
 @torch.no_grad()
 def test_tsm_shifts_the_input_of_all_parts_but_the_first():
-    from spatempo.operators.shift import temporal_shift
-
-    model = randomise(create_model("tsm_bninception", num_classes=3, size=64), size=64)
+    model = small("tsm_bninception", size=64)
     places = [line.split(": ")[0].removeprefix("backbone.") for line in model.plugged]
     blocks = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a")
     assert places == ["pool1_3x3_s2", "pool2_3x3_s2", *(f"inception_{b}_output" for b in blocks)]
