@@ -7,11 +7,9 @@ and measures latency anew for all in one go, so that the machine was in the same
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import torch
@@ -21,14 +19,12 @@ from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.latency import latency_ms
 from spatempo.evaluation.protocols import protocol as protocol_named
 from spatempo.models.checkpoint import load
-from spatempo.models.info import describe
 from spatempo.models.registry import create_model, parse_name
 from spatempo.studies.budget import Budget, parse_budget
 from spatempo.studies.page import write_page
 from spatempo.studies.parts import find_parts
-from spatempo.studies.run import Run
-
-_OF_A_SEED = ("top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds", "checkpoint")
+from spatempo.studies.rows import row_of
+from spatempo.studies.run import Run, run_folder
 
 
 def compare(
@@ -95,16 +91,15 @@ def compare(
     frames = Path(out) / "cache"  # decoded once for all
     if settings.get("cache") is True:
         settings["cache"] = frames
+    shared = (plan, protocol, device, settings)
     found = {
         short: [
-            Run(_folder(runs or out, short, seed), name, chosen[short], seed, plan, protocol, device, settings).result(
-                parts
-            )
+            Run(run_folder(runs or out, short, seed), name, chosen[short], seed, *shared).result(parts)
             for seed in range(seeds)
         ]
         for short, (name, _) in named.items()
     }
-    rows = [_row(short, named[short][0], chosen[short], results) for short, results in found.items()]
+    rows = [row_of(short, named[short][0], chosen[short], results) for short, results in found.items()]
     for row in rows:  # one after the other, when nothing else of ours runs
         row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
     if settings.get("cache") == frames:
@@ -121,7 +116,7 @@ def _named(
     given = models if isinstance(models, Mapping) else {name: name for name in models}
     if not given:
         raise SpatempoError("compare: no design given; give at least one, such as tsm_resnet18")
-    if len({_folder("", short, 0) for short in given}) < len(models):
+    if len({run_folder("", short, 0) for short in given}) < len(models):
         raise SpatempoError(f"compare: {', '.join(models)}: a design is named twice")
     return {short: (design, {}) if isinstance(design, str) else design for short, design in given.items()}
 
@@ -142,60 +137,3 @@ def _options(
         with torch.device("meta"):  # an option it cannot take is told before hours of training the others
             create_model(name, **chosen[short])
     return chosen
-
-
-def _folder(out: str | Path, short: str, seed: int) -> Path:
-    name = re.sub(r"[^\w.+-]", "-", short)  # what no file system minds
-    return Path(out) / (name if seed == 0 else f"{name}-seed{seed}")
-
-
-def _row(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A design's line: means over its seeds, counts summed."""
-    model = load(runs[0]["checkpoint"])
-    frames, size = model.preprocess.frames, model.preprocess.size
-    facts = describe(name, frames=frames, size=size, num_classes=model.num_classes, **options)
-    confusions = [run["confusion"] for run in runs]
-    classes = range(model.num_classes)
-    top1, shuffled = mean(run["top1"] for run in runs), mean_tree([run["shuffled"] for run in runs])
-    row = {
-        "name": short,
-        "model": name,
-        "options": dict(options),
-        "top1": top1,
-        **{key: mean(run[key] for run in runs) for key in ("top5", "mean_class")},
-        "shuffled": shuffled,
-        "dependence": None if shuffled is None else top1 - shuffled,
-        "top1_seeds": [run["top1"] for run in runs],
-        "params": facts["params"],
-        "macs": facts["macs"],
-        "latency_ms": None,
-        "seconds": round(mean(run["seconds"] for run in runs), 3),
-        "epochs": runs[0]["epochs"],
-        "frames": frames,
-        "size": size,
-        "n": runs[0]["n"],
-        "per_class": mean_tree([run["per_class"] for run in runs]),
-        "confusion": [[sum(c[i][j] for c in confusions) for j in classes] for i in classes],
-        "unreadable": runs[0]["unreadable"],
-        "checkpoint": runs[0]["checkpoint"],
-        "runs": [
-            {"seed": seed, **{key: run[key] for key in _OF_A_SEED if key in run}} for seed, run in enumerate(runs)
-        ],
-    }
-    if "families" in runs[0]:
-        row |= {key: mean_tree([run[key] for run in runs]) for key in ("families", "pairs")}
-    return row
-
-
-def mean_tree(trees: Sequence[Any]) -> Any:
-    """Means of the numbers in results of one form; what is the same in all stays as it is.
-
-    >>> mean_tree([{"n": 2, "top1": 0.5}, {"n": 2, "top1": 1.0}])
-    {'n': 2, 'top1': 0.75}
-    """
-    first = trees[0]
-    if isinstance(first, Mapping):
-        return {key: mean_tree([tree[key] for tree in trees]) for key in first}
-    if any(tree != first for tree in trees):
-        return None if None in trees else mean(trees)
-    return first

@@ -8,6 +8,7 @@ goes on with the training that was cut off.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -187,6 +188,12 @@ class Run:
 
     def _keep(self, kept: Mapping[str, Any]) -> None:
         write(self.file, json.dumps(kept, indent=1).encode())
+
+
+def run_folder(out: str | Path, short: str, seed: int) -> Path:
+    """Where the run of a design with a seed is kept: ``OUT/tsm``, ``OUT/tsm-seed1``, ..."""
+    name = re.sub(r"[^\w.+-]", "-", short)  # what no file system minds
+    return Path(out) / (name if seed == 0 else f"{name}-seed{seed}")
 
 
 def _plain(trained: TrainResult) -> dict[str, Any]:

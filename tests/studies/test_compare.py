@@ -20,9 +20,10 @@ from spatempo.errors import SpatempoError
 from spatempo.studies import compare as compare_module
 from spatempo.studies import strips
 from spatempo.studies.budget import Budget, parse_budget
-from spatempo.studies.compare import compare, mean_tree
+from spatempo.studies.compare import compare
 from spatempo.studies.page import headline, sentence
 from spatempo.studies.parts import find_parts
+from spatempo.studies.rows import mean_tree
 from spatempo.studies.strips import choose_strips
 
 SMALL = {"recipe": "demo", "size": 32, "frames": 8, "batch_size": 6, "workers": 0, "quiet": True}
