@@ -1,0 +1,87 @@
+"""Validation shared among processes is that of one process to the last bit, however unevenly the clips divide."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spatempo.data.dataset import ClipDataset
+from spatempo.data.manifest import load_manifest
+from spatempo.evaluation import scores
+from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.result import EvalResult
+from spatempo.learning.clips import Loading
+from spatempo.learning.validate import validate
+from spatempo.preprocess import Preprocess
+
+
+class Colour(nn.Module):
+    """Scores of a clip that do not depend on who else is in the batch."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.preprocess = Preprocess(frames=3, size=16, resize=20)
+        self.classes = list(classes)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return torch.stack([one.mean((1, 2, 3)) for one in clip])
+
+
+class _Given(Exception):
+    """A process has handed over what it gathered."""
+
+
+def shared(data: ClipDataset, model: Any, world: int, monkeypatch: pytest.MonkeyPatch) -> list[EvalResult]:
+    """What each of `world` processes gets; one after the other, first up to where they meet, then once more."""
+    given: list[Any] = []
+
+    def hand_over(parts: list[Any], mine: Any) -> None:
+        if len(given) < world:
+            given.append(mine)
+            raise _Given
+        parts[:] = given
+
+    def run(rank: int) -> EvalResult:
+        own = Loading(0).val(data, rank, world)
+        return validate(model, own, torch.device("cpu"), tuple(model.classes), each=lambda done, errors: None)
+
+    meeting = SimpleNamespace(
+        is_available=lambda: True,
+        is_initialized=lambda: True,
+        get_world_size=lambda: world,
+        all_gather_object=hand_over,
+    )
+    monkeypatch.setattr(scores, "dist", meeting)
+    for rank in range(world):
+        with suppress(_Given):
+            run(rank)
+    return [run(rank) for rank in range(world)]
+
+
+@pytest.mark.parametrize("world", [2, 3, 8])
+def test_uneven_shares_count_as_one(clips: Path, tmp_path: Path, monkeypatch, world: int) -> None:
+    """Seven clips, the fifth of which cannot be read: 4 + 3, or 3 + 2 + 2, or one each and one process without any."""
+    rows = (clips / "val.csv").read_text(encoding="utf-8").splitlines()[:8]
+    for row in rows[1:]:
+        path = tmp_path / row.split(",")[0]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes((clips / row.split(",")[0]).read_bytes())
+    (tmp_path / rows[5].split(",")[0]).write_text("no video")
+    (tmp_path / "val.csv").write_text("\n".join(rows), encoding="utf-8")
+    manifest = load_manifest(tmp_path / "val.csv")
+    model = Colour(manifest.classes)
+    data = ClipDataset(manifest, model.preprocess, train=False)
+    alone = evaluate(model, manifest)
+    assert (alone.n, len(alone.unreadable)) == (6, 1)
+    assert len({tuple(row) for row in alone.scores.tolist()}) == 6
+    for result in shared(data, model, world, monkeypatch):
+        assert np.array_equal(result.scores, alone.scores)
+        assert result.indices.tolist() == alone.indices.tolist() == [0, 1, 2, 3, 5, 6]
+        assert result.to_json() == alone.to_json()
