@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.call import State, TimeCall
 from spatempo.operators.shift import temporal_shift, temporal_shift_step
+from spatempo.operators.watch import parts_of
 
 
 def gate_shift(x: Tensor, gate: Tensor, *, causal: bool = False) -> Tensor:
@@ -130,6 +131,7 @@ class GateShift(TemporalOperator):
         self.conv3D = nn.Conv3d(channels, 2, 3, padding=1, groups=2)
         nn.init.zeros_(self.conv3D.weight)
         nn.init.zeros_(self.bias)
+        self.gates = nn.Identity()  # the gates pass here, [B, T, 2, H, W], so that they can be watched
 
     @property
     def bias(self) -> Tensor:
@@ -144,7 +146,7 @@ class GateShift(TemporalOperator):
         x, rest = self._split(clip)
         around = (2, 0) if self.causal else (1, 1)
         answers = F.pad(self._answers(x), (0, 0, 0, 0, 0, 0, *around))
-        moving = gated(x, gate_values(answers, self.bias))
+        moving = gated(x, self.gates(gate_values(answers, self.bias)))
         return self._join(self.fuse(x - moving, shifted(moving, causal=self.causal)), rest)
 
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
@@ -152,7 +154,7 @@ class GateShift(TemporalOperator):
         answers = self._answers(x)
         before = answers.new_zeros(len(x), 2, *answers.shape[2:]) if past is None else past[1]
         answers = torch.cat([before, answers], 1)
-        moving = gated(x, gate_values(answers, self.bias))
+        moving = gated(x, self.gates(gate_values(answers, self.bias)))
         moved_in, last = temporal_shift_step(moving, None if past is None else past[0], 1)
         fused, more = self.fuse_step(x - moving, moved_in, None if past is None else past[2:])
         return self._join(fused, rest), (last, answers[:, -2:], *more)
@@ -182,3 +184,8 @@ class GateShift(TemporalOperator):
 
     def extra_repr(self) -> str:
         return f"channels={self.channels}, shuffle={self.shuffle}, causal={self.causal}"
+
+
+def gate_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Where the gates ``[B, T, 2, H, W]`` of each gated shift pass, GSM's and GSF's, by its name; for ``watch``."""
+    return parts_of(model, GateShift, "gates")

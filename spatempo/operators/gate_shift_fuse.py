@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from spatempo.operators.base import Reach
 from spatempo.operators.call import State, TimeCall
 from spatempo.operators.gate_shift import GateShift
+from spatempo.operators.watch import parts_of
 
 
 def fusion_weights(means: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -64,6 +65,7 @@ class GateShiftFuse(GateShift):
         self.conv3D.reset_parameters()
         self.channel_conv1 = nn.Conv2d(2, 1, 3, padding=1)
         self.channel_conv2 = nn.Conv2d(2, 1, 3, padding=1)
+        self.fusion = nn.Identity()  # w passes here, [B, T, C], so that it can be watched
 
     @property
     def reach(self) -> Reach:
@@ -84,9 +86,14 @@ class GateShiftFuse(GateShift):
         assert self.channel_conv1.bias is not None
         assert self.channel_conv2.bias is not None
         bias = torch.cat([self.channel_conv1.bias, self.channel_conv2.bias])
-        w = fusion_weights(means, weight, bias)[..., None, None]
+        w = self.fusion(fusion_weights(means, weight, bias))[..., None, None]
         return stays + w * (moved_in - stays)
 
 
 def _means(stays: Tensor, moved_in: Tensor) -> Tensor:
     return torch.stack([moved_in.mean((3, 4)), stays.mean((3, 4))], 2)  # [B, T, 2, C]
+
+
+def fusion_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Where the weights ``[B, T, C]`` of each learnt fusion pass, by its name; for ``watch``."""
+    return parts_of(model, GateShiftFuse, "fusion")

@@ -1,4 +1,4 @@
-"""What goes on inside a network, layer by layer: STH's attention."""
+"""What goes on inside a network, layer by layer: STH's attention, GSM's and GSF's gates."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ def attention_plot(found: Mapping[str, Mapping[str, Any]], *, width: float = WID
         return settle(figure)
 
 
+def gate_plot(found: Mapping[str, Any], *, width: float = WIDE) -> Figure:
+    """How far gates are open, layer by layer, a line for each half of the channels; of GSF the fusion's weight too.
+
+    Args:
+        found: what :func:`spatempo.evaluation.gates.gate_statistics` gives.
+        width: inches.
+    """
+    layers = found["layers"]
+    lines = {
+        f"{which} half, from the {layers[0]['halves'][half]['comes_from']} frame": [
+            (row["halves"][half]["open"], row["halves"][half]["spread"]) for row in layers
+        ]
+        for half, which in enumerate(("first", "second"))
+    }
+    if "fusion" in found:
+        lines["fusion: weight of what comes in"] = [(row["fusion"], None) for row in layers]
+    with look():
+        figure = new_figure(width, 3.1)
+        axes = figure.subplots()
+        over_layers(axes, lines, layers)
+        axes.set_ylabel("open", fontsize=9)
+        return settle(figure)
+
+
 def over_layers(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float | None]]], layers: Layers) -> None:
     """A line for each name, ``(mean, spread)`` layer by layer, shares of 0 to 1; stages are parted by thin lines."""
     for i, (name, points) in enumerate(lines.items()):
@@ -42,7 +66,7 @@ def over_layers(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float | No
         mean, spread = np.array([(mean, spread or 0) for mean, spread in points]).T
         axes.fill_between(x, mean - spread, mean + spread, color=color(i), alpha=0.15, linewidth=0)
         marker, style = ("o", "D", "s", "^")[i % 4], ("-", "--", "-.", ":")[i % 4]  # not by colour alone
-        axes.plot(x, mean, style, marker=marker, markersize=4.5, color=color(i), linewidth=1.8, label=short(name, 26))
+        axes.plot(x, mean, style, marker=marker, markersize=4.5, color=color(i), linewidth=1.8, label=short(name, 36))
     end = 0
     stages = [(stage, len(list(rows))) for stage, rows in groupby(layers, key=lambda row: row["stage"])]
     for stage, count in stages if 1 < len(stages) < len(layers) else ():
@@ -62,5 +86,6 @@ def over_layers(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float | No
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
+    longest = max(len(name) for name in lines)
     place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
-    axes.legend(ncols=4 if wide else 2, frameon=False, fontsize=9.5, **place)
+    axes.legend(ncols=1 if longest > 14 and not wide else 3, frameon=False, fontsize=9.5, **place)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spatempo.report.figures import NARROW, WIDE
-from spatempo.report.inside import attention_plot
+from spatempo.report.inside import attention_plot, gate_plot
 
 
 def attention(*shares: float, spread: float | None = 0.1) -> dict[str, Any]:
@@ -46,3 +46,34 @@ def test_one_stage_or_as_many_as_layers_are_not_marked(stages: int) -> None:
     (axes,) = attention_plot({"m": found}).axes
     assert not axes.texts
     assert len(axes.lines) == 2
+
+
+def gates(*openings: tuple[float, float], causal: bool = False, fusion: float | None = None) -> dict[str, Any]:
+    more = {} if fusion is None else {"fusion": fusion}
+    layers = [
+        {
+            "layer": f"layer{i}.0.conv1",
+            "stage": f"layer{i}",
+            "halves": [
+                {"comes_from": source, "open": opening, "spread": 0.05}
+                for source, opening in zip(("previous" if causal else "next", "previous"), pair, strict=True)
+            ],
+            **more,
+        }
+        for i, pair in enumerate(openings)
+    ]
+    return {"layers": layers, **more}
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_gates_have_a_line_for_each_half(width: float) -> None:
+    (axes,) = gate_plot(gates((0.1, 0.2), (0.7, 0.3)), width=width).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1, 0.7], [0.2, 0.3]]
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert words == ["first half, from the next frame", "second half, from the previous frame"]
+
+
+def test_gates_of_a_causal_gsf() -> None:
+    (axes,) = gate_plot(gates((0.1, 0.2), causal=True, fusion=0.6)).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1], [0.2], [0.6]]
+    assert "first half, from the previous frame" in [text.get_text() for text in axes.get_legend().get_texts()]
