@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from spatempo.evaluation.protocols import PROTOCOLS
-from spatempo.learning.recipe import RECIPES
+from spatempo.learning.recipes import RECIPES
 
 Checkpoint = Annotated[Positional[str], arg(metavar="CHECKPOINT")]
 Data = Annotated[Positional[str], arg(metavar="DATA")]

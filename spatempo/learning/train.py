@@ -23,8 +23,9 @@ from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
 from spatempo.learning.plan import Plan, run_folder, state_file
 from spatempo.learning.progress import RunProgress, clock
-from spatempo.learning.recipe import Recipe, resolve
-from spatempo.learning.recipe import recipe as make_recipe
+from spatempo.learning.recipe import Recipe
+from spatempo.learning.recipes import recipe as make_recipe
+from spatempo.learning.recipes import resolve
 from spatempo.learning.state import check_same_run, fingerprint_data, load_state
 from spatempo.learning.unreadable import Unreadable
 from spatempo.models.registry import create_model

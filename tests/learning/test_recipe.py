@@ -10,7 +10,8 @@ import pytest
 
 from spatempo.errors import SpatempoError
 from spatempo.learning.optim import lr_factor
-from spatempo.learning.recipe import RECIPES, Recipe, differences, recipe, resolve
+from spatempo.learning.recipe import Recipe, differences
+from spatempo.learning.recipes import RECIPES, recipe, resolve
 
 
 def settle(given: Recipe, **facts: object) -> Recipe:
@@ -136,5 +137,5 @@ def test_differences_are_named() -> None:
 
 
 def test_recipes_load_without_torch() -> None:
-    code = "import spatempo.learning.recipe, sys; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    code = "import spatempo.learning.recipes, sys; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
