@@ -26,7 +26,7 @@ def whole(clips: int, how: dict[str, int], rank: int = 0, start: int = 0) -> Bat
     return BatchStream(clips, how["batch_size"], rank=rank, start=start, **rest)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(how=sizes, extra=st.integers(0, 40), start=st.integers(0, 60))
 def test_stream(how: dict[str, int], extra: int, start: int) -> None:
     effective = how["batch_size"] * how["accumulate"] * how["world"]

@@ -97,7 +97,7 @@ def by_formula(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
     return torch.cat([z.transpose(1, 2), rest], 2)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     frames=st.integers(1, 6),
     halves=st.integers(1, 4),
@@ -167,7 +167,7 @@ def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
     assert seen == list(range(5 - past, 5 + future + 1))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(1, 3), min_size=1, max_size=5),
     channels=st.integers(4, 6),

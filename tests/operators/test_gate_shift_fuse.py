@@ -58,7 +58,7 @@ def by_formula(module: GateShiftFuse, clip: torch.Tensor) -> torch.Tensor:
     return torch.cat([torch.cat(halves, 1).transpose(1, 2), rest], 2)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     frames=st.integers(1, 6),
     halves=st.integers(1, 4),
@@ -103,7 +103,7 @@ def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
     assert seen == list(range(7 - module.reach.past, 7 + module.reach.future + 1))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths=st.lists(st.integers(1, 3), min_size=1, max_size=5), channels=st.integers(4, 6), shuffle=st.booleans())
 @torch.no_grad()
 def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle):

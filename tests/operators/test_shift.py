@@ -55,7 +55,7 @@ def test_gradient_is_the_reverse_shift():
     assert rows(clip.grad) == [[0, 6, 3, 4], [1, 10, 7, 8], [5, 0, 11, 12]]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     batch=st.integers(1, 3),
     frames=st.integers(1, 6),
@@ -87,7 +87,7 @@ def test_equals_slice_assignment_in_both_memory_layouts(batch, frames, channels,
         assert out.stride() == last.stride()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     frames=st.integers(1, 7),
     cut=st.integers(0, 7),

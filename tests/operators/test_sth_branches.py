@@ -102,7 +102,7 @@ def one_dense_kernel(spatial: torch.Tensor, temporal: torch.Tensor, form: str, g
     return dense
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     form=st.sampled_from(["hybrid", "merge"]),
     groups=st.sampled_from([2, 3, 4, 8]),

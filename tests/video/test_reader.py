@@ -94,7 +94,7 @@ def test_every_list_of_frames_equals_a_full_decode(clip, case: str) -> None:
         assert (video.decodes_all is None) == CASES[case][1], video.decodes_all
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(indices=st.lists(st.integers(0, 59), max_size=12), case=st.sampled_from(list(CASES)[:6]))
 def test_any_list_of_frames(clip, indices: list[int], case: str) -> None:
     path, expected = clip(case)
