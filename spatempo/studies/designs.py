@@ -21,6 +21,7 @@ from typing import Any
 
 from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
+from spatempo.studies.marked import around, marks, put_into
 from spatempo.studies.program import run_study
 
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
@@ -46,7 +47,7 @@ PRESET = "direction"
 BUDGET = "epochs=5"
 RECIPE = {"recipe": "demo", "batch_size": 16, "size": 48, "lr": 4e-3}
 TITLE = "The same frames, another order: every design"
-BEGIN, END = "<!-- table of spatempo.studies.designs -->", "<!-- end of table -->"
+MARK = "table of spatempo.studies.designs"
 
 
 def designs(
@@ -155,27 +156,6 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([*lines, "", about, ""])
 
 
-def put_into(file: Path, text: str) -> None:
-    """Puts the table between the two comment lines of a Markdown file.
-
-    Raises:
-        SpatempoError: the file, or the lines in it, are not there.
-    """
-    before, after = _around(file)
-    write_whole(file, f"{before}{BEGIN}\n{text}{END}{after}")
-
-
-def _around(file: Path) -> tuple[str, str]:
-    try:
-        before, begin, rest = file.read_text(encoding="utf-8").partition(BEGIN)
-    except OSError as error:
-        raise SpatempoError(f"{file}: cannot be read ({error.strerror}); give a Markdown file") from None
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SpatempoError(f"{file}: has no place for the table; put the lines {BEGIN} and {END} there")
-    return before, after
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the study; returns the exit code."""
     about = (__doc__ or "").split("\n")[0]
@@ -184,18 +164,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", default=",".join(DESIGNS), help="which, with commas between (default: all)")
     parser.add_argument("--budget", default=BUDGET, help="of each design: epochs=N or minutes=M (%(default)s)")
     parser.add_argument("--preset", default=PRESET, help="of the generated data (default: %(default)s)")
-    parser.add_argument("--into", metavar="FILE", help=f"a Markdown file that holds {BEGIN}: puts the table there")
+    parser.add_argument("--into", metavar="FILE", help=f"a Markdown file that holds {marks(MARK)[0]}: puts the table there")
     given = parser.parse_args(arguments)
 
     def study() -> None:
         if given.into:
-            _around(Path(given.into))  # told before the training, not after
+            around(Path(given.into), MARK)  # told before the training, not after
         chosen = [name.strip() for name in given.models.split(",") if name.strip()]
         rows = designs(given.out, models=chosen, preset=given.preset, budget=given.budget)
         text = table(rows)
         print(f"\n{text}\nreport: {rows[0]['report']}")
         if given.into:
-            put_into(Path(given.into), text)
+            put_into(Path(given.into), MARK, text)
 
     return run_study("designs", study)
 

@@ -20,7 +20,8 @@ from spatempo.models.checkpoint import load
 from spatempo.models.design import DESIGNS as CATALOGUE
 from spatempo.models.registry import create_model, parse_name
 from spatempo.studies import compare as compare_module
-from spatempo.studies.designs import BEGIN, DESIGNS, END, ORDER_BLIND, designs, main, put_into, table
+from spatempo.studies.designs import DESIGNS, ORDER_BLIND, designs, main, table
+from spatempo.studies.marked import put_into
 
 CAUSAL = sorted(name for name, design in CATALOGUE.items() if "causal" in design.options)
 
@@ -113,10 +114,12 @@ def test_the_study_small(data, tmp_path, monkeypatch, capsys):
 
 def test_the_table_is_put_into_a_page(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    put_into(page, "| new |\n")
-    put_into(page, "| newer |\n")
-    assert page.read_text() == f"before\n{BEGIN}\n| newer |\n{END}\nafter\n"
+    page.write_text("before\n<!-- one -->\nold\n<!-- end of one -->\nafter\n<!-- two --><!-- end of two -->\n")
+    put_into(page, "one", "| new |\n")
+    put_into(page, "one", "| newer |\n")
+    put_into(page, "two", "| other |\n")
+    one, two = "<!-- one -->\n| newer |\n<!-- end of one -->", "<!-- two -->\n| other |\n<!-- end of two -->"
+    assert page.read_text() == f"before\n{one}\nafter\n{two}\n"
 
 
 def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):

@@ -94,6 +94,9 @@ _DIRECTION = Preset(
     light=0.05,
     contrast=0.25,
 )
+# The other two families, as calm: what the experiments (spatempo/studies/experiments.py) set against direction.
+_ORDER = replace(_DIRECTION, name="order", pairs=("pop", "hop"), val=20, test=80)
+_CONTROL = replace(_DIRECTION, name="control", pairs=(), controls=CONTROLS, val=20, test=80)
 _STANDARD = Preset(
     "standard",
     size=128,
@@ -109,7 +112,9 @@ _STANDARD = Preset(
 )
 _LARGE = replace(_STANDARD, name="large", size=224, train=800, val=50, test=150, distractors=2, qp=26)
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (_TINY, _DEMO, _DIRECTION, _STANDARD, _LARGE)}
+PRESETS: dict[str, Preset] = {
+    preset.name: preset for preset in (_TINY, _DEMO, _DIRECTION, _ORDER, _CONTROL, _STANDARD, _LARGE)
+}
 
 
 def get_preset(
