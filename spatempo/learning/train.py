@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from spatempo.data.manifest import Manifest
@@ -21,6 +20,7 @@ from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
 from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
+from spatempo.learning.network import known_options, start_network
 from spatempo.learning.plan import Plan, run_folder, state_file
 from spatempo.learning.progress import RunProgress, clock
 from spatempo.learning.recipe import Recipe
@@ -28,9 +28,7 @@ from spatempo.learning.recipes import recipe as make_recipe
 from spatempo.learning.recipes import resolve
 from spatempo.learning.state import check_same_run, fingerprint_data, load_state
 from spatempo.learning.unreadable import Unreadable
-from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import Preprocess
 from spatempo.process import keep_memory
 
 
@@ -130,8 +128,7 @@ def train(
     given_weights = str(weights) if weights is not None else before.get("weights")
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
     train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
-    fed = before.get("preprocess", {})  # the modality is told with the options, but is none of the design's
-    options = {key: fed[key] for key in ("modality", "stack") if key in fed} | dict(options or {})
+    options = known_options(options or {}, before)
     flow = options.get("modality") == "flow"
     resolved = resolve(
         asked,
@@ -143,15 +140,8 @@ def train(
         precision=place.precision,
     )
     place.check_precision(resolved.precision)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(resolved.seed)
-        network = _make_model(model, train_clips, resolved, weights, mean, std, options)
+    network = start_network(model, train_clips.classes, resolved, weights, mean, std, options, before)
     resolved = replace(resolved, size=network.preprocess.size)
-    if state and weights is None and mean is None and std is None:
-        started = Preprocess.from_dict(fed)  # the weights of the start said what it is
-        own = network.preprocess
-        if (started.modality, started.stack) == (own.modality, own.stack):  # another modality is told below
-            network.preprocess = started
     identity = {
         "model": network.name,
         "options": dict(network.options),
@@ -211,31 +201,6 @@ def train(
     scored = "no validation data, best is the last" if result.top1 is None else f"best top-1 {result.top1:.3f}"
     progress.say(f"{scored}; {result.epochs} epochs in {clock(result.seconds)}; {result.checkpoint}")
     return result
-
-
-def _make_model(
-    name: str,
-    clips: Manifest,
-    recipe: Recipe,
-    weights: str | Path | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    options: Mapping[str, Any],
-) -> VideoModel:
-    network = create_model(
-        name,
-        num_classes=len(clips.classes),
-        pretrained=None if weights is None else str(weights),
-        mean=None if mean is None else tuple(mean),  # pyright: ignore[reportArgumentType]  (Preprocess checks it)
-        std=None if std is None else tuple(std),  # pyright: ignore[reportArgumentType]
-        frames=recipe.frames,
-        size=recipe.size,
-        dropout=recipe.dropout,
-        **options,
-    )
-    network.classes = list(clips.classes)
-    network.preprocess = replace(network.preprocess, sampling=recipe.sampling)
-    return network
 
 
 def _check_arguments(max_bad: float, save_every: int | None, save_minutes: float, workers: int | None) -> None:

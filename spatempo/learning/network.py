@@ -1,0 +1,63 @@
+"""The network that a run starts with, new or as the run that is gone on with had it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spatempo.learning.recipe import Recipe
+from spatempo.models.registry import create_model
+from spatempo.models.video_model import VideoModel
+from spatempo.preprocess import Preprocess
+
+
+def known_options(options: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The options given, and the modality of the run that is resumed where they do not say one.
+
+    Args:
+        options: the design's, and ``create_model``'s ``modality`` and ``stack``.
+        before: identity of the run that is resumed; empty for a new one.
+    """
+    fed = before.get("preprocess", {})  # the modality is told with the options, but is none of the design's
+    return {key: fed[key] for key in ("modality", "stack") if key in fed} | dict(options)
+
+
+def start_network(
+    name: str,
+    classes: Sequence[str],
+    recipe: Recipe,
+    weights: str | Path | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    options: Mapping[str, Any],
+    before: Mapping[str, Any],
+) -> VideoModel:
+    """A network as the recipe says, from `weights` or from random ones by the recipe's seed alone.
+
+    Resumed without weights it gets its parameters from the run's state, and is fed as that run was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = create_model(
+            name,
+            num_classes=len(classes),
+            pretrained=None if weights is None else str(weights),
+            mean=None if mean is None else tuple(mean),  # pyright: ignore[reportArgumentType]  (Preprocess checks it)
+            std=None if std is None else tuple(std),  # pyright: ignore[reportArgumentType]
+            frames=recipe.frames,
+            size=recipe.size,
+            dropout=recipe.dropout,
+            **options,
+        )
+    network.classes = list(classes)
+    network.preprocess = replace(network.preprocess, sampling=recipe.sampling)
+    if before and weights is None and mean is None and std is None:
+        started = Preprocess.from_dict(before["preprocess"])  # the weights of the start said what it is
+        own = network.preprocess
+        if (started.modality, started.stack) == (own.modality, own.stack):  # another modality is told as such later
+            network.preprocess = started
+    return network
