@@ -96,7 +96,12 @@ def breakable(name: str) -> str:
 
 
 def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:
-    """Who answered what to one video: (who, answer) each."""
+    """Who answered what to one video: (who, answer) each; of many, those who say the same stand together."""
+    if len(given) > 6:
+        alike: dict[str, list[str]] = {}
+        for who, label in given:
+            alike.setdefault(label, []).append(who)
+        given = [(", ".join(names), label) for label, names in alike.items()]
     items = "".join(
         f"<li class='{'right' if label == truth else 'wrong'}'>{'✓' if label == truth else '✗'} "
         f"<b>{escape(who)}</b>: {escape(label)}</li>"

@@ -7,40 +7,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from spatempo.errors import SpatempoError
+from spatempo.report.cost_sections import costs_section, gain_section, order_section, table_section
 from spatempo.report.figures import WIDE, color
 from spatempo.report.film import Strip, strips_section
-from spatempo.report.html import Figures, cards, footer, heading, section, table, write_page
+from spatempo.report.html import Figures, cards, footer, heading, section, write_page
 from spatempo.report.plots import accuracy_bars, confusion_matrix, training_curves
+from spatempo.report.results import ModelResult
+from spatempo.report.tables import shares_table
 
-
-@dataclass
-class ModelResult:
-    """What the page shows of one model. Only the name is needed; what is empty is left out.
-
-    Attributes:
-        name: short, as people say it.
-        row: its line of the table, in any unit-free form: ``params``, ``macs`` (counts), ``top1``, ``top5``,
-            ``mean_class`` (shares), ``latency_ms``, ``seconds``; other keys are shown as they are.
-        families: family -> share right (within the pair where there are pairs).
-        pairs: pair -> share right within the pair.
-        confusion: ``[truth][answer]``, counts.
-        classes: names of its rows.
-        curve: quantity -> value per epoch; ``"epoch"`` is the x axis.
-    """
-
-    name: str
-    row: Mapping[str, object] = field(default_factory=dict)
-    families: Mapping[str, float | None] = field(default_factory=dict)
-    pairs: Mapping[str, float | None] = field(default_factory=dict)
-    confusion: Sequence[Sequence[int]] | None = None
-    classes: Sequence[str] = ()
-    curve: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+MANY = 6  # more models than that stand in tables where bars would be too many, and not each has its own picture
 
 
 def write_report(
@@ -55,6 +35,8 @@ def write_report(
     question: str = "This movement, or its reverse? Answered right in",
     family_notes: Mapping[str, str] | None = None,
     groups: Sequence[Sequence[str]] = (),
+    accuracy: str = "top-1",
+    versus: tuple[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page, atomically.
@@ -70,6 +52,8 @@ def write_report(
         question: above these figures.
         family_notes: family -> a few words on what it asks.
         groups: classes that belong together, framed in the confusion matrices.
+        accuracy: what the models' `scores` are.
+        versus: two models, to be compared class by class.
         notes: paragraphs at the foot: data, protocol, seed, machine.
 
     Returns:
@@ -87,10 +71,13 @@ def write_report(
         heading(title, sentence),
         _headline(models, headline, question),
         _families(models, chance, family_notes, figures),
+        costs_section(models, accuracy, figures),
+        table_section(models),
+        order_section(models, figures),
+        gain_section(models, versus, bool(groups), figures),
         strips_section("Right and wrong answers", "Frames in order of time, as the models see them.", strips),
-        _table(models),
         _pairs(models, chance, figures),
-        _confusions(models, groups, figures),
+        _confusions(models, groups, versus, figures),
         _curves(models, figures),
         footer(notes),
     ]
@@ -101,7 +88,7 @@ def _headline(models: Sequence[ModelResult], family: str | None, question: str) 
     shown = [
         (m.name, f"{100 * value:.0f}\u00a0%", _verdict(value), color(i))
         for i, m in enumerate(models)
-        if family is not None and (value := m.families.get(family)) is not None
+        if len(models) <= MANY and family is not None and (value := m.families.get(family)) is not None
     ]
     return cards(question, shown)
 
@@ -121,7 +108,7 @@ def _families(
     figures: Figures,
 ) -> str:
     values = {m.name: m.families for m in models if m.families}
-    if not values:
+    if not values or len(models) > MANY:  # then with the pairs
         return ""
     label = "Accuracy by family. " + _spoken(values)
     draw = lambda width: accuracy_bars(values, chance=chance, notes=notes, width=width)  # noqa: E731
@@ -130,6 +117,12 @@ def _families(
 
 
 def _pairs(models: Sequence[ModelResult], chance: float | Mapping[str, float] | None, figures: Figures) -> str:
+    if len(models) > MANY:
+        values = {m.name: {**m.families, **m.pairs} for m in models if m.families or m.pairs}
+        caption = (
+            "Per cent right; of a pair, and of families with pairs, when the answer is one of the pair's two classes."
+        )
+        return section("Accuracy by family and pair", caption, shares_table(values)) if values else ""
     values = {m.name: m.pairs for m in models if m.pairs}
     if not values:
         return ""
@@ -139,9 +132,14 @@ def _pairs(models: Sequence[ModelResult], chance: float | Mapping[str, float] | 
     return section("Accuracy within each pair", caption, figures.both(draw, "Accuracy by pair. " + _spoken(values)))
 
 
-def _confusions(models: Sequence[ModelResult], groups: Sequence[Sequence[str]], figures: Figures) -> str:
+def _confusions(
+    models: Sequence[ModelResult],
+    groups: Sequence[Sequence[str]],
+    versus: tuple[str, str] | None,
+    figures: Figures,
+) -> str:
     drawn = []
-    for m in models:
+    for m in models if len(models) <= MANY else [m for m in models if m.name in (versus or ())]:
         if m.confusion is None:
             continue
         if not len(m.confusion) == len(m.classes):
@@ -165,51 +163,6 @@ def _curves(models: Sequence[ModelResult], figures: Figures) -> str:
         return ""
     draw = lambda width: training_curves(curves, width=width)  # noqa: E731
     return section("Training", "", figures.both(draw, "Training curves of " + ", ".join(curves)))
-
-
-def _table(models: Sequence[ModelResult]) -> str:
-    keys = list(dict.fromkeys(k for m in models for k in m.row))
-    if not keys:
-        return ""
-    heads = ["", *(_HEADS.get(k, k) for k in keys)]
-    lines = [[m.name, *(shown(k, m.row.get(k)) for k in keys)] for m in models]
-    upright = table([heads, *lines])
-    body = f"<div class='wide scroll'>{upright}</div>"
-    # a phone has room for a few models side by side, not for all the columns
-    turned = table([list(column) for column in zip(heads, *lines, strict=True)]) if len(models) <= 3 else upright
-    body += f"<div class='narrow scroll'>{turned}</div>"
-    caption = "Multiply-accumulates (MACs) and latency are of one view."
-    return section("Cost and accuracy", caption if {"macs", "latency_ms"} & set(keys) else "", body)
-
-
-_HEADS = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "mean_class": "mean class",
-    "macs": "MACs",
-    "latency_ms": "latency",
-    "seconds": "training",
-}
-
-
-def shown(key: str, value: object) -> str:
-    """A value of a result as people read it: shares in per cent, counts in M and G, times in ms, s or min."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if key in ("top1", "top5", "mean_class"):
-        return f"{100 * value:.1f} %"
-    if key in ("params", "macs"):
-        for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-            if abs(value) >= size:
-                return f"{value / size:.2f} {unit}"
-    if key == "latency_ms":
-        return f"{value:.1f} ms"
-    if key == "seconds":
-        minutes, seconds = divmod(round(value), 60)
-        return f"{minutes} min {seconds:02d} s" if minutes else f"{value:.1f} s"
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def _spoken(values: Mapping[str, Mapping[str, float | None]]) -> str:

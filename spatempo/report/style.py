@@ -29,8 +29,16 @@ th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--li
 th { color: var(--muted); font-weight: 600; }
 tbody th { color: var(--ink); }
 th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 6.5em; }
+tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7em; }
 tr:last-child > * { border-bottom: 0; }
+.results table { font-size: 14px; }
+.results th, .results td { padding: 7px 6px; }
+.results thead th { white-space: normal; vertical-align: bottom; }
+.results td:last-child { white-space: normal; min-width: 5.5em; }
+.shares td { text-align: center; }
+.shares th { white-space: normal; text-align: center; }
+.shares th:first-child { text-align: left; }
+.shares .dark { color: #fff; }
 .matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
 .matrices > div { max-width: 520px; }
 .strip { margin: 0 0 22px; }

@@ -18,7 +18,8 @@ import pytest
 from matplotlib.image import imread
 
 from spatempo.errors import SpatempoError
-from spatempo.report.page import ModelResult, Strip, shown, write_report
+from spatempo.report.page import ModelResult, Strip, write_report
+from spatempo.report.tables import shown
 
 CLASSES = ["slide left", "slide right", "<b>bold</b> & $x_1$", "静止"]
 EVIL = "<script>alert('x')</script> & \"q\""

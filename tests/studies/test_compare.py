@@ -21,7 +21,7 @@ from spatempo.studies import compare as compare_module
 from spatempo.studies import strips
 from spatempo.studies.budget import Budget, parse_budget
 from spatempo.studies.compare import compare
-from spatempo.studies.page import headline, sentence
+from spatempo.studies.page import headline, sentence, spread, versus
 from spatempo.studies.parts import find_parts
 from spatempo.studies.rows import mean_tree
 from spatempo.studies.strips import choose_strips
@@ -138,6 +138,41 @@ def test_the_sentence_without_families():
     rows = [{"name": "a", "top1": 0.5, "n": 9}, {"name": "b", "top1": 0.75, "n": 9}]
     assert headline(rows) is None
     assert sentence(rows) == "Right answers on 9 test videos: b 75.0 %, a 50.0 %."
+
+
+def test_the_sentence_on_many_designs_names_them_and_says_from_where_to_where():
+    rows = [row(f"m{i}", 0.9 + i / 100) for i in range(7)] + [row("tsn", 0.5)]
+    assert sentence(rows).endswith(
+        "m0, m1, m2, m3, m4, m5, m6 90 to 96 % (the order of the frames is seen); tsn 50 % (no better than a coin)."
+    )
+
+
+def test_spread_over_seeds():
+    runs = [
+        {"top1": 0.5, "shuffled": 0.25, "families": {"direction": {"within_pair": 1.0}}},
+        {"top1": 0.75, "shuffled": 0.25, "families": {"direction": {"within_pair": 0.5}}},
+    ]
+    found = spread({"shuffled": 0.25, "runs": runs}, "direction")
+    root = (2 * 0.125**2) ** 0.5  # n - 1
+    assert found == pytest.approx({"top1": root, "within_pair": 2 * root, "shuffled": 0, "dependence": root})
+    assert set(spread({"shuffled": None, "runs": runs}, None)) == {"top1"}
+    assert spread({"shuffled": 0.25, "runs": runs[:1]}, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("worth", "chosen"),
+    [
+        ({"a": (0.9, 0.4), "b": (0.5, 0), "c": (0.6, 0), "d": (0.8, 0.2)}, ("a", "c")),  # the best blind one
+        ({"a": (0.9, 0.4), "b": (0.3, 0.1), "d": (0.8, 0.2)}, ("a", "b")),  # none is blind: the worst
+        ({"still": (0.95, None), "a": (0.9, 0.4), "b": (0.99, 0)}, ("a", "b")),
+        ({"still": (0.95, None), "a": (0.9, 0.4)}, ("a", "still")),
+        ({"b": (0.5, 0), "c": (0.6, 0)}, None),  # nobody sees order
+        ({"a": (0.9, 0.4)}, None),
+    ],
+)
+def test_what_is_compared_class_by_class(worth, chosen):
+    rows = [{"name": name, "top1": top1, "dependence": gain} for name, (top1, gain) in worth.items()]
+    assert versus(rows, None) == chosen
 
 
 # --- strips
