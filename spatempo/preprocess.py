@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchvision.transforms.v2 import functional as F
 
 from spatempo.errors import SpatempoError
+from spatempo.frames import as_frames, corner, resize_short
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -165,7 +165,7 @@ class Preprocess:
             Float32 clip ``[C, T, size, size]``, physically ``[T, size, size, C]``.
         """
         images = resize_short(as_frames(frames, self.read_channels), self.short_side)
-        top, left = _corner(images.shape[1], images.shape[2], self.size, crop)
+        top, left = corner(images.shape[1], images.shape[2], self.size, crop)
         return self.normalize(images[:, top : top + self.size, left : left + self.size])
 
     def normalize(self, frames: torch.Tensor | np.ndarray) -> torch.Tensor:
@@ -207,49 +207,6 @@ def collate_clips(clips: Sequence[torch.Tensor]) -> torch.Tensor:
     One copy: for clips as :class:`Preprocess` makes them the stack is a plain concatenation of their memory.
     """
     return torch.stack([clip.permute(1, 2, 3, 0) for clip in clips]).permute(0, 4, 1, 2, 3)
-
-
-def as_frames(frames: torch.Tensor | np.ndarray, channels: int = 3) -> torch.Tensor:
-    """Checks ``[T, H, W, channels]`` uint8 and returns it as a tensor (a view where possible)."""
-    if isinstance(frames, np.ndarray):
-        # torch refuses negative strides, and warns about read-only memory (cached frames are memory-mapped)
-        frames = torch.from_numpy(frames if frames.flags.writeable and min(frames.strides) > 0 else frames.copy())
-    if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[3] != channels or 0 in frames.shape:
-        what = "RGB" if channels == 3 else "flow along x and y"
-        raise SpatempoError(
-            f"frames are {str(frames.dtype).removeprefix('torch.')} {list(frames.shape)}; "
-            f"give uint8 [T, H, W, {channels}] ({what}, at least one frame)"
-        )
-    return frames
-
-
-def resize_short(frames: torch.Tensor, short_side: int) -> torch.Tensor:
-    """uint8 ``[T, H, W, 3]`` scaled so that the shorter of H and W is `short_side`, the ratio kept (to a pixel)."""
-    h, w = frames.shape[1:3]
-    if min(h, w) == short_side:
-        return frames
-    # the longer side as torchvision's Resize(short_side) computes it
-    new_h, new_w = (short_side, int(short_side * w / h)) if h <= w else (int(short_side * h / w), short_side)
-    return resize_frames(frames, new_h, new_w)
-
-
-def resize_frames(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """uint8 ``[T, H, W, 3]`` to ``[T, height, width, 3]``, antialiased bilinear."""
-    # Seen as [T, 3, H, W] the memory is channels_last, for which the uint8 kernel has a vectorised path.
-    images = frames.permute(0, 3, 1, 2)
-    images = F.resize_image(images, [height, width], interpolation=F.InterpolationMode.BILINEAR, antialias=True)
-    return images.permute(0, 2, 3, 1)
-
-
-def _corner(height: int, width: int, size: int, crop: str) -> tuple[int, int]:
-    """Top-left pixel ``(top, left)`` of the `size` x `size` crop."""
-    places = {"left": lambda free: 0, "center": lambda free: round(free / 2), "right": lambda free: free}
-    if crop not in places:
-        raise SpatempoError(f"crop {crop!r} is not known; choose from {_listed(sorted(places))}")
-    middle, along = places["center"], places[crop]
-    if height > width:
-        return along(height - size), middle(width - size)
-    return middle(height - size), along(width - size)
 
 
 def _is_count(value: object) -> bool:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spatempo.errors import SpatempoError
-from spatempo.preprocess import Preprocess, collate_clips, resize_short
+from spatempo.frames import resize_short
+from spatempo.preprocess import Preprocess, collate_clips
 
 
 def columns(height: int, width: int, frames: int = 2) -> np.ndarray:

@@ -16,7 +16,8 @@ import torch
 
 from spatempo.data._open import FrameReader
 from spatempo.errors import SpatempoError
-from spatempo.preprocess import Preprocess, as_frames, collate_clips
+from spatempo.frames import as_frames
+from spatempo.preprocess import Preprocess, collate_clips
 from spatempo.video.sampling import clip_indices
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from spatempo.preprocess import Preprocess, as_frames, resize_short
+from spatempo.frames import as_frames, resize_short
+from spatempo.preprocess import Preprocess
 
 _PLACES = ("top-left", "top-right", "bottom-left", "bottom-right", "middle")
 _MIRRORED = "mirrored "
