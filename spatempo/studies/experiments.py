@@ -1,6 +1,6 @@
 """The papers' questions, asked of small networks on the generated data set.
 
-    python -m spatempo.studies.experiments                       # all; lists what there is with --list
+    python -m spatempo.studies.experiments                       # all of them; --help names them
     python -m spatempo.studies.experiments tsm sth --into docs/experiments.md
 
 Each is trained with three seeds, goes on where it was interrupted, and says of every claim of a paper whether it came

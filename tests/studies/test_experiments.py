@@ -1,0 +1,212 @@
+"""The experiments: their definitions hold together, their words follow from numbers, runs are shared and kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from networks import randomise
+
+from spatempo.data.generated.presets import PRESETS
+from spatempo.models.checkpoint import load
+from spatempo.models.registry import create_model
+from spatempo.studies import run as run_module
+from spatempo.studies.experiment import Arm, Claim, Experiment, run_experiment
+from spatempo.studies.experiment_words import attention_table, report, shares, spread, table, verdict, verdicts
+from spatempo.studies.experiments import EXPERIMENTS, main
+
+# --- the definitions
+
+
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
+def test_an_experiment_holds_together(name):
+    experiment = EXPERIMENTS[name]
+    assert set(experiment.tasks) <= set(PRESETS)
+    for task in experiment.tasks:  # one family each, so that one number says how good an arm is
+        preset = PRESETS[task]
+        assert bool(preset.pairs) != bool(preset.controls)
+    for claim in experiment.claims:
+        assert claim.better in experiment.arms
+        assert claim.worse in experiment.arms
+        assert claim.better != claim.worse
+        assert claim.task is None or claim.task in experiment.tasks
+    for arm in experiment.arms.values():
+        assert arm.start is None or arm.start in experiment.arms
+        with torch.device("meta"):
+            create_model(arm.model, num_classes=8, frames=arm.frames, **arm.options)
+
+
+def test_the_same_name_means_the_same_arm_in_all_experiments():
+    seen: dict[str, Arm] = {}
+    for experiment in EXPERIMENTS.values():
+        for short, arm in experiment.arms.items():
+            assert seen.setdefault(short, arm) == arm
+
+
+def test_the_five_designs_and_tsn_are_on_both_tasks():
+    assert {arm.model.partition("_")[0] for arm in EXPERIMENTS["designs"].arms.values()} == {
+        "tsn",
+        "tsm",
+        "gsm",
+        "sth",
+        "vsn",
+        "r2plus1d",
+    }
+    assert set(EXPERIMENTS["designs"].tasks) == {"direction", "order"}
+
+
+@torch.no_grad()
+def test_gsm_with_its_gates_open_is_tsm_and_with_its_gates_shut_tsn():
+    """What the experiment on the gate rests on: GSM gates the channels that TSM shifts, in the same directions."""
+    clip = torch.randn(2, 3, 4, 32, 32)
+    gsm, tsm, tsn = (create_model(f"{design}_smallresnet", num_classes=4, size=32).eval() for design in _GATES)
+    randomise(gsm, size=32)
+    for gate in (0.0, 20.0):  # tanh: 0 and 1
+        for name, parameter in gsm.named_parameters():
+            if "conv3D" in name:
+                parameter.fill_(gate if name.endswith("bias") else 0)
+        twin = tsm if gate else tsn
+        twin.load_state_dict({key: value for key, value in gsm.state_dict().items() if "temporal" not in key})
+        torch.testing.assert_close(gsm(clip), twin(clip))
+    assert (tsm(clip) - tsn(clip)).abs().max() > 1e-2
+
+
+_GATES = ("gsm", "tsm", "tsn")
+
+# --- words, from numbers worked by hand
+
+
+def row(name, accuracies, *, seconds=10.0, attention=None, **more):
+    runs = [
+        {"families": {"direction": {"n": 4, "accuracy": a}, "control": {"n": 2, "accuracy": 1.0}}} for a in accuracies
+    ]
+    given = {
+        "name": name,
+        "model": "tsm_smallresnet",
+        "options": {},
+        "runs": runs,
+        "dependence": 0.25,
+        "seconds": seconds,
+    }
+    given |= {"reach": 3, "frames": 8, "params": 1_250_000, "macs": 400_000_000, "n": 6, "epochs": 2, "size": 32}
+    return given | ({"attention": attention} if attention else {}) | more
+
+
+def test_every_seed_above_every_other_is_came_out():
+    assert verdict([0.8, 0.9], [0.6, 0.7]).startswith("**came out**: 85.0 ± 7.1 above 65.0 ± 7.1")
+    assert verdict([0.6, 0.7], [0.8, 0.9]).startswith("**the other way round**: 65.0 ± 7.1 below 85.0 ± 7.1")
+    assert verdict([0.6, 0.9], [0.7, 0.8]).startswith("not told apart")
+    assert verdict([0.7, 0.9], [0.7, 0.6]).startswith("not told apart")  # a tie is not above
+    assert verdict([1.0, 0.99], [0.995, 0.99]).startswith("cannot be told, both are at the ceiling")
+    assert verdict([0.5, 0.52], [0.5, 0.5]).startswith("cannot be told, both are at a coin's toss")
+    assert spread([0.5]) == "50.0"
+
+
+def test_shares_are_of_the_family_with_most_videos():
+    assert shares(row("a", [0.25, 0.5])) == [0.25, 0.5]
+
+
+def test_claims_are_judged_on_their_task_or_on_all():
+    found = {
+        "direction": [row("a", [0.9, 0.8]), row("b", [0.6, 0.5])],
+        "order": [row("a", [0.5, 0.5]), row("b", [0.7, 0.8])],
+    }
+    told = verdicts([Claim("A above B", "a", "b", "Paper"), Claim("B near", "b", "a", "", "order")], found)
+    assert [line.partition(":")[0] for line in told] == [
+        "A above B (Paper) on direction",
+        "A above B (Paper) on order",
+        "B near on order",
+    ]
+    assert ["came out" in line for line in told] == [True, False, True]
+    assert "the other way round" in told[1]
+
+
+def test_the_table_has_a_line_an_arm():
+    found = {"direction": [row("a", [0.5, 0.75], options={"p": "1/2"}), row("b", [1.0, 1.0], frames=16)]}
+    lines = table(found).splitlines()
+    assert lines[0] == (
+        "| arm | network | frames | direction, % | order is worth | looks at | params | MACs | training |"
+    )
+    assert lines[2] == ("| a | `tsm_smallresnet`, p=1/2 | 8 | 62.5 ± 17.7 | +25.0 | 3 of 8 | 1.25 M | 0.40 G | 10 s |")
+    assert lines[3].startswith("| b | `tsm_smallresnet` | 16 | 100.0 ± 0.0 |")
+    assert "frames" not in table({"direction": [row("a", [0.5])]}).splitlines()[0]
+    both = table({"direction": [row("a", [0.5])], "order": [row("a", [0.25], seconds=5)]}).splitlines()[2]
+    assert both.endswith("| 50.0 | +25.0 | 25.0 | +25.0 | 3 of 8 | 1.25 M | 0.40 G | 15 s |")
+
+
+def test_attention_by_stage():
+    seeds = [
+        {"temporal": 0.5, "stages": [{"stage": "layer1", "temporal": 0.4}, {"stage": "layer2", "temporal": 0.6}]},
+        {"temporal": 0.7, "stages": [{"stage": "layer1", "temporal": 0.6}, {"stage": "layer2", "temporal": 0.8}]},
+    ]
+    lines = attention_table({"direction": [row("a", [0.5, 0.5], attention=seeds), row("b", [0.5])]}).splitlines()
+    assert lines[0] == "| attention to time, % | task | layer1 | layer2 | all |"
+    assert lines[2:] == ["| a | direction | 50.0 ± 14.1 | 70.0 ± 14.1 | 60.0 ± 14.1 |"]
+    assert attention_table({"direction": [row("b", [0.5])]}) == ""
+
+
+# --- runs
+
+TINY = Experiment(
+    "Tiny?",
+    {
+        "later": Arm("tsm_smallresnet", frames=4, epochs=2, start="tsm"),
+        "tsm": Arm("tsm_smallresnet", {"causal": True}),
+        "sth": Arm("sth_smallresnet"),
+    },
+    {"tiny": 1},
+    [Claim("later is better", "later", "tsm")],
+)
+TRAINING = {"workers": 0, "quiet": True, "batch_size": 6}
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    monkeypatch.setattr("spatempo.studies.page.write_page", lambda path, *_, **__: path)
+
+
+def test_an_experiment_small(tmp_path, no_page, monkeypatch):
+    found = run_experiment("small", TINY, tmp_path, seeds=2, **TRAINING)
+    later, tsm, sth = found["tiny"]
+    assert [r["name"] for r in found["tiny"]] == ["later", "tsm", "sth"]  # as defined, whatever was trained first
+    assert [(r["frames"], r["epochs"], len(r["runs"])) for r in (later, tsm, sth)] == [(4, 2, 2), (8, 1, 2), (8, 1, 2)]
+    assert tsm["reach"] == 6  # five causal blocks: the frame and five before it
+    assert later["reach"] == 4
+    assert [len(r.get("attention", [])) for r in (later, tsm, sth)] == [0, 0, 2]
+    assert sth["attention"][0]["n"] == 12
+    runs = tmp_path / "runs"
+    kept = json.loads((runs / "tiny-2" / "later-seed1.json").read_text())
+    assert kept["settings"]["weights"] == str(runs / "tiny-1" / "tsm-seed1" / "best")  # of its own seed
+    assert "**" in report(TINY, found) or "not told apart" in report(TINY, found) or "cannot be" in report(TINY, found)
+    # another experiment with the same arm trains only what is new, and this one again nothing
+    trained = []
+
+    train = run_module.train
+    monkeypatch.setattr(run_module, "train", lambda *a, **k: trained.append(str(k["out"])) or train(*a, **k))
+    other = Experiment("Other?", {"tsm": TINY.arms["tsm"], "tsn": Arm("tsn_smallresnet")}, {"tiny": 1})
+    again = run_experiment("other", other, tmp_path, seeds=2, **TRAINING)
+    assert [path.rpartition("/")[2] for path in trained] == ["tsn", "tsn-seed1"]
+    assert shares(again["tiny"][0]) == shares(tsm)
+    assert load(again["tiny"][1]["checkpoint"]).name == "tsn_smallresnet"
+    assert not list(tmp_path.glob("*/cache"))
+
+
+def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- tsm --><!-- end of tsm -->")
+    out = ["--out", str(tmp_path / "out")]
+    for arguments, said in (
+        (["tms"], "there is no experiment 'tms'"),
+        (["tsm", "sth", "--into", str(page)], "<!-- sth -->"),
+    ):
+        assert main([*arguments, *out]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_program_is_light_to_import():
+    code = "import sys, spatempo.studies.experiments; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
