@@ -147,6 +147,22 @@ EXPERIMENTS = {
             Claim("R(2+1)D is better than all mixed (MC4)", "r2plus1d", "mc4", f"{R2PLUS1D}, Table 2"),
         ],
     ),
+    "far": Experiment(
+        "How far apart may two frames be?",
+        {
+            "tsm": TSM_ARM,
+            "tsm-thrice": Arm(f"tsm_{_SMALL}", epochs=3 * ORDER["order"]),
+            "tsm-inplace": Arm(f"tsm_{_SMALL}", {"placement": "inplace"}),
+            "vsn": VSN_ARM,
+            "vsn-16": Arm(f"vsn_{_SMALL}", frames=16),  # the events are twice as many frames apart
+        },
+        ORDER,
+        [
+            Claim("VSN sees twice as many frames apart what TSM does not see", "vsn-16", "tsm"),
+            Claim("TSM sees it after three times the training", "tsm-thrice", "tsm"),
+            Claim("TSM sees it in place", "tsm-inplace", "tsm"),
+        ],
+    ),
     "longer": Experiment(
         "Short clips first, long ones then: as good as long ones all along?",
         {
