@@ -19,6 +19,14 @@ from spatempo.errors import SpatempoError
 
 Labels = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="LABEL", help_behavior_hint="(repeatable)")]
 
+LENGTHS = {
+    "given": "",
+    "training": ", as long as the videos it was trained on",
+    "frames": ", the frames of its training clips",
+    "guess": " (a guess: the checkpoint does not say how long its training videos were; set --window)",
+    "video": ", all of the video",
+}
+
 
 @dataclass
 class TimelineOptions:
@@ -27,7 +35,8 @@ class TimelineOptions:
     timeline: bool = False
     """slide over one long video instead, and write what happens when: segments.csv, .json and .srt."""
     window: Number = None
-    """seconds the network sees at a time, as long as a training clip; 2 if left out (dense sampling: 64 frames)."""
+    """seconds the network sees at a time; if left out, as long as its training videos (2 where the checkpoint does not
+    say; dense sampling: its 64 frames)."""
     stride: Number = None
     """seconds between windows; a quarter of the window if left out."""
     min_score: Number = None
@@ -89,6 +98,7 @@ def show_timeline(document: dict[str, Any]) -> None:
     print(
         f"{counted(len(rows), 'segment')} of at least {document['min_length']:g} s and score {document['min_score']:g} "
         f"in {_clock(document['duration'])}; windows of {document['window']:g} s every {document['stride']:g} s"
+        f"{LENGTHS[document['window_from']]}"
     )
     print("written: " + ", ".join(document["files"].values()))
 

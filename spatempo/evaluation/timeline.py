@@ -37,6 +37,8 @@ class Timeline:
         duration: to the end of its last frame.
         frames: how many were decoded. Where one does not decode, the one before it stays on the screen.
         window, stride, windows: seconds, seconds, and how many went through the network.
+        window_from: why the window is so long: ``"given"``, ``"training"`` (as the training videos), ``"frames"`` (of
+            dense sampling), ``"guess"``, or ``"video"`` (which is no longer).
         min_score, min_length, background: of the rules.
         segments: in order, without overlap.
     """
@@ -47,6 +49,7 @@ class Timeline:
     window: float
     stride: float
     windows: int
+    window_from: str
     min_score: float
     min_length: float
     background: tuple[str, ...]
@@ -76,9 +79,9 @@ def timeline(
     Args:
         model: with ``preprocess``, and ``classes`` if the labels are to be names; put in eval mode for the time.
         video: a file, or an address that the decoder can open.
-        window: seconds that the network sees at a time: as long as a training clip. None: 64 frames for a model of
-            dense sampling, else 2 s (a checkpoint does not say how long training clips were). A shorter video is one
-            window.
+        window: seconds that the network sees at a time: as long as a training clip. None: the model's
+            ``clip_seconds``, 2 s if it does not know; for a model of dense sampling its 64 frames. A shorter video is
+            one window.
         stride: seconds between windows; None: a quarter of the window. Half the stride, twice the work.
         min_score: 0 to 1; where no class has it, there is no segment.
         min_length: seconds; shorter segments, and shorter gaps within one, do not count. None: half a window.
@@ -99,10 +102,12 @@ def timeline(
     with open_video(os.fspath(video)) as source:
         if source.duration <= 0:
             raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
-        seconds = default_seconds(preprocess, source.fps) if window is None else window
+        usual = default_seconds(preprocess, source.fps, getattr(model, "clip_seconds", None))
+        seconds, window_from = usual if window is None else (window, "given")
         plan = Windows.of(preprocess, seconds, seconds / 4 if stride is None else stride)
         if plan.seconds > source.duration and preprocess.sampling == "segment":
             plan = Windows.of(preprocess, source.duration, min(plan.stride, source.duration))
+            window_from = "video"
         frames = _Watched(source, preprocess.short_side)
         windows = plan.cut(frames)
         scores: list[np.ndarray] = []
@@ -136,6 +141,7 @@ def timeline(
         window=plan.seconds,
         stride=plan.stride,
         windows=len(scores),
+        window_from=window_from,
         min_score=min_score,
         min_length=min_length,
         background=tuple(background),

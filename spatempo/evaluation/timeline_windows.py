@@ -102,13 +102,20 @@ class Windows:
             images.extend([shown] * due)
 
 
-def default_seconds(preprocess: Preprocess, fps: float) -> float:
-    """What a training clip of the model spans, as far as the model knows.
+def default_seconds(preprocess: Preprocess, fps: float, trained: float | None = None) -> tuple[float, str]:
+    """What a training clip of the model spans, as far as is known, and where that is from.
 
-    Dense sampling: so many frames (64, as published), at the frame rate of the video in hand. Segment sampling spreads
-    its frames over a training video of any length, which a checkpoint does not hold; 2 s is then no more than a guess.
+    Dense sampling: so many frames (64, as published), at the frame rate of the video in hand: ``"frames"``. Segment
+    sampling spreads its frames over a whole training video: as long as these were, ``"training"``. Where that is not
+    known (a checkpoint of before it was kept, or trained on folders of images), 2 s are no more than a ``"guess"``.
+
+    Args:
+        fps: of the video in hand.
+        trained: seconds, the model's ``clip_seconds``.
     """
-    return _dense_frames(preprocess) / fps if preprocess.sampling == "dense" else SEGMENT_SECONDS
+    if preprocess.sampling == "dense":
+        return _dense_frames(preprocess) / fps, "frames"
+    return (SEGMENT_SECONDS, "guess") if trained is None else (trained, "training")
 
 
 def _dense_frames(preprocess: Preprocess) -> int:

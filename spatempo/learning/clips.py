@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader
 
@@ -22,7 +22,9 @@ from spatempo.learning.batches import BatchStream, EvalShare
 from spatempo.learning.interrupts import outlive_interrupts
 from spatempo.learning.recipe import Recipe
 from spatempo.preprocess import Preprocess
+from spatempo.video.source import VideoSource
 
+Fact = TypeVar("Fact")
 VAL_BATCH = 16  # clips; as `evaluate` has it, so that even rounding is the same
 
 
@@ -49,17 +51,34 @@ def median_short_side(manifest: Manifest, most: int = 15, *, flow: bool = False)
     Raises:
         SpatempoError: none of them can be read.
     """
-    step = max(1, len(manifest) // most)
-    sides, errors = [], []
-    for sample in manifest.samples[::step][:most]:
-        try:
-            with open_clip(sample.path, manifest.template, flow=flow) as video:
-                sides.append(min(video.height, video.width))
-        except SpatempoError as error:
-            errors.append(error)  # named again, and counted, when its turn in training comes
+    sides, errors = _look(manifest, most, lambda video: min(video.height, video.width), flow=flow)
     if not sides:
         raise errors[0]
     return sorted(sides)[len(sides) // 2]
+
+
+def median_seconds(manifest: Manifest, most: int = 15) -> float | None:
+    """Median length in seconds of a few videos spread evenly over a manifest; None where they have no times (folders of
+    images), or none of them can be read.
+    """
+    lengths = sorted(seconds for seconds in _look(manifest, most, lambda video: video.duration)[0] if seconds > 0)
+    return round(lengths[len(lengths) // 2], 3) if lengths else None
+
+
+def _look(
+    manifest: Manifest, most: int, fact: Callable[[VideoSource], Fact], *, flow: bool = False
+) -> tuple[list[Fact], list[SpatempoError]]:
+    """A fact of a few videos, and why the others of these few cannot be read."""
+    step = max(1, len(manifest) // most)
+    facts: list[Fact] = []
+    errors: list[SpatempoError] = []
+    for sample in manifest.samples[::step][:most]:
+        try:
+            with open_clip(sample.path, manifest.template, flow=flow) as video:
+                facts.append(fact(video))
+        except SpatempoError as error:
+            errors.append(error)  # named again, and counted, when its turn in training comes
+    return facts, errors
 
 
 def mirrored_labels(kind: str, classes: Sequence[str]) -> str | dict[int, int] | None:

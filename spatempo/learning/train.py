@@ -14,7 +14,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.learning.batches import BatchStream
-from spatempo.learning.clips import Loading, default_workers, load_clips, make_datasets, median_short_side
+from spatempo.learning.clips import (
+    Loading,
+    default_workers,
+    load_clips,
+    make_datasets,
+    median_seconds,
+    median_short_side,
+)
 from spatempo.learning.devices import Place, find_place
 from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
@@ -141,6 +148,7 @@ def train(
     )
     place.check_precision(resolved.precision)
     network = start_network(model, train_clips.classes, resolved, weights, mean, std, options, before)
+    network.clip_seconds = None if flow else median_seconds(train_clips)
     resolved = replace(resolved, size=network.preprocess.size)
     identity = {
         "model": network.name,

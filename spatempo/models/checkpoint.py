@@ -1,8 +1,8 @@
 """A complete checkpoint in one file: weights and all that is needed to use them.
 
 ``<folder>/model.safetensors`` holds the tensors and, in its header, one JSON document: format version, design, backbone
-and options, class names, preprocessing, the plugged modules, recipe and metrics. One file means that one rename makes a
-new checkpoint appear whole or not at all. No pickle is involved.
+and options, class names, preprocessing, length of the training videos, the plugged modules, recipe and metrics. One
+file means that one rename makes a new checkpoint appear whole or not at all. No pickle is involved.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def save_checkpoint(
         "num_classes": model.num_classes,
         "classes": model.classes,
         "preprocess": model.preprocess.to_dict(),
+        "clip_seconds": model.clip_seconds,
         "plugged": model.plugged,
         "recipe": dict(recipe if recipe is not None else model.recipe),
         "metrics": dict(metrics or {}),
@@ -106,6 +107,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
         )
         model.preprocess = preprocess
         model.classes = facts["classes"]
+        model.clip_seconds = facts.get("clip_seconds")  # checkpoints of before it was kept have none
         model.recipe = facts["recipe"]
         model.metrics = facts["metrics"]
         plugged = facts["plugged"]

@@ -52,6 +52,7 @@ class VideoModel(nn.Module):
         step_frames: frames that one :meth:`step` takes.
         classes: names of the classes, once known.
         preprocess: what the model wants to be fed.
+        clip_seconds: how long the videos were that it was trained on (their median), once known.
         recipe, metrics: how it was trained and what it scored, as plain values; empty if it was not.
     """
 
@@ -84,6 +85,7 @@ class VideoModel(nn.Module):
         self.num_classes = num_classes
         self.preprocess = preprocess
         self.classes: list[str] | None = None
+        self.clip_seconds: float | None = None
         self.recipe: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
 

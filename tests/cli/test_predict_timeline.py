@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from spatempo.cli.main import main
+from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.video.source import open_video
 from spatempo.video.writer import write_video
 
@@ -59,11 +60,16 @@ def test_for_people(capsys, checkpoint, long_video, tmp_path, monkeypatch):
     assert main(["predict", str(checkpoint), str(long_video), "--timeline", "--min-score", "0"]) == 0
     captured = capsys.readouterr()
     assert "0:00:00.00   " in captured.out
-    assert "in 0:00:12.00; windows of 2 s every 0.5 s" in captured.out
+    assert "in 0:00:12.00; windows of 2 s every 0.5 s (a guess: the checkpoint does not say" in captured.out
     assert "looking" in captured.err
     assert (tmp_path / "runs" / "timeline" / "a film" / "segments.srt").is_file()
     assert main(["predict", str(checkpoint), str(long_video), "--timeline", "--min-score", "1"]) == 0
     assert "0 segments of at least 1 s and score 1" in capsys.readouterr().out
+    model = load(checkpoint)
+    model.clip_seconds = 4.0
+    knows = save_checkpoint(model, tmp_path / "knows")
+    assert main(["predict", str(knows), str(long_video), "--timeline"]) == 0
+    assert "windows of 4 s every 1 s, as long as the videos it was trained on" in capsys.readouterr().out
 
 
 def test_refuses(failure, checkpoint, long_video, tmp_path):

@@ -111,6 +111,24 @@ def test_the_size_of_batches_changes_nothing(tmp_path, batch_size):
     assert done[-1] == (pytest.approx(15, abs=0.2), pytest.approx(15))
 
 
+def test_the_window_is_as_long_as_the_training_videos_where_that_is_known(tmp_path):
+    video = write_video(tmp_path / "v.mp4", lit(np.arange(100) / 10), 10)
+    model = Brightness()
+    assert (timeline(model, video).window, timeline(model, video).window_from) == (2.0, "guess")
+    model.clip_seconds = 3.2
+    found = timeline(model, video)
+    assert (found.window, found.stride, found.min_length, found.window_from) == (3.2, 0.8, 1.6, "training")
+    found = timeline(model, video, window=4)
+    assert (found.window, found.window_from) == (4, "given")
+    dense = Brightness(sampling="dense", window=32)
+    dense.clip_seconds = 9.0
+    assert (timeline(dense, video).window, timeline(dense, video).window_from) == (3.2, "frames")
+    model.clip_seconds = 11.0
+    found = timeline(model, video)
+    assert (found.window, found.windows, found.window_from) == (10.0, 1, "video")
+    assert found.to_json()["window_from"] == "video"
+
+
 @pytest.mark.parametrize("count", [1, 5, 19, 20])
 def test_a_video_no_longer_than_the_window_is_one(tmp_path, count):
     video = write_video(tmp_path / "v.mp4", lit(np.arange(count) / 10, (0, 9)), 10)
@@ -173,7 +191,7 @@ def test_a_diverged_network_is_told(tmp_path):
 
 def test_files(tmp_path):
     segments = (Segment(1.0, 2.5, "wave", 0.75), Segment(3661.2344, 3662.0, 'a, "b"\n--> c', 0.999))
-    found = Timeline("v.mp4", 4000.00049, 100000, 2.0, 0.5, 7997, 0.5, 1.0, ("still",), segments)
+    found = Timeline("v.mp4", 4000.00049, 100000, 2.0, 0.5, 7997, "given", 0.5, 1.0, ("still",), segments)
     files = write_timeline(found, tmp_path / "new" / "folder")
     assert {kind: Path(path).name for kind, path in files.items()} == {
         "csv": "segments.csv",

@@ -95,9 +95,10 @@ def test_no_more_frames_are_kept_than_open_windows_need(length):
 
 
 def test_default_length():
-    assert default_seconds(Preprocess(), 25) == 2.0
-    assert default_seconds(Preprocess(sampling="dense"), 25) == 64 / 25
-    assert default_seconds(Preprocess(sampling="dense", frames=16, window=None), 25) == 16 / 25
+    assert default_seconds(Preprocess(), 25) == (2.0, "guess")
+    assert default_seconds(Preprocess(), 25, 3.5) == (3.5, "training")
+    assert default_seconds(Preprocess(sampling="dense"), 25, 3.5) == (64 / 25, "frames")
+    assert default_seconds(Preprocess(sampling="dense", frames=16, window=None), 25) == (16 / 25, "frames")
 
 
 @pytest.mark.parametrize(

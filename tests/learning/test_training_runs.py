@@ -46,6 +46,7 @@ def test_folder(trained: tuple[Path, Any]) -> None:
     assert {p.name for p in out.iterdir()} == {"best", "last", "logs", "recipe.json", "resume"}
     recipe = json.loads((out / "recipe.json").read_text())
     assert (recipe["name"], recipe["lr"], recipe["size"], recipe["precision"]) == ("scratch", 5e-3, 16, "32")
+    assert load(out / "best").clip_seconds == 0.6  # 6 frames at 10 a second
     assert recipe == load(out / "last").recipe == load_state(out / "resume" / "state.pt")["identity"]["recipe"]
     rows = (out / "logs" / "epochs.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,step,lr,train_loss,train_top1,val_loss,val_top1")

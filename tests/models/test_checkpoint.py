@@ -23,6 +23,7 @@ def model():
     model = randomise(create_model("tsm_smallresnet", num_classes=2, shift_div=4, causal=True, dropout=0.3), size=32)
     model.classes = ["pull left", "pousser à droite"]
     model.preprocess = Preprocess(frames=5, size=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.3, 0.4))
+    model.clip_seconds = 2.56
     return model
 
 
@@ -31,7 +32,17 @@ def test_round_trip(tmp_path, model):
     twin = load(tmp_path / "dir with space")
     clip = torch.randn(1, 3, 5, 32, 32)
     assert torch.equal(twin(clip), model(clip))
-    for fact in ("name", "design", "options", "classes", "preprocess", "plugged", "causal", "num_classes"):
+    for fact in (
+        "name",
+        "design",
+        "options",
+        "classes",
+        "preprocess",
+        "plugged",
+        "causal",
+        "num_classes",
+        "clip_seconds",
+    ):
         assert getattr(twin, fact) == getattr(model, fact), fact
     assert twin.recipe == {"lr": 0.1}
     assert twin.metrics == {"top1": 0.75}
@@ -86,6 +97,14 @@ def test_a_description_that_is_not_of_these_weights_is_refused(tmp_path, model, 
     save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
     with pytest.raises(SpatempoError, match=message):
         load(tmp_path)
+
+
+def test_a_checkpoint_of_before_the_length_of_training_videos_was_kept(tmp_path, model):
+    save_checkpoint(model, tmp_path)
+    facts = describe_checkpoint(tmp_path)
+    assert facts.pop("clip_seconds") == 2.56
+    save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
+    assert load(tmp_path).clip_seconds is None
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, model):
