@@ -101,20 +101,47 @@ _INVERTED: dict[type[nn.Module], tuple[Callable[[Any], bool], Callable[[Any], st
 }
 
 
-# last convolution of a ResNet block's residual branch
-_LAST: dict[type[nn.Module], str] = {
-    tv_resnet.BasicBlock: "conv2",
-    tv_resnet.Bottleneck: "conv3",
-    resnet.BasicBlock: "conv2",
-    resnet.Bottleneck: "conv3",
+# convolutions of the residual branch of ResNet's blocks: a basic block has two 3x3, a bottleneck a 3x3 between two 1x1
+_RESNET: dict[type[nn.Module], tuple[str, ...]] = {
+    tv_resnet.BasicBlock: ("conv1", "conv2"),
+    tv_resnet.Bottleneck: ("conv1", "conv2", "conv3"),
+    resnet.BasicBlock: ("conv1", "conv2"),
+    resnet.Bottleneck: ("conv1", "conv2", "conv3"),
 }
 
 
 def last_conv(block: nn.Module) -> nn.Conv2d | None:
     """The last convolution of a ResNet block's residual branch, as wide as the block's output; else ``None``."""
-    name = _LAST.get(type(block))
-    conv = block.get_submodule(name) if name else None
+    names = _RESNET.get(type(block))
+    conv = block.get_submodule(names[-1]) if names else None
     return conv if isinstance(conv, nn.Conv2d) else None
+
+
+# inverted residuals: block class -> the batch norm behind the convolution that narrows again, where the branch ends
+_LAST_NORM: dict[type[nn.Module], str] = {
+    tv_mobilenetv2.InvertedResidual: "conv.3",
+    _efficientnet_blocks.InvertedResidual: "bn3",
+}
+
+
+def inverted_end(block: nn.Module) -> str | None:
+    """The name of the batch norm that ends an inverted residual's branch; ``None`` for other blocks."""
+    return _LAST_NORM.get(type(block))
+
+
+def need_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
+    """The names of the convolutions of a ResNet block's residual branch: two of a basic block, three of a bottleneck.
+
+    Raises:
+        SpatempoError: the block is neither, naming it and what to take instead.
+    """
+    names = _RESNET.get(type(site.block))
+    if names is None:
+        raise SpatempoError(
+            f"{design} is for ResNet's basic and bottleneck blocks, and {site.name} of {source} is a "
+            f"{type(site.block).__name__}: take a ResNet, for example {design}_resnet50"
+        )
+    return names
 
 
 def need_sites(net: nn.Module, source: str) -> list[Site]:

@@ -8,6 +8,7 @@ import torchvision
 from networks import clips, frames_seen, small
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from spatempo.errors import SpatempoError
@@ -71,6 +72,46 @@ def test_basic_blocks_and_timms():
         ours, timm = (create_model("vsn", backbone=f"{lib}/resnet50") for lib in ("torchvision", "timm"))
     assert timm.plugged == ours.plugged
     assert {"vsn_resnet50", "vsn_resnet101"} <= set(list_models("vsn_*"))
+
+
+def test_in_mobilenet_v2_it_is_round_the_branch_of_the_last_block_of_each_width():
+    last = [3, 6, 10, 13, 16]  # of 24, 32, 64, 96 and 160 channels, those with an identity shortcut
+    ours = [name for i in last for name in (f"features.{i}.conv.0.0", f"features.{i}.conv.3")]
+    assert plugged("vsn_mobilenet_v2", VideoShuffle) == ours
+    assert plugged("vsn_mobilenet_v2", VideoShuffle, placement="headtail") == ours
+    assert plugged("vsn_mobilenet_v2", TemporalShift) == [f"features.{i}.conv.0.0" for i in (5, 8, 9, 12, 15)]
+    assert plugged("vsn_mobilenet_v2", TemporalShift, shift="off") == []
+    assert len(plugged("vsn", VideoShuffle, backbone="timm/mobilenetv2_100")) == 10
+    with pytest.raises(SpatempoError, match=r"depthwise.*mixes no frames.*placement='headtail'"):
+        plugged("vsn_mobilenet_v2", VideoShuffle, placement="compact")
+
+
+@torch.no_grad()
+def test_an_inverted_residual_by_hand():
+    plain = InvertedResidual(16, 16, 1, 2).train()
+    shuffled = InvertedResidual(16, 16, 1, 2).train()
+    for norm in (m for m in plain.modules() if isinstance(m, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -1, 1)
+    shuffled.load_state_dict(plain.state_dict())
+    call = TimeCall()
+    vsn(_Stage(shuffled), call, "one block")
+    x = torch.randn(8, 16, 5, 5)
+    call.open(4)
+    out = shuffled(x)
+    call.close()
+
+    def swap(y: torch.Tensor) -> torch.Tensor:
+        return video_shuffle(y.unflatten(0, (-1, 4))).flatten(0, 1)
+
+    torch.testing.assert_close(out, x + swap(plain.conv(swap(x))))
+    assert (out - plain(x)).abs().max() > 0.1
+    # what the refusal of compact rests on: round the depthwise part alone no frame reaches another
+    changed = x.clone()
+    changed[1] += 1  # the second frame of the first clip
+    plain.eval()
+    by_frame, after = (swap(plain.conv[1](swap(plain.conv[0](y)))) for y in (x, changed))
+    assert ((by_frame - after).abs().amax((1, 2, 3)) > 0).tolist() == [False, True, *[False] * 6]
 
 
 # --- where in a block, by hand ---------------------------------------------------------------------------------------
@@ -199,7 +240,7 @@ def test_frames_that_do_not_divide_the_channels_are_refused_and_the_model_goes_o
         ("resnet18", {"shift_div": 1}, "shift_div"),
         ("resnet18", {"every": 0}, "every"),
         ("resnet18", {"causal": True}, "causal"),
-        ("mobilenet_v2", {}, "InvertedResidual.*take a ResNet"),
+        ("mobilenet_v3_large", {}, "InvertedResidual.*take a ResNet"),
         ("timm/densenet121", {}, "no residual blocks"),
     ],
 )

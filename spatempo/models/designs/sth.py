@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from timm.models import resnet
 from torch import nn
-from torchvision.models import resnet as tv_resnet
 
-from spatempo.errors import SpatempoError
-from spatempo.models.blocks import need_sites
+from spatempo.models.blocks import need_resnet_block, need_sites
 from spatempo.models.design import register_design
 from spatempo.models.seams import replace_module
 from spatempo.operators.call import TimeCall
 from spatempo.operators.sth import Form, Init, Integration
 from spatempo.operators.sth_conv import SthConv2d, SthOptions
-
-# The 3x3 convolutions of a block. In the paper's ResNet-50 it is the middle one of each of the 16 bottlenecks; that a
-# basic block has both of its own replaced is ours, the paper shows none.
-CONVOLUTIONS: dict[type[nn.Module], tuple[str, ...]] = {
-    tv_resnet.BasicBlock: ("conv1", "conv2"),
-    tv_resnet.Bottleneck: ("conv2",),
-    resnet.BasicBlock: ("conv1", "conv2"),
-    resnet.Bottleneck: ("conv2",),
-}
 
 
 @register_design(
@@ -57,12 +45,9 @@ def sth(
     """
     variant = SthOptions(p, form, integration, init, scale)
     for site in need_sites(net, source):
-        names = CONVOLUTIONS.get(type(site.block))
-        if names is None:
-            raise SpatempoError(
-                f"sth replaces the 3x3 convolutions of ResNet's basic and bottleneck blocks, and {site.name} of "
-                f"{source} is a {type(site.block).__name__}: take a ResNet, for example sth_resnet50"
-            )
-        for name in names if variant.groups else ():
+        convs = need_resnet_block(site, source, "sth")
+        # In the paper's ResNet-50 the 3x3 is the middle one of each of the 16 bottlenecks; that a basic block has both
+        # of its own replaced is ours, the paper shows none.
+        for name in (convs if len(convs) == 2 else convs[1:2]) if variant.groups else ():
             where = f"{site.name}.{name}"
             replace_module(net, where, SthConv2d.like(net.get_submodule(where), call, where, **asdict(variant)))

@@ -10,34 +10,30 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from timm.models import resnet
 from torch import nn
-from torchvision.models import resnet as tv_resnet
 
 from spatempo.errors import SpatempoError
-from spatempo.models.blocks import Site, need_sites
+from spatempo.models.blocks import Site, inverted_end, need_resnet_block, need_sites
 from spatempo.models.design import register_design
 from spatempo.models.seams import plug_after, plug_at_conv
 from spatempo.operators.call import TimeCall
 from spatempo.operators.shift import TemporalShift
 from spatempo.operators.shuffle import VideoShuffle
 
-BOTTLENECKS = (tv_resnet.Bottleneck, resnet.Bottleneck)
-BASIC_BLOCKS = (tv_resnet.BasicBlock, resnet.BasicBlock)
 ON_OFF = {"on": True, "off": False, True: True, False: False}
 
 
 @register_design(
     "vsn",
     source="Ma, Zhou, Lu, Zhang, Video Shuffle Networks, arXiv 1911.11319, 2019",
-    backbones=("resnet18", "resnet34", "resnet50", "resnet101", "smallresnet"),
+    backbones=("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "smallresnet"),
 )
 def vsn(
     net: nn.Module,
     call: TimeCall,
     source: str,
     *,
-    placement: str = "compact",
+    placement: str | None = None,
     shift: bool | str = "on",
     blocks: str = "last",
     shift_div: int = 8,
@@ -45,19 +41,21 @@ def vsn(
 ) -> None:
     """Video shuffle and restore in some blocks, temporal shift in the others.
 
-    T must divide the channels where it is shuffled, so clips have 1, 2, 4, 8, 16, 32 or 64 frames.
+    T must divide the channels where it is shuffled, so clips have 1, 2, 4, 8, 16, 32 or 64 frames (MobileNetV2: up to
+    8).
 
     Args:
-        placement: ``"compact"``, round the 3x3 convolution of a bottleneck (the paper's better one), or ``"headtail"``,
-            round the whole residual branch. Frames are restored behind a batch norm, which so always sees the channels
-            of its own convolution. The paper has bottlenecks only; in a basic block compact is round its second
-            convolution.
+        placement: ``"compact"``, round the 3x3 convolution of a bottleneck (the paper's better one, and the default),
+            or ``"headtail"``, round the whole residual branch. Frames are restored behind a batch norm, which so always
+            sees the channels of its own convolution. The paper has bottlenecks only; in a basic block compact is round
+            its second convolution. In an inverted residual it is headtail: round a depthwise convolution, which never
+            sums over channels, a shuffle would mix no frames.
         shift: ``"on"`` (the paper's headline) or ``"off"``: temporal shift at the first convolution of other blocks.
         blocks: which ones of a stage are shuffled: ``"last"`` (as published), ``"first"`` or ``"all"``.
         shift_div: of the temporal shift, as in TSM.
         every: shift in every so-manieth block of a stage only.
     """
-    if placement not in ("compact", "headtail"):
+    if placement not in (None, "compact", "headtail"):
         raise SpatempoError(f"vsn: placement must be 'compact' or 'headtail', got {placement!r}")
     if blocks not in ("last", "first", "all"):
         raise SpatempoError(f"vsn: blocks must be 'last', 'first' or 'all', got {blocks!r}")
@@ -65,7 +63,7 @@ def vsn(
         raise SpatempoError(f"vsn: shift must be 'on' or 'off', got {shift!r}")
     if not isinstance(every, int) or every < 1:
         raise SpatempoError(f"vsn: every must be a whole number of 1 or more, got {every!r}")
-    for _, stage in groupby(need_sites(net, source), lambda site: site.name.rpartition(".")[0]):
+    for _, stage in groupby(need_sites(net, source), _stage):
         sites = list(stage)
         chosen = {"last": sites[-1:], "first": sites[:1], "all": sites}[blocks]
         for site in sites:
@@ -75,17 +73,27 @@ def vsn(
                 plug_at_conv(site.conv, TemporalShift(call, div=shift_div), site.conv_name)
 
 
-def _shuffle_block(site: Site, call: TimeCall, source: str, placement: str) -> None:
-    block = site.block
-    if not isinstance(block, (*BOTTLENECKS, *BASIC_BLOCKS)):
-        raise SpatempoError(
-            f"vsn shuffles ResNet's basic and bottleneck blocks, and {site.name} of {source} is a "
-            f"{type(block).__name__}: take a ResNet, for example vsn_resnet50"
-        )
-    bottleneck = isinstance(block, BOTTLENECKS)
+def _stage(site: Site) -> tuple[str, int | None]:
+    """What tells the blocks of a stage from others: where they are kept, and of inverted residuals the width too."""
+    assert isinstance(site.conv, nn.Conv2d)
+    return site.name.rpartition(".")[0], site.conv.in_channels if inverted_end(site.block) else None
+
+
+def _shuffle_block(site: Site, call: TimeCall, source: str, placement: str | None) -> None:
+    end = inverted_end(site.block)
+    if end is not None:
+        if placement == "compact":
+            raise SpatempoError(
+                f"vsn: round the depthwise convolutions of {source} a shuffle mixes no frames: take "
+                "placement='headtail', or a ResNet"
+            )
+        plug_at_conv(site.conv, VideoShuffle(call), site.conv_name)
+        plug_after(site.block.get_submodule(end), VideoShuffle(call))
+        return
+    convs = need_resnet_block(site, source, "vsn")
     first = "conv1" if placement == "headtail" else "conv2"
-    plug_at_conv(block.get_submodule(first), VideoShuffle(call), f"{site.name}.{first}")
-    if bottleneck and placement == "compact":
-        plug_at_conv(block.conv3, VideoShuffle(call), f"{site.name}.conv3")  # behind bn2 and its ReLU
+    plug_at_conv(site.block.get_submodule(first), VideoShuffle(call), f"{site.name}.{first}")
+    if placement != "headtail" and len(convs) == 3:
+        plug_at_conv(site.block.get_submodule("conv3"), VideoShuffle(call), f"{site.name}.conv3")  # behind bn2, ReLU
     else:
-        plug_after(block.bn3 if bottleneck else block.bn2, VideoShuffle(call))
+        plug_after(site.block.get_submodule(f"bn{len(convs)}"), VideoShuffle(call))
