@@ -94,6 +94,24 @@ def gate_values(answers: Tensor, bias: Tensor) -> Tensor:
     return torch.tanh(total + bias.to(total.dtype)[:, None, None])
 
 
+def frames_around(x: Tensor, *, causal: bool) -> Tensor:
+    """A frame of zeros on either side, or two before (causal): what three frames in a row are added up over.
+
+    Args:
+        x: ``[B, T, ...]``.
+        causal: look at the past only.
+
+    Returns:
+        ``[B, T + 2, ...]``.
+    """
+    return F.pad(x, (*(0, 0) * (x.ndim - 2), *((2, 0) if causal else (1, 1))))
+
+
+def frames_before(x: Tensor, past: Tensor | None) -> Tensor:
+    """The same for the next frames of a stream: the two before them, ``[B, 2, ...]``, at first zeros."""
+    return frames_around(x, causal=True) if past is None else torch.cat([past, x], 1)
+
+
 def shuffle_halves(x: Tensor) -> Tensor:
     """Gives a half's n channels the order 0, n/2, 1, n/2 + 1, 2, ...
 
@@ -144,16 +162,13 @@ class GateShift(TemporalOperator):
 
     def mix(self, clip: Tensor) -> Tensor:
         x, rest = self._split(clip)
-        around = (2, 0) if self.causal else (1, 1)
-        answers = F.pad(self._answers(x), (0, 0, 0, 0, 0, 0, *around))
+        answers = frames_around(self._answers(x), causal=self.causal)
         moving = gated(x, self.gates(gate_values(answers, self.bias)))
         return self._join(self.fuse(x - moving, shifted(moving, causal=self.causal)), rest)
 
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
         x, rest = self._split(clip)
-        answers = self._answers(x)
-        before = answers.new_zeros(len(x), 2, *answers.shape[2:]) if past is None else past[1]
-        answers = torch.cat([before, answers], 1)
+        answers = frames_before(self._answers(x), None if past is None else past[1])
         moving = gated(x, self.gates(gate_values(answers, self.bias)))
         moved_in, last = temporal_shift_step(moving, None if past is None else past[0], 1)
         fused, more = self.fuse_step(x - moving, moved_in, None if past is None else past[2:])

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from spatempo.operators.base import Reach
 from spatempo.operators.call import State, TimeCall
-from spatempo.operators.gate_shift import GateShift
+from spatempo.operators.gate_shift import GateShift, frames_around, frames_before
 from spatempo.operators.watch import parts_of
 
 
@@ -72,13 +72,10 @@ class GateShiftFuse(GateShift):
         return Reach(5, 0) if self.causal else Reach(3, 3)
 
     def fuse(self, stays: Tensor, moved_in: Tensor) -> Tensor:
-        around = (2, 0) if self.causal else (1, 1)
-        return self._weigh(stays, moved_in, F.pad(_means(stays, moved_in), (0, 0, 0, 0, *around)))
+        return self._weigh(stays, moved_in, frames_around(_means(stays, moved_in), causal=self.causal))
 
     def fuse_step(self, stays: Tensor, moved_in: Tensor, past: State | None) -> tuple[Tensor, State]:
-        means = _means(stays, moved_in)
-        before = means.new_zeros(len(means), 2, *means.shape[2:]) if past is None else past[0]
-        means = torch.cat([before, means], 1)
+        means = frames_before(_means(stays, moved_in), None if past is None else past[0])
         return self._weigh(stays, moved_in, means), (means[:, -2:],)
 
     def _weigh(self, stays: Tensor, moved_in: Tensor, means: Tensor) -> Tensor:
