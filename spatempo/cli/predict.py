@@ -30,9 +30,9 @@ class Options:
     top: int = 5
     """how many labels a video gets."""
     clips: int = 1
-    """clips in time, averaged."""
+    """clips taken over the length of every video, their scores averaged."""
     crops: int = 1
-    """crops in space, averaged: 1 or 3."""
+    """squares cut out of every frame, also averaged: 1 (middle), 3 (left, middle, right) or 10 (with mirror images)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     timeline: TimelineOptions = field(default_factory=TimelineOptions)

@@ -30,9 +30,9 @@ class Options:
     """a folder of class folders, a CSV (path,label), or a published list file."""
     protocol: Protocol = None
     clips: Count = None
-    """clips in time of every video."""
+    """clips taken over the length of every video, their scores averaged."""
     crops: Count = None
-    """crops in space of every clip: 1 (centre), 3 (left, centre, right) or 10 (corners, centre, mirror images)."""
+    """squares cut out of every frame, also averaged: 1 (middle), 3 (left, middle, right) or 10 (with mirror images)."""
     batch_size: int = 16
     """views scored at a time."""
     workers: Count = None
