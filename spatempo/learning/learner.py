@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spatempo.errors import SpatempoError
-from spatempo.learning.optim import freeze, make_optimizer, make_scheduler
+from spatempo.learning.freeze import freeze
+from spatempo.learning.optim import make_optimizer, make_scheduler
 from spatempo.learning.recipe import Recipe
 from spatempo.models.video_model import VideoModel
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,54 +12,61 @@ from torch.nn.modules.conv import _ConvNd
 
 from spatempo.errors import SpatempoError
 from spatempo.learning.recipe import Recipe
+from spatempo.models.modality import first_conv
+from spatempo.models.video_model import VideoModel
 
 ONECYCLE_START = 1 / 25  # torch's OneCycleLR: div_factor 25, final_div_factor 1e4
 ONECYCLE_END = ONECYCLE_START / 1e4
 WARMUP_START = 0.1  # mmaction2's TSM: linear warm-up from a tenth of the rate
 
 
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(model: VideoModel, recipe: Recipe) -> list[dict[str, Any]]:
     """The published groups (TSM's main.py, after TSN): what learns faster, and what is not decayed.
 
-    | group       | learning rate          | weight decay |
-    |-------------|------------------------|--------------|
-    | weights     | lr                     | yes          |
-    | biases      | lr x bias_lr           | no           |
-    | norms       | lr                     | no           |
-    | head weight | lr x head_lr           | yes          |
-    | head bias   | lr x head_lr x bias_lr | no           |
+    | group        | learning rate                | weight decay |
+    |--------------|------------------------------|--------------|
+    | weights      | lr                           | yes          |
+    | biases       | lr x bias_lr                 | no           |
+    | norms        | lr                           | no           |
+    | first weight | lr x first_conv_lr           | yes          |
+    | first bias   | lr x first_conv_lr x bias_lr | no           |
+    | head weight  | lr x head_lr                 | yes          |
+    | head bias    | lr x head_lr x bias_lr       | no           |
 
-    With the published bias_lr 2 and head_lr 5 a new head's bias learns 10 times as fast. The stem's first convolution
-    has a group of its own in the original because it is new for flow; for RGB its rates are those of all others.
-    "norms" also takes the per-channel scales of other kinds (ConvNeXt's layer scale).
+    With the published bias_lr 2 and head_lr 5 a new head's bias learns 10 times as fast. The first convolution is as
+    good as new for flow and has groups of its own there, with the published first_conv_lr 5; for RGB, and in the
+    published code for differences too, its rates are those of all others. "norms" also takes the per-channel scales of
+    other kinds (ConvNeXt's layer scale).
 
     Args:
-        model: a VideoModel (its ``head_parameters()`` are the head); frozen parameters are left out.
+        model: frozen parameters are left out.
         recipe: a resolved recipe.
 
     Raises:
         SpatempoError: everything is frozen.
     """
     assert recipe.lr is not None, "a resolved recipe has a learning rate"
-    groups: dict[str, list[nn.Parameter]] = {
-        name: [] for name in ("weights", "biases", "norms", "head weight", "head bias")
+    rates = {
+        "weights": (1.0, recipe.weight_decay),
+        "biases": (recipe.bias_lr, 0.0),
+        "norms": (1.0, 0.0),
+        "first weight": (recipe.first_conv_lr, recipe.weight_decay),
+        "first bias": (recipe.first_conv_lr * recipe.bias_lr, 0.0),
+        "head weight": (recipe.head_lr, recipe.weight_decay),
+        "head bias": (recipe.head_lr * recipe.bias_lr, 0.0),
     }
-    head = {id(p) for p in model.head_parameters()}  # pyright: ignore[reportCallIssue]
+    groups: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
+    head = {id(p) for p in model.head_parameters()}
+    first = first_conv(model.backbone)[1] if model.preprocess.modality == "flow" else None
     seen: set[int] = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad and id(parameter) not in seen:  # a shared parameter is stepped once
                 seen.add(id(parameter))
-                groups[_group(module, name, parameter, id(parameter) in head)].append(parameter)
+                part = "head" if id(parameter) in head else "first" if module is first else ""
+                groups[_group(module, name, parameter, part)].append(parameter)
     if not seen:
         raise SpatempoError("nothing to train: every parameter of the model is frozen")
-    rates = {
-        "weights": (1.0, recipe.weight_decay),
-        "biases": (recipe.bias_lr, 0.0),
-        "norms": (1.0, 0.0),
-        "head weight": (recipe.head_lr, recipe.weight_decay),
-        "head bias": (recipe.head_lr * recipe.bias_lr, 0.0),
-    }
     return [
         {"name": name, "params": groups[name], "lr": recipe.lr * factor, "weight_decay": decay}
         for name, (factor, decay) in rates.items()
@@ -68,9 +74,9 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _group(module: nn.Module, name: str, parameter: nn.Parameter, in_head: bool) -> str:
-    if in_head:
-        return "head bias" if parameter.ndim <= 1 else "head weight"
+def _group(module: nn.Module, name: str, parameter: nn.Parameter, part: str) -> str:
+    if part:
+        return f"{part} bias" if parameter.ndim <= 1 else f"{part} weight"
     if isinstance(module, _BatchNorm | nn.LayerNorm | nn.GroupNorm):
         return "norms"
     if name.endswith("bias"):
@@ -79,7 +85,7 @@ def _group(module: nn.Module, name: str, parameter: nn.Parameter, in_head: bool)
     return "norms" if per_channel and not isinstance(module, _ConvNd | nn.Linear) else "weights"
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(model: VideoModel, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD with momentum, or AdamW with torch's betas, over :func:`parameter_groups`."""
     groups = parameter_groups(model, recipe)
     if recipe.optimizer == "adamw":
@@ -118,41 +124,3 @@ def lr_factor(recipe: Recipe, step: int, steps: int) -> float:
 
 def _half_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
-
-
-def freeze(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
-    """Freezes what the recipe says, and returns what must be called after every ``model.train()``.
-
-    ``recipe.freeze``: all but the head. ``recipe.partial_bn``: all batch norms but the first (TSN's partial BN: the
-    first one meets the new data's own statistics, the others are too noisy to re-estimate from small batches).
-    Frozen batch norms take no part in training: no gradient, and eval mode, so their running statistics stay.
-    Undone by :func:`unfreeze`.
-    """
-    if recipe.freeze:
-        head = {id(p) for p in model.head_parameters()}  # pyright: ignore[reportCallIssue]
-        for parameter in model.parameters():
-            parameter.requires_grad_(id(parameter) in head)
-    frozen = batch_norms(model)[0 if recipe.freeze else 1 :] if recipe.freeze or recipe.partial_bn else []
-    for norm in frozen:
-        for parameter in norm.parameters():
-            parameter.requires_grad_(False)
-
-    def keep_frozen() -> None:
-        for norm in frozen:
-            norm.eval()
-
-    keep_frozen()
-    return keep_frozen
-
-
-def unfreeze(model: nn.Module) -> None:
-    """Every parameter learns again, and every batch norm follows the mode of the model."""
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
-    for norm in batch_norms(model):
-        norm.train(model.training)
-
-
-def batch_norms(model: nn.Module) -> list[nn.Module]:
-    """In the order of the modules, the stem's first."""
-    return [m for m in model.modules() if isinstance(m, _BatchNorm)]

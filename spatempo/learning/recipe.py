@@ -45,6 +45,8 @@ class Recipe:
         bias_lr: biases learn at this multiple of the rate (published: 2).
         head_lr: a new head learns at this multiple (published: 5, hence 10 for its bias). Counts only where the
             rest starts from given weights; a network trained from nothing is new everywhere.
+        first_conv_lr: the first convolution learns at this multiple where it is fed optical flow, of which image
+            weights know nothing (published: 5, hence 10 for its bias). Counts where ``head_lr`` does.
         schedule: per step. ``"onecycle"``: half a cosine up from lr/25, half a cosine down to lr/250,000;
             ``"cosine"``: warm-up, then half a cosine to 0; ``"step"``: warm-up, then x ``gamma`` at each of ``steps``.
         warmup: share of the run that rises: linear from lr/10 for cosine and step; the cosine's for onecycle.
@@ -64,8 +66,10 @@ class Recipe:
         color: strength of colour jitter (brightness, contrast, saturation), 0: none.
         dropout: before the head's linear layer.
         label_smoothing: share of the target spread over all classes.
-        partial_bn: all batch norms but the first keep their statistics and affine (published for UCF and HMDB).
-        freeze: only the head learns; the backbone stays as given, its batch norms included.
+        partial_bn: all batch norms of the image network but the first keep their statistics and affine (published for
+            UCF and HMDB).
+        freeze: the image network stays as given, its batch norms included; only the head learns, and what operators
+            bring along (a GSM's gates, an STH's attention).
         ema: decay per step of an exponential moving average of the weights, which is then what is validated and
             saved as best; it starts as ``(1 + step) / (10 + step)``, so that short runs forget their start. 0: off.
         precision: ``"32"``, ``"bf16"``, ``"16"`` (mixed, with loss scaling). None: 32, on CUDA bf16 (16 where the
@@ -87,6 +91,7 @@ class Recipe:
     weight_decay: float = 1e-4
     bias_lr: float = 1.0
     head_lr: float = 1.0
+    first_conv_lr: float = 1.0
     schedule: str = "onecycle"
     warmup: float = 0.3
     steps: tuple[float, ...] = (0.4, 0.8)
@@ -120,7 +125,7 @@ class Recipe:
         _check(self, "seed", _is_int(self.seed) and 0 <= self.seed < 2**63, "a whole number from 0")
         _check(self, "lr", self.lr is None or _in(self.lr, 0, math.inf, low_open=True), "a number above 0")
         _check(self, "base_lr", _in(self.base_lr, 0, math.inf, low_open=True), "a number above 0")
-        for name in ("weight_decay", "bias_lr", "head_lr", "gamma", "clip_norm"):
+        for name in ("weight_decay", "bias_lr", "head_lr", "first_conv_lr", "gamma", "clip_norm"):
             _check(self, name, _in(getattr(self, name), 0, math.inf), "a number from 0")
         for name in ("momentum", "dropout", "label_smoothing", "warmup", "ema", "color", "val_split"):
             _check(self, name, _in(getattr(self, name), 0, 1) and getattr(self, name) < 1, "a share from 0 to below 1")

@@ -31,18 +31,18 @@ RECIPES: dict[str, Recipe] = {
     # weight decay is the code's default, 5e-4).
     "tsm-something": Recipe(
         name="tsm-something", epochs=50, batch_size=64, base_lr=0.01, base_batch=64, weight_decay=5e-4, bias_lr=2,
-        head_lr=5, schedule="step", warmup=0, size=224,
+        head_lr=5, first_conv_lr=5, schedule="step", warmup=0, size=224,
     ),
     # Kinetics (TSM's scripts: 0.02 at 128, 50 epochs, steps 20 and 40, wd 1e-4, dropout 0.5, --npb).
     "tsm-kinetics": Recipe(
         name="tsm-kinetics", epochs=50, batch_size=128, base_lr=0.02, base_batch=128, bias_lr=2, head_lr=5,
-        schedule="step", warmup=0, size=224, flip="auto",
+        first_conv_lr=5, schedule="step", warmup=0, size=224, flip="auto",
     ),
     # UCF101 and HMDB51 from Kinetics weights (TSM README: 0.001 at 64, 25 epochs, steps 10 and 20, dropout 0.8,
     # partial BN, wd 5e-4).
     "ucf-finetune": Recipe(
         name="ucf-finetune", epochs=25, batch_size=64, base_lr=0.001, base_batch=64, weight_decay=5e-4, bias_lr=2,
-        head_lr=5, schedule="step", warmup=0, size=224, flip="auto", dropout=0.8, partial_bn=True,
+        head_lr=5, first_conv_lr=5, schedule="step", warmup=0, size=224, flip="auto", dropout=0.8, partial_bn=True,
     ),
     # The R(2+1)D paper's, from nothing (0.01 at 32 clips a GPU, 10 epochs of warm-up, x0.1 at 20, 30 and 40 of 45;
     # weight decay of VMZ's script; random crops of 112 out of a short side of 128, consecutive frames; torchvision's
@@ -126,5 +126,6 @@ def resolve(
         size=size,
         flip=flip,
         head_lr=recipe.head_lr if weights else 1.0,
+        first_conv_lr=recipe.first_conv_lr if weights else 1.0,
         precision=recipe.precision or precision,
     )

@@ -19,7 +19,7 @@ import torch
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.files import WriteError, cannot_write, write_whole
-from spatempo.learning.recipe import differences
+from spatempo.learning.recipe import Recipe, differences
 
 FORMAT = 1
 
@@ -115,7 +115,9 @@ def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -
             found.append(f"{words} data was {counts[0]}, now {counts[1]}{same}")
     plain = ("model", "options", "classes", "preprocess", "devices")
     found += differences({k: old.get(k) for k in plain}, {k: new.get(k) for k in plain})
-    found += differences(old.get("recipe", {}), new.get("recipe", {}))
+    then, now = old.get("recipe", {}), new.get("recipe", {})
+    later = {k: v for k, v in Recipe().to_dict().items() if k in now and k not in then}  # fields of a newer version
+    found += differences({**then, **later}, now)
     if found:
         raise SpatempoError(
             f"{path}: was written by another run: {'; '.join(found[:4])}; give the same data and settings to resume, "

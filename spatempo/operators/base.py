@@ -42,6 +42,10 @@ class TemporalOperator(nn.Module):
         """Temporal reach of this one operator, in frames as it gets them; ``None`` stands for the whole clip."""
         raise NotImplementedError
 
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Those that image weights say nothing of, which must learn even where the image network is frozen."""
+        return list(self.parameters())
+
     def mix(self, clip: Tensor) -> Tensor:
         """``[B, T, C, H, W]`` in, the same shape out, for whole clips."""
         raise NotImplementedError
@@ -69,6 +73,9 @@ class ReplacingOperator(TemporalOperator):
 
     image_shape: tuple[int, ...]
     """Shape of the replaced convolution's ``weight``, ``[C_out, C_in / groups, k_h, k_w]``."""
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        return []
 
     def image_weights(self, weight: Tensor) -> dict[str, Tensor]:
         """This module's own parameters and buffers by name, all of them, made of a 2D ``weight``."""

@@ -150,6 +150,9 @@ class SthConv2d(ReplacingOperator):
         new.load_state_dict(new.image_weights(conv.weight.detach()))
         return new
 
+    def new_parameters(self) -> list[nn.Parameter]:
+        return [] if self.attention is None else list(self.attention.parameters())
+
     def image_weights(self, weight: Tensor) -> dict[str, Tensor]:
         spatial, temporal = kernels_from_image(weight, self.options.groups, self.options.form, self.options.init)
         fc = {k: torch.zeros_like(v) for k, v in self.state_dict().items() if k.startswith("attention.")}

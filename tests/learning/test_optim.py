@@ -1,23 +1,30 @@
-"""Parameter groups, schedules and freezing, against the published rules and torch's own schedule."""
+"""Parameter groups and schedules, against the published rules and torch's own schedule."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from spatempo.errors import SpatempoError
-from spatempo.learning.optim import batch_norms, freeze, lr_factor, make_optimizer, make_scheduler, unfreeze
+from spatempo.learning.freeze import freeze
+from spatempo.learning.optim import lr_factor, make_optimizer, make_scheduler
 from spatempo.learning.optim import parameter_groups as groups_of
 from spatempo.learning.recipe import Recipe
+from spatempo.learning.recipes import RECIPES
+from spatempo.models.registry import create_model
+from spatempo.preprocess import Preprocess
 
 
 class Net(nn.Module):
     """A stem, a block with a bias, a layer norm and a per-channel scale, and a head."""
 
-    def __init__(self) -> None:
+    def __init__(self, modality: str = "rgb") -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 4, 3, bias=False)
+        self.preprocess = Preprocess(modality=modality)
+        self.conv1 = nn.Conv2d(3, 4, 3)
         self.bn1 = nn.BatchNorm2d(4)
         self.conv2 = nn.Conv2d(4, 4, 1)
         self.bn2 = nn.BatchNorm2d(4)
@@ -28,6 +35,10 @@ class Net(nn.Module):
         self.head = nn.Module()
         self.head.fc = nn.Linear(4, 2)
 
+    @property
+    def backbone(self) -> nn.Module:
+        return self
+
     def head_parameters(self) -> list[nn.Parameter]:
         return list(self.head.parameters())
 
@@ -36,28 +47,38 @@ class Net(nn.Module):
         return self.head.fc((self.norm(x) * self.scale).mean((2, 3)))
 
 
-PUBLISHED = Recipe(lr=0.1, weight_decay=5e-4, bias_lr=2, head_lr=5)
+PUBLISHED = replace(RECIPES["tsm-something"], lr=0.1)
 
 
-def test_published_groups() -> None:
-    net = Net()
+@pytest.mark.parametrize("modality", ["rgb", "rgbdiff", "flow"])
+def test_published_groups(modality: str) -> None:
+    """Rates and decays of TSM's and TSN's ``get_optim_policies``, which sets the first convolution of flow apart."""
+    net = Net(modality)
     names = {id(p): n for n, p in net.named_parameters()}
     found = {
         group["name"]: (sorted(names[id(p)] for p in group["params"]), group["lr"] / 0.1, group["weight_decay"])
         for group in groups_of(net, PUBLISHED)
     }
-    assert found == {
-        "weights": (["conv1.weight", "conv2.weight", "depthwise.weight"], 1, 5e-4),
-        "biases": (["conv2.bias"], 2, 0),
+    first = ["conv1.bias", "conv1.weight"] if modality == "flow" else []
+    apart = {"first weight": (["conv1.weight"], 5, 5e-4), "first bias": (["conv1.bias"], 10, 0)} if first else {}
+    assert found == apart | {
+        "weights": ([n for n in ("conv1.weight", "conv2.weight", "depthwise.weight") if n not in first], 1, 5e-4),
+        "biases": ([n for n in ("conv1.bias", "conv2.bias") if n not in first], 2, 0),
         "norms": (["bn1.bias", "bn1.weight", "bn2.bias", "bn2.weight", "norm.bias", "norm.weight", "scale"], 1, 0),
         "head weight": (["head.fc.weight"], 5, 5e-4),
         "head bias": (["head.fc.bias"], 10, 0),
     }
 
 
-def test_every_parameter_is_in_one_group_of_a_real_model() -> None:
-    from spatempo.models.registry import create_model
+@pytest.mark.parametrize("name", ["tsn_bninception", "tsm_resnet18", "r2plus1d_18"])
+def test_the_first_convolution_of_a_real_model_is_the_one_that_takes_the_flow(name: str) -> None:
+    with torch.device("meta"):
+        model = create_model(name, num_classes=5, modality="flow")
+    groups = {group["name"]: group["params"] for group in groups_of(model, PUBLISHED)}
+    assert [p.shape[1] for p in groups["first weight"]] == [model.preprocess.channels]
 
+
+def test_every_parameter_is_in_one_group_of_a_real_model() -> None:
     model = create_model("tsm_mobilenet_v2", num_classes=5)
     grouped = [id(p) for group in groups_of(model, PUBLISHED) for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in model.parameters())
@@ -135,23 +156,3 @@ def test_scheduler_scales_each_group() -> None:
     optimizer.step()
     scheduler.step()
     assert {g["name"]: g["lr"] for g in optimizer.param_groups}["head bias"] == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize("recipe", [Recipe(partial_bn=True), Recipe(freeze=True)])
-def test_frozen_norms_do_not_move_and_thaw(recipe: Recipe) -> None:
-    net = Net()
-    keep = freeze(net, recipe)
-    first, second = batch_norms(net)
-    for _ in range(2):
-        net.train()
-        keep()
-        net(torch.randn(8, 3, 5, 5) + 3).sum().backward()
-    assert bool(first.running_mean.any()) is recipe.partial_bn  # the first one learns under partial BN
-    assert not second.running_mean.any()
-    assert second.weight.grad is None
-    assert (first.weight.grad is not None) is recipe.partial_bn
-    unfreeze(net)
-    net(torch.randn(8, 3, 5, 5) + 3).sum().backward()
-    assert first.running_mean.any()
-    assert second.running_mean.any()
-    assert second.weight.grad is not None

@@ -32,7 +32,7 @@ def test_published_recipes(name: str, clips: int, published: tuple[object, ...])
     steps = tuple(round(share * r.epochs) for share in r.steps)
     assert (r.lr, r.batch_size, r.epochs, steps, r.weight_decay, r.dropout, r.partial_bn) == published
     assert (r.optimizer, r.momentum, r.clip_norm, r.schedule, r.gamma) == ("sgd", 0.9, 20, "step", 0.1)
-    assert (r.bias_lr, r.head_lr) == (2, 5)
+    assert (r.bias_lr, r.head_lr, r.first_conv_lr) == (2, 5, 5)
     assert r.size == 224
 
 
@@ -90,8 +90,9 @@ def test_flip_follows_the_classes() -> None:
 
 
 def test_a_head_is_new_only_beside_given_weights() -> None:
-    assert settle(RECIPES["tsm-something"], weights=True).head_lr == 5
-    assert settle(RECIPES["tsm-something"], weights=False).head_lr == 1
+    for weights, rate in ((True, 5), (False, 1)):
+        settled = settle(RECIPES["tsm-something"], weights=weights)
+        assert (settled.head_lr, settled.first_conv_lr) == (rate, rate)
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,14 @@ def test_another_run_is_refused_by_name() -> None:
     run = {"model": "tsm_x", "train": {"clips": 5, "digest": "a"}, "val": None, "recipe": {"lr": 0.1}, "devices": 1}
     path = Path("state.pt")
     check_same_run(run, {**run}, path)
+    check_same_run(run, {**run, "recipe": {"lr": 0.1, "first_conv_lr": 1.0}}, path)  # a field that came later
     for change, words in [
         ({"model": "tsn_x"}, "model was 'tsm_x', now 'tsn_x'"),
         ({"train": {"clips": 6, "digest": "b"}}, "training data was 5 clips, now 6 clips"),
         ({"train": {"clips": 5, "digest": "b"}}, "as many, but other paths or labels"),
         ({"val": {"clips": 2, "digest": "c"}}, "validation data was none, now 2 clips"),
         ({"recipe": {"lr": 0.2}}, "lr was 0.1, now 0.2"),
+        ({"recipe": {"lr": 0.1, "first_conv_lr": 5.0}}, "first_conv_lr was 1.0, now 5.0"),
         ({"devices": 2}, "devices was 1, now 2"),
     ]:
         with pytest.raises(SpatempoError, match="another run") as caught:
