@@ -110,7 +110,7 @@ EXPERIMENTS = {
             "vsn-headtail": Arm(f"vsn_{_SMALL}", {"placement": "headtail"}),
             "vsn-headtail-alone": Arm(f"vsn_{_SMALL}", {"placement": "headtail", "shift": "off"}),
         },
-        {"direction": 1, **ORDER},
+        ORDER,
         [
             Claim("compact is better than headtail", "vsn", "vsn-headtail", VSN),
             Claim("shuffle and shift are better than shuffle alone", "vsn", "vsn-alone", f"{VSN}, Table 9"),
