@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from statistics import mean, stdev
 from typing import Any
 
@@ -20,9 +21,10 @@ def report(experiment: Experiment, found: Mapping[str, Sequence[Row]]) -> str:
         experiment: what was asked.
         found: what :func:`~spatempo.studies.experiment.run_experiment` gave.
     """
-    parts = [table(found), about(found), "\n".join(f"- {line}" for line in verdicts(experiment.claims, found))]
-    attention = attention_table(found)
-    return "\n\n".join(part for part in (*parts, attention) if part) + "\n"
+    parts = [table(found), about(found)]
+    parts += ["\n".join(f"- {line}" for line in verdicts(experiment.claims, found))]
+    parts += [attention_table(found), "\n".join(f"- {line}" for line in attention_sentences(found))]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def table(found: Mapping[str, Sequence[Row]]) -> str:
@@ -118,6 +120,40 @@ def attention_table(found: Mapping[str, Sequence[Row]]) -> str:
         return ""
     head = ["attention to time, %", "task", *names, "all"]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+
+
+def attention_sentences(found: Mapping[str, Sequence[Row]]) -> list[str]:
+    """What STH's paper says of attention (Figures 5 to 8), counted over arms, tasks and seeds."""
+    seen = {
+        (task, row["name"], row["options"].get("p", "1/4")): row["attention"]
+        for task, rows in found.items()
+        for row in rows
+        if "attention" in row
+    }
+    deeper = [s["stages"][-1]["temporal"] > s["stages"][0]["temporal"] for seeds in seen.values() for s in seeds]
+    fewer = [
+        a["temporal"] > b["temporal"]
+        for (task, _, p), seeds in seen.items()
+        for (other, _, q), others in seen.items()
+        if task == other and Fraction(p) < Fraction(q)
+        for a, b in zip(seeds, others, strict=True)
+    ]
+    motion = [
+        a["temporal"] > b["temporal"]
+        for (task, name, p), seeds in seen.items()
+        if task == "direction" and ("control", name, p) in seen
+        for a, b in zip(seeds, seen["control", name, p], strict=True)
+    ]
+    told = (
+        ("the last stage gives time more attention than the first", "Fig. 5, 7", deeper),
+        ("fewer temporal channels get more attention", "Fig. 6", fewer),
+        ("where order counts time gets more attention than where one frame decides", "Fig. 6, 7", motion),
+    )
+    return [
+        f"{says} (Li et al. 2020, {source}): so in {sum(cases)} of {len(cases)} comparisons."
+        for says, source, cases in told
+        if cases
+    ]
 
 
 def spread(values: Sequence[float]) -> str:

@@ -15,7 +15,16 @@ from spatempo.models.checkpoint import load
 from spatempo.models.registry import create_model
 from spatempo.studies import run as run_module
 from spatempo.studies.experiment import Arm, Claim, Experiment, run_experiment
-from spatempo.studies.experiment_words import attention_table, report, shares, spread, table, verdict, verdicts
+from spatempo.studies.experiment_words import (
+    attention_sentences,
+    attention_table,
+    report,
+    shares,
+    spread,
+    table,
+    verdict,
+    verdicts,
+)
 from spatempo.studies.experiments import EXPERIMENTS, main
 
 # --- the definitions
@@ -146,6 +155,32 @@ def test_attention_by_stage():
     assert lines[0] == "| attention to time, % | task | layer1 | layer2 | all |"
     assert lines[2:] == ["| a | direction | 50.0 ± 14.1 | 70.0 ± 14.1 | 60.0 ± 14.1 |"]
     assert attention_table({"direction": [row("b", [0.5])]}) == ""
+
+
+def test_attention_in_words():
+    def of(name, p, first, last):
+        seed = {
+            "temporal": (first + last) / 2,
+            "stages": [{"stage": "a", "temporal": first}, {"stage": "b", "temporal": last}],
+        }
+        return row(name, [0.5], attention=[seed], options={"p": p} if p else {})
+
+    found = {
+        "direction": [
+            of("half", "1/2", 0.4, 0.5),
+            of("quarter", None, 0.6, 0.5),
+            of("eighth", "1/8", 0.5, 0.7),
+            row("tsn", [0.5]),
+        ],
+        "control": [of("half", "1/2", 0.4, 0.2), of("quarter", None, 0.6, 0.6)],
+    }
+    told = [line.rpartition(": ")[2] for line in attention_sentences(found)]
+    assert told == [
+        "so in 2 of 5 comparisons.",  # 0.5 > 0.4, 0.7 > 0.5; not 0.5 > 0.6, 0.2 > 0.4, 0.6 > 0.6
+        "so in 4 of 4 comparisons.",  # quarter > half twice, eighth > half, eighth > quarter
+        "so in 1 of 2 comparisons.",  # 0.45 > 0.3; not 0.55 > 0.6
+    ]
+    assert attention_sentences({"direction": [row("tsn", [0.5])]}) == []
 
 
 # --- runs
