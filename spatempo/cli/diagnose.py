@@ -14,7 +14,8 @@ class Options:
     """Show what a model sees of time: frames in order, shuffled, reversed, frozen; with a page.
 
     Also by class and by number of frames, how far the model looks along time, and which frames mattered in single
-    videos. With --against, how much of the data needs order.
+    videos; of STH how much of its attention goes to time, of GSM and GSF how far their gates open. With --against, how
+    much of the data needs order.
     """
 
     checkpoint: Checkpoint
@@ -81,5 +82,25 @@ def show(document: dict[str, Any]) -> None:
         ]
         print_table(["taken for each other", "in order", "shuffled"], pairs)
         print()
+    for model in models:
+        _show_inside(model)
     print_unreadable(document["unreadable"])
     print(f"report: {document['report']}")
+
+
+def _show_inside(model: dict[str, Any]) -> None:
+    """STH's attention by stage, gates by layer, of networks that have them."""
+    if "attention" in model:
+        found = model["attention"]
+        print(found["sentence"])
+        stages = [*found["stages"], {**found, "stage": "all"}]
+        rows = [(row["stage"], percent(row["temporal"]), percent(row["settled"])) for row in stages]
+        print_table(["attention", "to time", "settled"], rows)
+        print()
+    if "gates" in model:
+        found = model["gates"]
+        print(found["sentence"])
+        keys = {"open": "open", "full": "beyond 0.9"} | ({"fusion": "weighs in"} if "fusion" in found else {})
+        layers = [*found["layers"], {**found, "layer": "all"}]
+        print_table(["gates", *keys.values()], [(row["layer"], *(percent(row[key]) for key in keys)) for row in layers])
+        print()

@@ -54,6 +54,11 @@ def color(i: int) -> str:
     return COLORS[i % len(COLORS)]
 
 
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
 @contextmanager
 def look() -> Iterator[None]:
     """The settings all figures are drawn with; restores the caller's."""

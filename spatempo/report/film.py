@@ -62,7 +62,7 @@ def _strip(strip: Strip) -> str:
         f"<div class='strip'><h3>{escape(strip.title)}</h3>"
         f"<div class='frames' style='--n: {n}; --half: {n if n <= 5 else -(-n // 2)}'>"
         f"{''.join(_cell(strip, t) for t in range(n))}</div>"
-        f"{answers(strip.truth, list(strip.answers.items()))}</div>"
+        f"{answers(strip.truth, list(strip.answers.items())) if strip.answers else ''}</div>"
     )
 
 

@@ -91,8 +91,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def breakable(name: str) -> str:
-    """Escaped, and on a narrow page a long_name_like_this may go on in the next line behind an underscore."""
-    return escape(name).replace("_", "_<wbr>")
+    """Escaped, and on a narrow page a long_name_like_this may go on in the next line behind an underscore or a dot."""
+    return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:

@@ -10,11 +10,79 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, look, new_figure, settle
+from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, look, new_figure, percent, settle
+from spatempo.report.film import Strip, strips_section
+from spatempo.report.html import Figures, section, table
 from spatempo.report.plots import short
 
 Layers = Sequence[Mapping[str, Any]]
 """Rows with ``layer``, ``stage`` and the numbers of one layer each, in the order of the network."""
+
+
+def inside_sections(models: Sequence[Mapping[str, Any]], figures: Figures, strips: Sequence[Strip] = ()) -> str:
+    """The sections on models that have ``attention`` or ``gates``, each with a ``sentence``; nothing without any.
+
+    Args:
+        models: with ``name``.
+        figures: of the page.
+        strips: videos with how far gates are open.
+    """
+    return "\n".join(
+        [
+            *(_attention(m["name"], m["attention"], figures) for m in models if "attention" in m),
+            *(_gates(m["name"], m["gates"], figures) for m in models if "gates" in m),
+            strips_section("Where the gates are open", _STRIPS, strips),
+        ]
+    )
+
+
+_STRIPS = (
+    "Above: the frames that the model saw. Below: how far gates are open there, the mean of all layers and halves "
+    "(the grey picture: shut, nothing moves; bright: open all the way)."
+)
+
+
+def _attention(name: str, found: Mapping[str, Any], figures: Figures) -> str:
+    caption = (
+        f"{found['sentence']} Share of the weight that the temporal branch of each STH convolution gets, a mean over "
+        f"channels and {found['n']} videos (all: layers count alike); the band is one standard deviation of the videos. Training starts at 50 % "
+        "(dashed). Settled: channels in which one branch has more than 95 %; where they are many, the share is of "
+        "channels given over to time rather than a balance within each."
+    )
+    rows = [["stage", "layers", "time", "±", "settled"]]
+    for row in [*found["stages"], {**found, "stage": "all", "layers": len(found["layers"])}]:
+        numbers = (percent(row["temporal"]), _spread(row), percent(row["settled"]))
+        rows.append([row["stage"], str(row["layers"]), *numbers])
+    spoken = "; ".join(f"{row['layer']} {percent(row['temporal'])}" for row in found["layers"])
+    drawn = figures.both(lambda width: attention_plot({name: found}, width=width), f"Attention to time: {spoken}")
+    return section(
+        f"Inside the network: {name}'s attention", caption, drawn + f"<div class='scroll'>{table(rows)}</div>"
+    )
+
+
+def _gates(name: str, found: Mapping[str, Any], figures: Figures) -> str:
+    caption = (
+        f"{found['sentence']} A gate of 0 moves nothing to the neighbouring frame, one of 1 all that is there, one of "
+        f"-1 all of it with its sign turned; open is how far it is from 0. Means over {found['n']} videos, all frames "
+        "and pixels; the band is one standard deviation of the videos. Signed: the mean with its sign."
+    )
+    heads = ["layer", "first half open", "signed", "second half open", "signed", "beyond 0.9"]
+    rows = [heads + ["weight of what comes in"] * ("fusion" in found)]
+    for row in found["layers"]:
+        halves = [told for half in row["halves"] for told in (percent(half["open"]), _signed(half["mean"]))]
+        fusion = [percent(row["fusion"])] if "fusion" in found else []
+        rows.append([row["layer"], *halves, percent(row["full"]), *fusion])
+    spoken = "; ".join(f"{row['layer']} {percent(row['open'])}" for row in found["layers"])
+    drawn = figures.both(lambda width: gate_plot(found, width=width), f"How far gates are open: {spoken}")
+    return section(f"Inside the network: {name}'s gates", caption, drawn + f"<div class='scroll'>{table(rows)}</div>")
+
+
+def _spread(row: Mapping[str, Any]) -> str:
+    return "–" if row["spread"] is None else f"{100 * row['spread']:.1f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def attention_plot(found: Mapping[str, Mapping[str, Any]], *, width: float = WIDE) -> Figure:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatempo.report.figures import WIDE, color
+from spatempo.report.figures import WIDE, color, percent
 from spatempo.report.film import Strip, strips_section
 from spatempo.report.html import Figures, cards, footer, heading, section, table, write_page
+from spatempo.report.inside import inside_sections
 from spatempo.report.time_plots import Share, accuracy_by_frames, influence_map, interval_dots
 
 CONDITIONS = {
@@ -31,6 +32,7 @@ def write_time_page(
     verdicts: Sequence[str],
     need: Mapping[str, Any] | None = None,
     strips: Sequence[Strip] = (),
+    gate_strips: Sequence[Strip] = (),
     notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page, atomically.
@@ -44,6 +46,7 @@ def write_time_page(
         verdicts: a few words on each model, under its figures.
         need: of :func:`spatempo.evaluation.dependence.need_of_order`.
         strips: videos with what mattered in them.
+        gate_strips: videos with how far gates are open.
         notes: paragraphs at the foot.
     """
     figures = Figures()
@@ -68,13 +71,10 @@ def write_time_page(
             "stands in the frame's place (orange, with a minus: it gains).",
             strips,
         ),
+        inside_sections(models, figures, gate_strips),
         footer(notes),
     ]
     return write_page(path, title, parts)
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
 
 
 def chance(p_value: float) -> str:

@@ -18,6 +18,7 @@ from spatempo.models.checkpoint import load
 from spatempo.models.video_model import VideoModel
 from spatempo.report.film import Strip
 from spatempo.report.time_page import write_time_page
+from spatempo.studies.inside import gate_strips, look_inside
 from spatempo.studies.time_examples import choose_videos, clips_at, strip_of
 from spatempo.studies.time_words import data_sentence, sentence, verdict_words
 from spatempo.version import __version__
@@ -49,8 +50,9 @@ def diagnose(
 
     Returns:
         What :func:`~spatempo.evaluation.dependence.time_dependence` gives, and ``name, checkpoint, receptive_field,
-        sentence, report``; with `against` also ``against`` (the same of the twin) and ``data``
-        (:func:`~spatempo.evaluation.dependence.need_of_order`, with a sentence).
+        sentence, report``; of networks with STH's attention, or gates, also ``attention`` or ``gates``
+        (:func:`~spatempo.studies.inside.look_inside`); with `against` also ``against`` (the same of the twin) and
+        ``data`` (:func:`~spatempo.evaluation.dependence.need_of_order`, with a sentence).
 
     Raises:
         SpatempoError: no checkpoint, unusable data, a model of one frame, or twins of which not one is order-blind.
@@ -66,7 +68,9 @@ def diagnose(
         )
     first = patients[0]
     examples = choose_videos(first.results, first.manifest)
-    documents = [patient.document(examples) for patient in patients]
+    documents = [
+        {**patient.document(examples), **patient.inside(batch_size=batch_size, workers=workers)} for patient in patients
+    ]
     need = _need(patients, documents) if against is not None else None
     page = write_time_page(
         Path(out) / "report.html",
@@ -79,6 +83,7 @@ def diagnose(
         verdicts=[verdict_words(document) for document in documents],
         need=need,
         strips=_strips(first, examples),
+        gate_strips=gate_strips(first.model, first.manifest, examples) if "gates" in documents[0] else [],
         notes=_notes(patients, documents),
     )
     document = {**documents[0], "report": str(page)}
@@ -113,6 +118,9 @@ class _Patient:
         found = time_dependence(self.results, self.manifest)
         document = {**found, "name": self.name, "checkpoint": self.checkpoint, "receptive_field": field}
         return {**document, "sentence": sentence(document)}
+
+    def inside(self, **reading: int) -> dict[str, Any]:
+        return look_inside(self.name, self.model, self.manifest, **reading)
 
 
 def _check_twins(patients: Sequence[_Patient]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spatempo.report.time_page import chance, percent
+from spatempo.report.figures import percent
+from spatempo.report.time_page import chance
 
 
 def sentence(found: Mapping[str, Any]) -> str:

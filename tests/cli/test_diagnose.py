@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from spatempo.cli.main import main
+from spatempo.data.manifest import load_manifest
+from spatempo.models.checkpoint import save_checkpoint
+from spatempo.models.registry import create_model
 
 
 def test_one_document(document, data, checkpoint, tmp_path):
@@ -32,6 +35,26 @@ def test_for_people(capsys, data, checkpoint, tmp_path):
     for heading in ("right answers", "in order", "class", "frames", f"report: {tmp_path / 'report.html'}"):
         assert heading in captured.out
     assert "12/12 videos" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("design", "heads"),
+    [("sth", ["attention", "to time", "settled"]), ("gsf", ["gates", "open", "beyond 0.9", "weighs in"])],
+)
+def test_inside_the_network(capsys, data, tmp_path, design, heads):
+    classes = list(load_manifest(data / "test.csv").classes)
+    model = create_model(f"{design}_smallresnet", num_classes=len(classes), frames=2, size=16)
+    model.classes = classes
+    folder = save_checkpoint(model, tmp_path / "best")
+    assert main(["diagnose", str(folder), str(data / "test.csv"), "--out", str(tmp_path), "--workers", "0"]) == 0
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.split()[:1] == heads[:1]]
+    assert line.split() == " ".join(heads).split()
+    rows = {line.split()[0]: line.split()[1:] for line in out[out.index(line) :].splitlines() if line.strip()}
+    if design == "sth":
+        assert rows["layer1"] == rows["all"] == ["50.0%", "0.0%"]  # where training starts
+    else:
+        assert {"layer1.0.conv2", "layer3.1.conv2", "all"} <= rows.keys()
 
 
 def test_refusals(failure, data, checkpoint, tmp_path):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from spatempo.report.figures import NARROW, WIDE
-from spatempo.report.inside import attention_plot, gate_plot
+from spatempo.report.html import Figures
+from spatempo.report.inside import attention_plot, gate_plot, inside_sections
 
 
 def attention(*shares: float, spread: float | None = 0.1) -> dict[str, Any]:
@@ -77,3 +78,24 @@ def test_gates_of_a_causal_gsf() -> None:
     (axes,) = gate_plot(gates((0.1, 0.2), causal=True, fusion=0.6)).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1], [0.2], [0.6]]
     assert "first half, from the previous frame" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_sections_are_there_for_those_who_have_them() -> None:
+    numbers = {"n": 9, "temporal": 0.4, "spread": 0.1, "settled": 0.2}
+    shares = attention(0.3, 0.5) | numbers | {"sentence": "<One>", "stages": [{**numbers, "stage": "s", "layers": 2}]}
+    opened = gates((0.1, 0.2), fusion=0.6) | {"n": 9, "sentence": "Two.", "open": 0.15}
+    for row in opened["layers"]:
+        row |= {"open": 0.15, "full": 0.01}
+        for half in row["halves"]:
+            half["mean"] = -0.123
+    models = [{"name": "plain"}, {"name": "A", "attention": shares}, {"name": "G", "gates": opened}]
+    html = inside_sections(models, Figures())
+    assert html.count("<section>") == 2
+    assert html.count("<svg ") == 4  # for laptops and for phones
+    assert "&lt;One&gt;" in html
+    assert "<th>s</th><td>2</td><td>40.0\u00a0%</td><td>10.0</td><td>20.0\u00a0%</td>" in html
+    halves = "<td>10.0\u00a0%</td><td>−0.12</td><td>20.0\u00a0%</td><td>−0.12</td>"
+    assert f"{halves}<td>1.0\u00a0%</td><td>60.0\u00a0%</td>" in html
+    one_video = shares | {"spread": None}
+    assert "<td>–</td>" in inside_sections([{"name": "A", "attention": one_video}], Figures())
+    assert not inside_sections(models[:1], Figures()).strip()

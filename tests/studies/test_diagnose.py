@@ -14,13 +14,19 @@ from spatempo.data.generated.make import make
 from spatempo.data.manifest import Manifest, Sample, load_manifest
 from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.attention import attention_shares
 from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.gates import gate_statistics
+from spatempo.evaluation.loading import manifest_for
 from spatempo.evaluation.orders import OrderResults
 from spatempo.evaluation.result import measure
 from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.registry import create_model
+from spatempo.operators.gate_shift import GateShift
 from spatempo.preprocess import Preprocess
+from spatempo.report.figures import percent
 from spatempo.studies.diagnose import diagnose
+from spatempo.studies.inside import attention_sentence, gate_sentence, gate_strips
 from spatempo.studies.time_examples import choose_videos, pictures
 from spatempo.studies.time_words import data_sentence, sentence, verdict_words
 from spatempo.video.source import open_video
@@ -35,10 +41,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoints(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A TSN and a TSM of random weights; more by other seeds."""
+    """Models of random weights; two more by other seeds."""
     classes = list(load_manifest(data).classes)
     folders = {}
-    for name, design, seed in (("tsn", "tsn", 0), ("tsm", "tsm", 0), ("tsn2", "tsn", 1), ("tsm2", "tsm", 1)):
+    designs = [("tsn", "tsn", 0), ("tsm", "tsm", 0), ("tsn2", "tsn", 1), ("tsm2", "tsm", 1)]
+    for name, design, seed in (*designs, ("sth", "sth", 0), ("gsm", "gsm", 0), ("gsf", "gsf", 0)):
         model = create_model(f"{design}_smallresnet", num_classes=len(classes), frames=4, size=32)
         randomise(model, seed, size=32)
         model.classes = classes
@@ -64,6 +71,51 @@ def test_a_blind_model_and_its_twin(data: Path, checkpoints: dict[str, Path], tm
     for words in (found["sentence"], twin["sentence"], found["data"]["sentence"]):
         assert words.replace("<", "&lt;").replace("'", "&#x27;") in page
     assert page.count("<div class='strip'>") >= 2
+    assert not {"attention", "gates"} & (found.keys() | twin.keys())
+    assert "Inside the network" not in page
+    assert "Where the gates" not in page
+
+
+def test_inside_of_sth(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    found = diagnose(checkpoints["tsn"], data, against=checkpoints["sth"], out=tmp_path)
+    assert "attention" not in found
+    attention = found["against"]["attention"]
+    assert attention["sentence"].startswith(f"sth_smallresnet gives time {percent(attention['temporal'])} of the att")
+    del attention["sentence"]
+    assert attention == attention_shares(load(checkpoints["sth"]), data)
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert "Inside the network: sth_smallresnet&#x27;s attention" in page
+    for row in attention["stages"]:
+        assert f"<th>{row['stage']}</th><td>{row['layers']}</td><td>{percent(row['temporal'])}</td>" in page
+
+
+@pytest.mark.parametrize("design", ["gsm", "gsf"])
+def test_inside_of_gated_shifts(data: Path, checkpoints: dict[str, Path], tmp_path: Path, design: str) -> None:
+    found = diagnose(checkpoints[design], data, out=tmp_path)
+    gates = found["gates"]
+    openings = {row["layer"]: row["open"] for row in gates["layers"]}
+    most, least = max(openings, key=openings.__getitem__), min(openings, key=openings.__getitem__)
+    told = f"most in {most} ({percent(openings[most])}), least in {least} ({percent(openings[least])})"
+    assert told in gates.pop("sentence")
+    assert gates == gate_statistics(load(checkpoints[design]), data)
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert ("weight of what comes in</th>" in page) == (design == "gsf")
+    videos = page[page.index("Where the gates are open") :]
+    assert videos.count("<div class='strip'>") == page.count("<div class='strip'>") / 2  # the same videos
+    assert "truth:" not in videos  # it is their title, and there are no answers
+
+
+def test_gates_over_the_frames_are_a_mean_of_layers_and_halves(data: Path, checkpoints: dict[str, Path]) -> None:
+    model = load(checkpoints["gsm"])
+    manifest = manifest_for(model, data)
+    for shift in (m for m in model.modules() if isinstance(m, GateShift)):
+        torch.nn.init.zeros_(shift.conv3D.weight)
+        shift.bias.data = torch.tensor([0.5, -1.0])
+    (strip,) = gate_strips(model, manifest, [3])
+    assert strip.frames.shape == (4, 32, 32, 3)
+    assert strip.title == strip.truth == manifest.classes[manifest.samples[3].label]
+    expected = np.full((4, 32, 32), (np.tanh(0.5) + np.tanh(1)) / 2)
+    np.testing.assert_allclose(strip.heat, expected, atol=1e-6)  # pyright: ignore
 
 
 @pytest.mark.parametrize(
@@ -143,6 +195,22 @@ def test_words_on_the_data():
     )
     assert "not shown (p 0.20)" in data_sentence({**need, "p_value": 0.2})
     assert "order-blind model is the better one" in data_sentence({**need, "blind": 0.95})
+
+
+def test_words_on_what_is_inside():
+    stages = [{"stage": "layer1", "temporal": 0.4}, {"stage": "layer2", "temporal": 0.75}]
+    assert plain(attention_sentence("M", {"temporal": 0.6, "settled": 0.25, "stages": stages})) == (
+        "M gives time 60.0 % of the attention (layer1 40.0 %, layer2 75.0 %); in 25.0 % of its channels one branch has "
+        "more than 95 %."
+    )
+    layers = [{"layer": name, "open": opening} for name, opening in (("a", 0.1), ("b", 0.5), ("c", 0.3))]
+    found = {"open": 0.3, "full": 0.05, "layers": layers}
+    told = (
+        "M opens its gates by 30.0 % on average, most in b (50.0 %), least in a (10.0 %); 5.0 % of them are beyond "
+        "0.9, open all but fully."
+    )
+    assert plain(gate_sentence("M", found)) == told
+    assert plain(gate_sentence("M", {**found, "fusion": 0.44})) == f"{told} What comes in then weighs 44.0 %."
 
 
 # --- videos to look at
