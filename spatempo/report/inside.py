@@ -45,9 +45,9 @@ _STRIPS = (
 def _attention(name: str, found: Mapping[str, Any], figures: Figures) -> str:
     caption = (
         f"{found['sentence']} Share of the weight that the temporal branch of each STH convolution gets, a mean over "
-        f"channels and {found['n']} videos (all: layers count alike); the band is one standard deviation of the videos. Training starts at 50 % "
-        "(dashed). Settled: channels in which one branch has more than 95 %; where they are many, the share is of "
-        "channels given over to time rather than a balance within each."
+        f"channels and {found['n']} videos (all: layers count alike); the band is one standard deviation of the "
+        "videos. Training starts at 50 % (dashed). Settled: channels in which one branch has more than 95 %; where they are "
+        "many, the share is of channels given over to time rather than a balance within each."
     )
     rows = [["stage", "layers", "time", "±", "settled"]]
     for row in [*found["stages"], {**found, "stage": "all", "layers": len(found["layers"])}]:
