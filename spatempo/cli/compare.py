@@ -28,9 +28,11 @@ class Options:
     models: Annotated[str, arg(metavar="A,B,...")]
     """designs by their names, with commas between; options of one alone as in tsm_resnet18:causal=true:shift_div=4."""
     budget: str = "epochs=20"
-    """of each design and seed: epochs=N or minutes=M."""
+    """of each design and seed: epochs=N, minutes=M, or macs=2T (forward passes of training; also G, P)."""
     seeds: int = 1
     """runs of each design; accuracies are their means."""
+    tune: int = 0
+    """so many short trials of each design choose its learning rate on the validation clips; needs Optuna."""
     val: Path = None
     """clips that choose the best epoch; tested on (with the last epoch) when there is no --test."""
     test: Path = None
@@ -93,6 +95,7 @@ def run(options: Options) -> list[dict[str, Any]]:
         models,
         budget=options.budget,
         seeds=options.seeds,
+        tune=options.tune,
         out=options.out,
         val=options.val,
         test=options.test,
@@ -107,13 +110,16 @@ def run(options: Options) -> list[dict[str, Any]]:
 def show(document: list[dict[str, Any]]) -> None:
     """Prints a row a design, then accuracies by family, then where the page is."""
     families = list(document[0].get("families", {}))
-    columns = ["name", "top-1", *(_heading(document[0], family) for family in families)]
-    columns += ["params", "MACs", "latency ms", "training s"]
+    tuned = len({row["lr"] for row in document}) > 1
+    columns = ["name", "top-1", "shuffled", *(_heading(document[0], family) for family in families)]
+    columns += ["params", "MACs", "latency ms", "training s", *(["lr"] if tuned else [])]
     rows = []
     for row in document:
         shares = [percent(row["families"][family]["accuracy"]) for family in families]
         costs = [count(row["params"]), count(row["macs"]), f"{row['latency_ms']:.1f}", f"{row['seconds']:.0f}"]
-        rows.append([row["name"], percent(row["top1"]), *shares, *costs])
+        costs += [f"{row['lr']:g}"] if tuned else []
+        shuffled = None if row["shuffled"] is None else percent(row["shuffled"])
+        rows.append([row["name"], percent(row["top1"]), shuffled, *shares, *costs])
     print_table(columns, rows)
     print()
     if any(row["families"][family]["within_pair"] is not None for row in document for family in families):

@@ -1,4 +1,4 @@
-"""What each design of a comparison may spend on training: passes over the data, or minutes."""
+"""What each design of a comparison may spend on training: passes over the data, minutes, or multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -8,37 +8,54 @@ from dataclasses import dataclass
 
 from spatempo.errors import SpatempoError
 
-_FORM = re.compile(r"\s*(?:(epochs|minutes)\s*=\s*)?([0-9]+(?:\.[0-9]+)?)\s*")
+_SUFFIXES = {"": 1.0, "G": 1e9, "T": 1e12, "P": 1e15}
+_FORM = re.compile(r"\s*(?:(epochs|minutes|macs)\s*=\s*)?([0-9]+(?:\.[0-9]+)?)\s*([GTP]?)\s*")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Exactly one of the two is set.
+    """Exactly one of the three is set.
 
     Attributes:
         epochs: passes over the training clips, the same for all.
         minutes: of training, the same for all; each design makes as many whole passes as it can in that time.
+        macs: multiply-accumulates of training, the same for all: a pass costs those of one view times the training
+            clips. Forward passes only: backward ones cost about twice as much again, for every design alike.
+            Validation is not counted.
     """
 
     epochs: int | None = None
     minutes: float | None = None
+    macs: float | None = None
 
     def __str__(self) -> str:
-        return f"epochs={self.epochs}" if self.epochs is not None else f"minutes={self.minutes:g}"
+        if self.epochs is not None:
+            return f"epochs={self.epochs}"
+        if self.macs is None:
+            return f"minutes={self.minutes:g}"
+        suffix = max((s for s in _SUFFIXES if self.macs >= _SUFFIXES[s]), key=lambda s: _SUFFIXES[s], default="")
+        return f"macs={self.macs / _SUFFIXES[suffix]:g}{suffix}"
 
-    def epochs_at(self, seconds_per_epoch: float) -> int:
-        """Whole passes this budget pays for, at least 1."""
+    def epochs_at(self, cost_per_epoch: float) -> int:
+        """Whole passes this budget pays for, at least 1.
+
+        Args:
+            cost_per_epoch: of one pass: seconds for a budget of minutes, multiply-accumulates for one of them.
+        """
         if self.epochs is not None:
             return self.epochs
-        assert self.minutes is not None
-        return max(1, math.floor(60 * self.minutes / seconds_per_epoch))
+        whole = self.macs if self.minutes is None else 60 * self.minutes
+        assert whole is not None
+        return max(1, math.floor(whole / cost_per_epoch))
 
 
 def parse_budget(text: str | int | Budget) -> Budget:
-    """Reads ``"epochs=12"``, ``"minutes=5"`` or a plain number of epochs.
+    """Reads ``"epochs=12"``, ``"minutes=5"``, ``"macs=2T"`` (G, T, P: 1e9, 1e12, 1e15) or a plain number of epochs.
 
-    >>> parse_budget("minutes=2.5").epochs_at(seconds_per_epoch=20)
+    >>> parse_budget("minutes=2.5").epochs_at(20)
     7
+    >>> parse_budget("macs=2T").epochs_at(0.39e9 * 1600)
+    3
 
     Raises:
         SpatempoError: anything else, or a budget of nothing.
@@ -47,8 +64,14 @@ def parse_budget(text: str | int | Budget) -> Budget:
         return text
     found = _FORM.fullmatch(str(text))
     if found and float(found[2]) > 0:
-        if found[1] == "minutes":
-            return Budget(minutes=float(found[2]))
-        if float(found[2]).is_integer():
-            return Budget(epochs=int(float(found[2])))
-    raise SpatempoError(f"budget {text!r}: write epochs=N (a whole number), minutes=M or just a number of epochs")
+        if found[1] == "macs":
+            return Budget(macs=float(found[2]) * _SUFFIXES[found[3]])
+        if not found[3]:
+            if found[1] == "minutes":
+                return Budget(minutes=float(found[2]))
+            if float(found[2]).is_integer():
+                return Budget(epochs=int(float(found[2])))
+    raise SpatempoError(
+        f"budget {text!r}: write epochs=N (a whole number), minutes=M, macs=X with a G, T or P behind the number (of "
+        "forward passes in training), or just a number of epochs"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from spatempo.studies.page import write_page
 from spatempo.studies.parts import find_parts
 from spatempo.studies.rows import row_of
 from spatempo.studies.run import Run, run_folder
+from spatempo.studies.tuning import check_tuning, tune_lr
 
 
 def compare(
@@ -33,6 +35,7 @@ def compare(
     *,
     budget: str | int | Budget = "epochs=20",
     seeds: int = 1,
+    tune: int = 0,
     out: str | Path = "runs/compare",
     runs: str | Path | None = None,
     val: str | None = None,
@@ -50,8 +53,11 @@ def compare(
         data: to train on; with `val` and `test`, see :func:`~spatempo.studies.parts.find_parts`.
         models: names of designs; or short name -> design, or short name -> (design, its own options); the short name
             then stands in the table and on the disk.
-        budget: ``"epochs=N"``, ``"minutes=M"`` or a number of epochs, for each design and seed.
+        budget: ``"epochs=N"``, ``"minutes=M"``, ``"macs=2T"`` (multiply-accumulates of the forward passes in training;
+            G, T, P) or a number of epochs, for each design and seed.
         seeds: runs of each design, with seeds 0, 1, ...; accuracies are their means.
+        tune: so many short trials of each design choose its learning rate on the validation clips, see
+            :mod:`~spatempo.studies.tuning`; 0: the recipe's rate for all.
         out: folder for ``report.html``, and for the runs.
         runs: another folder for the runs, which several comparisons can share: a run of the same short name and
             settings is done once.
@@ -67,12 +73,12 @@ def compare(
 
     Returns:
         One row a design: ``name, model, options, top1, top5, mean_class, shuffled, dependence, top1_seeds, params,
-        macs, latency_ms, seconds, epochs, frames, size, n, per_class, confusion, unreadable, checkpoint, report``, and
-        ``families`` and ``pairs`` when the test data name them. Accuracies are means over the seeds, counts are summed,
-        ``seconds`` are those of training, ``params`` and ``macs`` (of one view) those of the network with this data's
-        classes. ``shuffled`` is top-1 with the frames in another order and ``dependence`` what that costs (None for
-        clips of one frame). ``runs`` has a line a seed: ``seed, top1, top5, mean_class, shuffled, seconds, checkpoint``
-        and, as above, ``families, pairs``.
+        macs, latency_ms, seconds, epochs, lr, frames, size, n, per_class, confusion, unreadable, checkpoint, report``,
+        and ``families`` and ``pairs`` when the test data name them. Accuracies are means over the seeds, counts are
+        summed, ``seconds`` are those of training, ``params`` and ``macs`` (of one view) those of the network with this
+        data's classes. ``shuffled`` is top-1 with the frames in another order and ``dependence`` what that costs (None
+        for clips of one frame). ``runs`` has a line a seed: ``seed, top1, top5, mean_class, shuffled, seconds,
+        checkpoint`` and, as above, ``families, pairs``.
 
     Raises:
         SpatempoError: unusable data, an unknown design or option, a design twice, or a folder that holds another
@@ -91,14 +97,16 @@ def compare(
     frames = Path(out) / "cache"  # decoded once for all
     if settings.get("cache") is True:
         settings["cache"] = frames
-    shared = (plan, protocol, device, settings)
-    found = {
-        short: [
-            Run(run_folder(runs or out, short, seed), name, chosen[short], seed, *shared).result(parts)
-            for seed in range(seeds)
-        ]
-        for short, (name, _) in named.items()
-    }
+    if tune:
+        check_tuning(parts)  # told before hours of training
+    found = {}
+    for short, (name, _) in named.items():
+        place = runs or out
+        run = Run(run_folder(place, short, 0), name, chosen[short], 0, plan, protocol, device, settings)
+        if tune:
+            run = replace(run, settings={**settings, "lr": tune_lr(run, parts, tune)})
+        of_seeds = [replace(run, folder=run_folder(place, short, seed), seed=seed) for seed in range(seeds)]
+        found[short] = [of_seed.result(parts) for of_seed in of_seeds]
     rows = [row_of(short, named[short][0], chosen[short], results) for short, results in found.items()]
     for row in rows:  # one after the other, when nothing else of ours runs
         row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)

@@ -52,7 +52,7 @@ def write_page(
     models = [
         ModelResult(
             name=row["name"],
-            row=_line(row, family),
+            row=_line(row, family) | ({"lr": row["lr"]} if len({row["lr"] for row in rows}) > 1 else {}),
             spread=spread(row, family),
             scores=[_share(run, family) for run in row["runs"]],
             families={family: found["accuracy"] for family, found in row.get("families", {}).items()},
@@ -166,12 +166,17 @@ def _curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]
     return {shown: values for shown, values in curve.items() if any(value is not None for value in values)}
 
 
+def _epochs(rows: Sequence[Mapping[str, Any]]) -> str:
+    fewest, most = min(row["epochs"] for row in rows), max(row["epochs"] for row in rows)
+    return str(most) if fewest == most else f"{fewest} to {most}"
+
+
 def _notes(rows: Sequence[Mapping[str, Any]], parts: Parts, budget: str) -> list[str]:
     first = rows[0]
     seeds = len(first["runs"])
     counts = f"{len(parts.train)} clips to train, {first['n']} to test, {len(parts.test.classes)} classes."
     return [
-        f"{counts} {parts.note} Budget of each design: {budget} ({first['epochs']} epochs), "
+        f"{counts} {parts.note} Budget of each design: {budget} ({_epochs(rows)} epochs), "
         f"{first['frames']} frames of {first['size']} pixels.",
         *([f"Accuracies are means over {seeds} seeds, counts are their sums."] if seeds > 1 else []),
         f"Latency: median time of one clip after warm-up, measured for all designs in one go, with "

@@ -34,6 +34,7 @@ def row_of(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Map
         "latency_ms": None,
         "seconds": round(mean(run["seconds"] for run in runs), 3),
         "epochs": runs[0]["epochs"],
+        "lr": model.recipe.get("lr"),
         "frames": frames,
         "size": size,
         "n": runs[0]["n"],

@@ -7,6 +7,7 @@ goes on with the training that was cut off.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -22,11 +23,14 @@ from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.families import families
 from spatempo.evaluation.result import EvalResult
 from spatempo.evaluation.shuffled import evaluate_shuffled
-from spatempo.learning.clips import default_workers
-from spatempo.learning.recipe import differences
+from spatempo.learning.clips import default_workers, median_short_side
+from spatempo.learning.recipe import Recipe, differences
+from spatempo.learning.recipes import recipe as make_recipe
+from spatempo.learning.recipes import resolve
 from spatempo.learning.state import fingerprint_data, write
 from spatempo.learning.train import TrainResult, train
 from spatempo.models.checkpoint import load
+from spatempo.models.info import describe
 from spatempo.studies.budget import Budget
 from spatempo.studies.parts import Parts
 
@@ -86,7 +90,7 @@ class Run:
                 self._keep(kept)
             return found
         if "epochs" not in kept:
-            kept["epochs"] = self._epochs(parts)
+            kept["epochs"] = self.epochs(parts)
             self._keep(kept)
         trained = self._train(parts, kept["epochs"])
         kept["result"] = {**_plain(trained), **self._test(parts, trained)}
@@ -95,7 +99,7 @@ class Run:
 
     def _kept(self, parts: Parts) -> dict[str, Any]:
         """What the file holds, or a fresh start."""
-        settings = self._identity(parts)
+        settings = self.identity(parts)
         try:
             kept = json.loads(self.file.read_text(encoding="utf-8"))
             changed = differences(kept["settings"], settings)
@@ -110,7 +114,7 @@ class Run:
             )
         return kept
 
-    def _identity(self, parts: Parts) -> dict[str, Any]:
+    def identity(self, parts: Parts) -> dict[str, Any]:
         """Everything that decides the outcome, as JSON gives it back."""
         weights = self.settings.get("weights")
         identity = {
@@ -127,18 +131,43 @@ class Run:
         }
         return json.loads(json.dumps(identity))
 
-    def _epochs(self, parts: Parts) -> int:
-        """Passes that the budget pays for; a budget of minutes is found out by one pass that is thrown away."""
+    def epochs(self, parts: Parts) -> int:
+        """Passes that the budget pays for; one of minutes is found out by a pass that is thrown away."""
         if self.budget.epochs is not None:
             return self.budget.epochs
-        trial = self.folder.with_name(self.folder.name + "-trial")
-        shutil.rmtree(trial, ignore_errors=True)
+        if self.budget.macs is not None:
+            asked = self.recipe(parts)
+            facts = describe(
+                self.model,
+                frames=asked.frames,
+                size=asked.size,
+                num_classes=len(parts.train.classes),
+                **self.options,
+            )
+            return self.budget.epochs_at(facts["macs"] * len(parts.train))
         _say(f"{self.model}: one pass to see how many {self.budget} pays for")
+        return self.budget.epochs_at(self.trial(parts, 1).seconds)
+
+    def recipe(self, parts: Parts) -> Recipe:
+        """What the training will take, its open fields filled; a size that stays open is the design's own."""
+        weights = self.settings.get("weights") is not None
+        fields = {field.name for field in dataclasses.fields(Recipe)} & set(self.settings)
+        asked = make_recipe(
+            self.settings.get("recipe"), weights=weights, **{field: self.settings[field] for field in fields}
+        )
+        flow = self.options.get("modality") == "flow"
+        short_side = None if asked.size else median_short_side(parts.train, flow=flow)
+        train = parts.train
+        return resolve(asked, clips=len(train), classes=train.classes, short_side=short_side, weights=weights)
+
+    def trial(self, parts: Parts, epochs: int) -> TrainResult:
+        """A training that is thrown away."""
+        folder = self.folder.with_name(self.folder.name + "-trial")
+        shutil.rmtree(folder, ignore_errors=True)
         try:
-            seconds = self._call(parts, trial, 1, resume=False).seconds
+            return self._call(parts, folder, epochs, resume=False)
         finally:
-            shutil.rmtree(trial, ignore_errors=True)
-        return self.budget.epochs_at(seconds)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _train(self, parts: Parts, epochs: int) -> TrainResult:
         resume = (self.folder / "resume" / "state.pt").is_file()
