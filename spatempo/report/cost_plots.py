@@ -104,11 +104,11 @@ def _scales(axes: Axes, values: Sequence[float], scores: Mapping[str, Sequence[f
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two limits, two to five of them."""
+    """Round numbers between two limits, three to five of them."""
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), np.arange(1, 10, 0.5), np.arange(1, 10, 0.1)):
         powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
         ticks = [float(f"{p * s:.3g}") for p in powers for s in steps if low <= p * s <= high]
-        if len(ticks) >= 2:
+        if len(ticks) >= 3:
             return ticks if len(ticks) <= 5 else ticks[:: -(-len(ticks) // 5)]
     return [float(f"{low:.2g}"), float(f"{high:.2g}")]
 

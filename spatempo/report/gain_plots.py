@@ -79,9 +79,10 @@ def class_gain(
         axes.set_ylim((places[-1] if places else 0) + 0.7, -1.4 if narrow else -0.7)
         axes.set_xlim(-1.25 * reach if narrow or any(g < 0 for _, g in kept) else -0.02 * reach, 1.2 * reach)
         low, high = axes.get_xlim()
-        axes.set_xticks([gain for gain in axes.get_xticks() if max(low, -1) <= gain <= min(high, 1)])
+        axes.set_xticks([gain for gain in axes.get_xticks() if max(low, -1.001) <= gain <= min(high, 1.001)])
         axes.xaxis.set_major_formatter(lambda gain, _: points(gain).removesuffix(".0"))
-        axes.set_xlabel(f"points that {short(names[0], 22)} gains over {short(names[1], 22)}", fontsize=9)
+        between = "\n" if narrow else " "
+        axes.set_xlabel(f"points that {short(names[0], 30)} gains{between}over {short(names[1], 30)}", fontsize=9)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["left", "bottom"]].set_visible(False)

@@ -111,7 +111,9 @@ def confusion_matrix(
         axes.spines[:].set_color(GRID)
         axes.set_xlabel("answer", fontsize=9)
         if title:
-            axes.set_title(short(title, 36), fontsize=11, fontweight="bold", color=INK)
+            told = short(title, int(width / 0.105))  # inches of a letter
+            middle = 0.105 * len(told) < width - margin  # else it goes on over the names of the rows
+            axes.set_title(told, loc="center" if middle else "right", fontsize=11, fontweight="bold", color=INK)
         return settle(figure)
 
 
@@ -184,16 +186,18 @@ def _bar(axes: Axes, y: float, value: float, model: str, fill: str, narrow: bool
     axes.barh(y, value, height=0.86, color=fill)
     size = 9 if narrow else 10
     unit = 2.8 if narrow else 6.2  # inches from 0 to 1, nearly
-    room = len(model) * 0.68 * size / 72 / unit  # of the name, a bold letter being 0.68 of its height wide
+    letter = 0.68 * size / 72 / unit  # a bold one is 0.68 of its height wide
     percent = f"{100 * value:.0f} %"
+    inside = int((value - 0.03) / letter)  # letters there is room for in the bar, and behind its number
+    behind = int(((1.16 if narrow else 1.12) - value - 0.015) / letter) - len(percent) - 1
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # where the number meets the dashed line
     style = {"va": "center", "fontsize": size, "color": INK, "bbox": ground, "zorder": 4}
-    if room + 0.03 < value:
+    if len(model) <= inside or inside > behind:
         ink = INK if fill in LIGHT else "white"
-        axes.text(0.012, y, model, va="center", color=ink, fontsize=size, fontweight="bold")
+        axes.text(0.012, y, short(model, inside), va="center", color=ink, fontsize=size, fontweight="bold")
         axes.text(value + 0.015, y, percent, **style)
     else:
-        axes.text(value + 0.015, y, f"{percent}\u2002{model}", **style)
+        axes.text(value + 0.015, y, f"{percent}\u2002{short(model, behind)}", **style)
 
 
 def _group_names(

@@ -31,10 +31,11 @@ tbody th { color: var(--ink); }
 th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
 tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7em; }
 tr:last-child > * { border-bottom: 0; }
-.results table { font-size: 14px; }
-.results th, .results td { padding: 7px 6px; }
+.results table { font-size: 13px; }
+.results th, .results td { padding: 7px 5px; }
 .results thead th { white-space: normal; vertical-align: bottom; }
-.results td:last-child { white-space: normal; min-width: 5.5em; }
+.results tbody th { min-width: 6em; }
+.results td:last-child { white-space: normal; }
 .shares td { text-align: center; }
 .shares th { white-space: normal; text-align: center; }
 .shares th:first-child { text-align: left; }

@@ -95,5 +95,5 @@ def shares_table(values: Mapping[str, Mapping[str, float | None]]) -> str:
 def _cell(share: float | None) -> str:
     if share is None:
         return "<td>–</td>"
-    dark = " class='dark'" * (share > 0.65)
+    dark = " class='dark'" if share > 0.65 else ""
     return f"<td{dark} style='background: rgba(0, 114, 178, {0.85 * share:.2f})'>{escape(f'{100 * share:.0f}')}</td>"

@@ -123,7 +123,7 @@ def test_bars_of_gain_go_right_and_left(width):
     assert axes.yaxis_inverted()
     said = [t.get_text() for t in (*axes.texts, *axes.get_yticklabels())]
     assert {"+50.0", "0.0", "−25.0", "a", "b", "d"} <= set(said)
-    assert axes.get_xlabel() == "points that tsm gains over tsn"
+    assert " ".join(axes.get_xlabel().split()) == "points that tsm gains over tsn"
 
 
 def test_of_many_classes_the_ends_are_shown():

@@ -42,6 +42,16 @@ def test_bars(width: float) -> None:
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("value", [0.02, 0.3, 0.5, 0.7, 1.0])
+def test_a_long_name_stays_in_the_drawing(width: float, value: float) -> None:
+    figure = accuracy_bars({"tsm_efficientnet_b1-causal": {"x": value}}, chance=None, width=width)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert all(text.get_window_extent().x1 <= width * 96 + 3 for text in axes.texts)
+    assert any("tsm_ef" in text.get_text() for text in axes.texts)
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_line_stands_at_chance_where_there_is_one(width: float) -> None:
     figure = accuracy_bars(VALUES, chance={"direction": 0.5}, chance_label="a coin", width=width)
     (axes,) = figure.axes

@@ -1,0 +1,219 @@
+"""Every kind of page, in a real browser, at the width of a laptop and of a phone.
+
+One headless start of Chromium shows all pages in frames of both widths. A script put into a copy of each page measures
+it and tells the page around, whose DOM Chromium prints. Nothing is installed for it, and nothing is asked of a network.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spatempo.report.film import Strip
+from spatempo.report.page import ModelResult, write_report
+from spatempo.report.time_page import write_time_page
+
+BROWSER = next(
+    filter(
+        None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"))
+    ),
+    None,
+)
+WIDTHS = (1280, 390)  # pixels: a laptop, a phone
+SLACK = 3  # pixels that letters may reach beyond a drawing
+
+PROBE = """
+<script>
+const faults = [];
+addEventListener("error", e => faults.push("error: " + e.message));
+addEventListener("securitypolicyviolation", e => faults.push("asked for " + e.blockedURI));
+addEventListener("load", () => {
+  const wide = document.documentElement.scrollWidth;
+  if (wide > innerWidth) faults.push("overflows: " + wide + " of " + innerWidth);
+  for (const entry of performance.getEntriesByType("resource"))
+    if (!entry.name.startsWith("data:")) faults.push("loaded " + entry.name);
+  for (const image of document.images) if (!image.naturalWidth) faults.push("a picture is not there");
+  let drawings = 0;
+  for (const svg of document.querySelectorAll("svg")) {
+    if (!svg.getClientRects().length) continue;  // of the other width
+    drawings += 1;
+    const box = svg.getBoundingClientRect();
+    const ink = svg.firstElementChild ? svg.getBBox() : {width: 0, height: 0};
+    if (Math.min(box.width, box.height, ink.width, ink.height) < 20) faults.push("an empty drawing");
+    for (const text of svg.querySelectorAll("text")) {
+      const at = text.getBoundingClientRect();
+      const over = Math.max(box.left - at.left, at.right - box.right, box.top - at.top, at.bottom - box.bottom);
+      if (over > SLACK) faults.push("outside its drawing by " + over.toFixed(1) + ": " + text.textContent);
+    }
+  }
+  parent.postMessage({key: location.hash.slice(1), width: innerWidth, drawings, faults}, "*");
+});
+</script>
+""".replace("SLACK", str(SLACK))
+
+AROUND = """<!doctype html><meta charset="utf-8"><pre id="found"></pre>
+<script>
+addEventListener("message", e => { found.textContent += JSON.stringify(e.data) + "\\n"; });
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory: pytest.TempPathFactory):
+    if BROWSER is None:
+        pytest.skip("needs Chromium or Chrome, of which none is installed")
+
+    def browse(pages: list[Path]) -> tuple[dict[tuple[str, int], dict[str, Any]], list[str]]:
+        """Pages -> what the probe found of (page, width), and what the browser's console said."""
+        folder = tmp_path_factory.mktemp("browser")
+        frames = ""
+        for page in pages:
+            text = page.read_text(encoding="utf-8")
+            assert "default-src 'none';" in text
+            probed = text.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';", 1)
+            (folder / page.name).write_text(probed.replace("<head>", "<head>" + PROBE, 1), encoding="utf-8")
+            for width in WIDTHS:
+                frames += (
+                    f'<iframe src="{page.name}#{page.stem}" style="border:0;width:{width}px;height:900px"></iframe>'
+                )
+        (folder / "around.html").write_text(AROUND + frames, encoding="utf-8")
+        quiet = ("--no-first-run", "--disable-background-networking", "--disable-quic", "--disable-gpu")
+        done = subprocess.run(
+            [
+                str(BROWSER),
+                *("--headless", "--no-sandbox", *quiet, "--host-resolver-rules=MAP * ~NOTFOUND"),
+                *(f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr", "--v=0"),
+                *("--virtual-time-budget=20000", "--dump-dom", (folder / "around.html").as_uri()),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        )
+        found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, flags=re.DOTALL)
+        assert found, done.stdout[:500]
+        told = [json.loads(line) for line in html.unescape(found[1]).splitlines()]
+        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+        return {(one["key"], one["width"]): one for one in told}, console
+
+    return browse
+
+
+def pictures(count: int = 8) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, 48, 64, 3), dtype=np.uint8)
+
+
+def comparison(path: Path, count: int) -> Path:
+    """Of `count` designs with long names, three seeds, pairs, eight classes, strips."""
+    rng = np.random.default_rng(2)
+    classes = [f"pushing something so that it falls over, case {i}" for i in range(8)]
+    models = []
+    for i in range(count):
+        scores = list(np.clip(rng.normal(0.5 if i % 5 == 0 else 0.95, 0.02, 3), 0, 1))
+        row = {"top1": scores[0], "within_pair": scores[1], "shuffled": 0.4, "dependence": scores[0] - 0.4}
+        row |= {"params": int(680_000 * (1 + i % 3)), "macs": 390_000_000 // (1 + i % 4)}
+        row |= {"latency_ms": 20 + 2.5 * i, "seconds": 126.0}
+        pairs = {f"left / right {k}": float(rng.uniform(0.4, 1)) for k in range(5)}
+        models.append(
+            ModelResult(
+                f"tsm_efficientnet_b{i}-causal",
+                row,
+                spread={"top1": 0.012, "within_pair": 0.021, "shuffled": 0.011, "dependence": 0.02},
+                scores=scores,
+                families={"control": 0.98, "direction": scores[1], "long-range order": 0.6},
+                pairs=pairs,
+                per_class={name: float(rng.uniform(0, 1)) for name in classes},
+                confusion=(30 * np.eye(8, dtype=int) + rng.integers(0, 9, (8, 8))).tolist(),
+                classes=classes,
+                curve={"epoch": [1, 2, 3], "top-1": [0.2, None, 0.9], "loss": [2.0, 1.5, 1.0]} if count < 9 else {},
+            )
+        )
+    names = [m.name for m in models]
+    return write_report(
+        path,
+        "Compared: " + ", ".join(names),
+        "One sees order, the other does not. " * 4,
+        models=models,
+        strips=[Strip(classes[0], pictures(), classes[0], {name: classes[i % 2] for i, name in enumerate(names)})],
+        chance={"direction": 0.5},
+        headline="direction",
+        family_notes={"long-range order": "A then B, or B then A"},
+        groups=[(classes[0], classes[1])],
+        versus=(names[1], names[0]),
+        notes=["runs/" + "a_very_long_folder_name" * 6],
+    )
+
+
+def diagnosis(path: Path) -> Path:
+    """Of two models."""
+    classes = [f"pushing something so that it falls over, case {i}" for i in range(8)]
+    shares = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
+    row = {"n": 10, **shares, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
+    field = {"frames": 3, "clip_frames": 8, "past": 1, "future": 1, "own": 0.5, "share": np.eye(8).tolist()}
+    models = [
+        {
+            "name": name,
+            "n": 160,
+            "frames": 8,
+            **shares,
+            "shuffled_runs": [0.3, 0.5],
+            "intervals": {key: (share - 0.1, share + 0.1) for key, share in shares.items()},
+            "per_class": dict.fromkeys(classes, row),
+            "confused": [{"classes": classes[:2], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
+            "by_frames": [{"frames": t, "top1": t / 20, "interval": (t / 30, t / 18)} for t in (1, 2, 4, 8, 16)],
+            "refused_frames": {32: "no"},
+            "families": {"direction": {"n": 30, "pairs": True, **shares}},
+            "receptive_field": field,
+        }
+        for name in ("tsm_mobilenet_v2", "tsn_mobilenet_v2")
+    ]
+    strip = Strip(classes[0], pictures(), classes[0], {"in order": classes[0]}, np.ones((8, 48, 64)), [0.5, -0.25] * 4)
+    verdicts = ["it sees order"] * 2
+    return write_time_page(
+        path, "What two models see of time", ["One sees it."], models, verdicts=verdicts, strips=[strip], notes=["n"]
+    )
+
+
+def test_pages_render_whole_at_both_widths(browse, tmp_path: Path) -> None:
+    pages = {
+        comparison(tmp_path / "two.html", 2): 8,
+        comparison(tmp_path / "many.html", 22): 5,
+        diagnosis(tmp_path / "time.html"): 5,
+    }
+    found, console = browse(list(pages))
+    assert console == []
+    for page, drawings in pages.items():
+        for width in WIDTHS:
+            assert found[page.stem, width]["faults"] == [], (page.stem, width)
+            assert found[page.stem, width]["drawings"] == drawings, (page.stem, width)
+
+
+def test_the_browser_sees_what_is_wrong(browse, tmp_path: Path) -> None:
+    good = diagnosis(tmp_path / "good.html").read_text(encoding="utf-8")
+    broken = {
+        "wide": ("<h1>", "<div style='width: 1400px'>x</div><h1>", "overflows: "),
+        "network": ("<h1>", "<img src='http://127.0.0.1:9/x.png'><h1>", "asked for http://127.0.0.1:9/x.png"),
+        "style": ("<style>", "<style>@import 'http://127.0.0.1:9/x.css';", "asked for http://127.0.0.1:9/x.css"),
+        "script": ("<h1>", "<script>nobody.home()</script><h1>", "error: Uncaught ReferenceError"),
+        "empty": ("<h1>", "<svg viewBox='0 0 9 9'></svg><h1>", "an empty drawing"),
+        "letters": ("</svg>", "<text x='2000' y='10'>far out</text></svg>", "outside its drawing by"),
+    }
+    pages = []
+    for name, (place, instead, _) in broken.items():
+        assert place in good
+        pages.append(tmp_path / f"{name}.html")
+        pages[-1].write_text(good.replace(place, instead), encoding="utf-8")
+    found, console = browse(pages)
+    for name, (_, _, fault) in broken.items():
+        for width in WIDTHS:
+            faults = found[name, width]["faults"]
+            assert any(told.startswith(fault) for told in faults), (name, width, faults)
+    assert console  # blocked requests and the script's error are told there too
