@@ -23,7 +23,7 @@ Finding = dict[str, Any]
 
 REQUIRED = ("timm", "av", "lightning", "torchmetrics", "safetensors", "matplotlib")
 # extra -> the modules it brings; listed, never a problem: most people need none of them
-EXTRAS = {"generate": ("skimage",), "codec": ("torchcodec",)}
+EXTRAS = {"generate": ("skimage",), "codec": ("torchcodec",), "scores": ("pyarrow",), "tune": ("optuna",)}
 
 # what importing or running native code that does not fit the machine raises
 BROKEN = (ImportError, OSError, RuntimeError, AttributeError)
