@@ -46,8 +46,8 @@ def _attention(name: str, found: Mapping[str, Any], figures: Figures) -> str:
     caption = (
         f"{found['sentence']} Share of the weight that the temporal branch of each STH convolution gets, a mean over "
         f"channels and {found['n']} videos (all: layers count alike); the band is one standard deviation of the "
-        "videos. Training starts at 50 % (dashed). Settled: channels in which one branch has more than 95 %; where they are "
-        "many, the share is of channels given over to time rather than a balance within each."
+        "videos. Training starts at 50 % (dashed). Settled: channels in which one branch has more than 95 %; where "
+        "they are many, the share is of channels given over to time rather than a balance within each."
     )
     rows = [["stage", "layers", "time", "±", "settled"]]
     for row in [*found["stages"], {**found, "stage": "all", "layers": len(found["layers"])}]:
@@ -66,8 +66,10 @@ def _gates(name: str, found: Mapping[str, Any], figures: Figures) -> str:
         f"-1 all of it with its sign turned; open is how far it is from 0. Means over {found['n']} videos, all frames "
         "and pixels; the band is one standard deviation of the videos. Signed: the mean with its sign."
     )
-    heads = ["layer", "first half open", "signed", "second half open", "signed", "beyond 0.9"]
-    rows = [heads + ["weight of what comes in"] * ("fusion" in found)]
+    if "fusion" in found:
+        caption += " Weighs in: the weight that the fusion gives what comes in; what stays has the rest."
+    heads = ["layer", "1st half open", "signed", "2nd half open", "signed", "beyond 0.9"]
+    rows = [heads + ["weighs in"] * ("fusion" in found)]
     for row in found["layers"]:
         halves = [told for half in row["halves"] for told in (percent(half["open"]), _signed(half["mean"]))]
         fusion = [percent(row["fusion"])] if "fusion" in found else []
@@ -112,13 +114,13 @@ def gate_plot(found: Mapping[str, Any], *, width: float = WIDE) -> Figure:
     """
     layers = found["layers"]
     lines = {
-        f"{which} half, from the {layers[0]['halves'][half]['comes_from']} frame": [
+        f"{which} half, from {layers[0]['halves'][half]['comes_from']} frame": [
             (row["halves"][half]["open"], row["halves"][half]["spread"]) for row in layers
         ]
-        for half, which in enumerate(("first", "second"))
+        for half, which in enumerate(("1st", "2nd"))
     }
     if "fusion" in found:
-        lines["fusion: weight of what comes in"] = [(row["fusion"], None) for row in layers]
+        lines["weight of what comes in"] = [(row["fusion"], None) for row in layers]
     with look():
         figure = new_figure(width, 3.1)
         axes = figure.subplots()

@@ -71,13 +71,13 @@ def test_gates_have_a_line_for_each_half(width: float) -> None:
     (axes,) = gate_plot(gates((0.1, 0.2), (0.7, 0.3)), width=width).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1, 0.7], [0.2, 0.3]]
     words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words == ["first half, from the next frame", "second half, from the previous frame"]
+    assert words == ["1st half, from next frame", "2nd half, from previous frame"]
 
 
 def test_gates_of_a_causal_gsf() -> None:
     (axes,) = gate_plot(gates((0.1, 0.2), causal=True, fusion=0.6)).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1], [0.2], [0.6]]
-    assert "first half, from the previous frame" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "1st half, from previous frame" in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def test_sections_are_there_for_those_who_have_them() -> None:

@@ -99,7 +99,7 @@ def test_inside_of_gated_shifts(data: Path, checkpoints: dict[str, Path], tmp_pa
     assert told in gates.pop("sentence")
     assert gates == gate_statistics(load(checkpoints[design]), data)
     page = Path(found["report"]).read_text(encoding="utf-8")
-    assert ("weight of what comes in</th>" in page) == (design == "gsf")
+    assert ("<th>weighs in</th>" in page) == (design == "gsf")
     videos = page[page.index("Where the gates are open") :]
     assert videos.count("<div class='strip'>") == page.count("<div class='strip'>") / 2  # the same videos
     assert "truth:" not in videos  # it is their title, and there are no answers
