@@ -78,7 +78,7 @@ SETTINGS = {"recipe": "demo", "batch_size": 16, "size": 32, "lr": 4e-3}
 def run_experiment(
     name: str, experiment: Experiment, out: str | Path = "runs/experiments", *, seeds: int = 3, **settings: Any
 ) -> dict[str, list[dict[str, Any]]]:
-    """Renders, trains and tests what is not there yet, and writes a page a task.
+    """Renders, trains and tests what is not there yet, and writes a page a task; of attention a picture beside it.
 
     Args:
         name: of the experiment, for its pages: ``OUT/NAME-TASK/report.html``.
@@ -105,6 +105,8 @@ def _on(
     from spatempo.evaluation.device import pick_device
     from spatempo.evaluation.latency import latency_ms
     from spatempo.models.checkpoint import load
+    from spatempo.report.figures import save_png
+    from spatempo.report.inside import attention_plot
     from spatempo.studies.page import write_page
     from spatempo.studies.parts import find_parts
     from spatempo.studies.rows import row_of
@@ -135,6 +137,9 @@ def _on(
     first = {short: found[short][0] for short in experiment.arms}
     budget = f"epochs={epochs}"
     write_page(page, rows, first, parts, budget=budget, title=experiment.title)
+    shown = {row["name"]: row["attention"][0] for row in rows if "attention" in row}
+    if shown:
+        save_png(attention_plot(shown), page.with_name("attention.png"))
     return [{**row, "report": str(page)} for row in rows]
 
 

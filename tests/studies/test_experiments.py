@@ -227,6 +227,7 @@ def test_an_experiment_small(tmp_path, no_page, monkeypatch):
     assert shares(again["tiny"][0]) == shares(tsm)
     assert load(again["tiny"][1]["checkpoint"]).name == "tsn_smallresnet"
     assert not list(tmp_path.glob("*/cache"))
+    assert [picture.parent.name for picture in tmp_path.glob("*/attention.png")] == ["small-tiny"]
 
 
 def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):
