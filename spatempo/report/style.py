@@ -34,7 +34,7 @@ tr:last-child > * { border-bottom: 0; }
 .results table { font-size: 13px; }
 .results th, .results td { padding: 7px 5px; }
 .results thead th { white-space: normal; vertical-align: bottom; }
-.results tbody th { min-width: 6em; }
+.results tbody th { min-width: 6.6em; }
 .results td:last-child { white-space: normal; }
 .shares td { text-align: center; }
 .shares th { white-space: normal; text-align: center; }
