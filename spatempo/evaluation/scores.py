@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.result import EvalResult, measure
+from spatempo.evaluation.score_rows import ScoreRows
 
 
 def score_views(model: nn.Module, clip: Tensor, *, chunk: int | None = None, average: str = "logits") -> Tensor:
@@ -75,7 +76,8 @@ class Scores:
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
-        self._rows: dict[int, tuple[int, Tensor]] = {}
+        self._rows: dict[int, tuple[int, int]] = {}  # label and place of every index
+        self._scores = ScoreRows(classes)
         self._unreadable: dict[int, tuple[str, str]] = {}
 
     def __len__(self) -> int:
@@ -102,13 +104,14 @@ class Scores:
             raise SpatempoError(
                 f"scores are {list(score.shape)} but {len(index)} videos x {self.classes} classes expected"
             )
-        rows = score.detach().to("cpu", torch.float32)
-        for i, y, row in zip(index.tolist(), label.tolist(), rows, strict=True):
+        for i, y, row in zip(index.tolist(), label.tolist(), score, strict=True):
             if not 0 <= y < self.classes:
                 raise SpatempoError(
                     f"video {i} has label {y} but the model has {self.classes} classes (0 to {self.classes - 1})"
                 )
-            self._rows.setdefault(i, (y, row))
+            if i not in self._rows:
+                self._rows[i] = (y, len(self._scores))
+                self._scores.add(row)
 
     def add_batch(self, batch: Mapping[str, Any], score: Tensor | None) -> None:
         """Adds a batch as :func:`spatempo.data.dataset.collate` makes it, with the videos that could not be read.
@@ -132,8 +135,7 @@ class Scores:
         index = sorted(self._rows)
         mine = (
             torch.tensor(index, dtype=torch.long),
-            torch.tensor([self._rows[i][0] for i in index], dtype=torch.long),
-            torch.stack([self._rows[i][1] for i in index]) if index else torch.zeros(0, self.classes),
+            *self._of(index),
             self._unreadable,
         )
         parts: list[Any] = [None] * dist.get_world_size()
@@ -143,6 +145,12 @@ class Scores:
             everything.add(index, label, score)
             everything._unreadable.update(unreadable)
         return everything
+
+    def _of(self, index: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Labels ``[n]`` and scores ``[n, K]`` of videos."""
+        rows = [self._rows[i] for i in index]
+        labels = torch.tensor([label for label, _ in rows], dtype=torch.long)
+        return labels, torch.from_numpy(self._scores.numpy())[[place for _, place in rows]]
 
     def result(
         self,
@@ -172,14 +180,13 @@ class Scores:
                 "`spatempo data scan` names the reason of each"
             )
         index = sorted(self._rows)
-        scores = torch.stack([self._rows[i][1] for i in index])
+        labels, scores = self._of(index)
         bad = int((~scores.isfinite().all(1)).sum())
         if bad:
             raise SpatempoError(
                 f"scores of {bad} of {len(index)} videos are not finite: the model has diverged; "
                 "train with a smaller learning rate or load an earlier checkpoint"
             )
-        labels = torch.tensor([self._rows[i][0] for i in index])
         return measure(
             scores,
             labels,

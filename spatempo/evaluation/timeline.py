@@ -19,6 +19,7 @@ from torch import nn
 
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.evaluation.plan import view_plan
+from spatempo.evaluation.score_rows import ScoreRows
 from spatempo.evaluation.scores import eval_mode, score_views
 from spatempo.evaluation.timeline_segments import Segment, find_segments
 from spatempo.evaluation.timeline_windows import Windows, default_seconds
@@ -110,7 +111,7 @@ def timeline(
             window_from = "video"
         frames = _Watched(source, preprocess.short_side)
         windows = plan.cut(frames)
-        scores: list[np.ndarray] = []
+        scores: ScoreRows | None = None
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         with eval_mode(model), torch.inference_mode():
             while batch := list(islice(windows, batch_size)):
@@ -118,15 +119,16 @@ def timeline(
                 logits = score_views(model, clip.to(device)).cpu()
                 if not logits.isfinite().all():
                     raise SpatempoError("the scores are not finite: the model has diverged; load an earlier checkpoint")
-                scores.extend(logits.softmax(1).numpy())
+                scores = scores or ScoreRows(logits.shape[1])
+                scores.add(logits.softmax(1))
                 if report is not None:
                     report(min(frames.now, source.duration), source.duration)
-    if not scores:
+    if scores is None:
         raise VideoError(os.fspath(video), "no frame of it decodes; replace the file or leave it out")
     min_length = plan.seconds / 2 if min_length is None else min_length
     segments = find_segments(
-        np.stack(scores),
-        classes or [str(k) for k in range(len(scores[0]))],
+        scores.numpy(),
+        classes or [str(k) for k in range(scores.width)],
         window=plan.seconds,
         stride=plan.stride,
         duration=frames.end,

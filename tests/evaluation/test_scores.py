@@ -112,6 +112,20 @@ def test_each_video_counts_once() -> None:
     assert result.confusion == [[0, 1], [0, 1]]
 
 
+def test_scores_are_kept_by_themselves() -> None:
+    """Not as views of the batches that they came in, which would keep these, and holes among them, in memory."""
+    scores, batch = Scores(2), torch.tensor([[0.0, 1.0], [3.0, 2.0]])
+    scores.add(torch.tensor([4, 1]), torch.tensor([0, 1]), batch)
+    batch.zero_()
+    scores.add(torch.tensor([2]), torch.tensor([1]), batch[:1] + 5)
+    result = scores.result()
+    assert result.scores.tolist() == [[3, 2], [5, 5], [0, 1]]
+    assert result.scores.dtype == "float32"
+    assert (result.indices.tolist(), result.labels.tolist()) == ([1, 2, 4], [1, 1, 0])
+    result.scores[:] = 0
+    assert scores.result().scores.tolist() == [[3, 2], [5, 5], [0, 1]]
+
+
 def test_unreadable_videos_are_counted_once_and_named() -> None:
     batch = {
         "index": torch.tensor([0]),
