@@ -48,6 +48,7 @@ def tune_lr(run: Run, parts: Parts, trials: int) -> float:
     if "epochs" not in kept:
         kept["epochs"] = max(1, round(SHARE * run.epochs(parts)))
     start = run.recipe(parts).lr
+    assert start is not None  # an open one is filled
     tried: list[dict[str, float]] = kept["trials"]
     while len(tried) < trials:
         lr = draw(tried, start)
