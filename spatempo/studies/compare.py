@@ -87,6 +87,8 @@ def compare(
     named = _named(models)
     if seeds < 1:
         raise SpatempoError(f"compare: seeds is {seeds}; give at least 1")
+    if tune < 0:
+        raise SpatempoError(f"compare: tune is {tune}; give a number of trials, or 0 for none")
     plan = parse_budget(budget)
     if protocol is not None:
         protocol_named(protocol)  # an unknown one is told before hours of training
