@@ -164,7 +164,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", default=",".join(DESIGNS), help="which, with commas between (default: all)")
     parser.add_argument("--budget", default=BUDGET, help="of each design: epochs=N or minutes=M (%(default)s)")
     parser.add_argument("--preset", default=PRESET, help="of the generated data (default: %(default)s)")
-    parser.add_argument("--into", metavar="FILE", help=f"a Markdown file that holds {marks(MARK)[0]}: puts the table there")
+    parser.add_argument(
+        "--into", metavar="FILE", help=f"a Markdown file that holds {marks(MARK)[0]}: puts the table there"
+    )
     given = parser.parse_args(arguments)
 
     def study() -> None:

@@ -52,9 +52,7 @@ EXPERIMENTS = {
             Claim("VSN above TSM", "vsn", "tsm", f"{VSN}, Table 9"),
             Claim("STH above TSM", "sth", "tsm", f"{STH}, Table 2"),
             Claim("GSM above TSM", "gsm", "tsm", GSM, "direction"),
-            Claim(
-                "VSN's view of all frames at once pays where the order of far frames counts", "vsn", "sth", "", "order"
-            ),
+            Claim("a view of all frames at once pays (VSN against STH)", "vsn", "sth", "", "order"),
         ],
     ),
     "tsm": Experiment(
@@ -185,8 +183,8 @@ EXPERIMENTS = {
         },
         {"direction": 2},
         [
-            Claim(f"{name.upper()}: {more} frames are better than {fewer}", f"{name}{dash}", f"{name}{minus}", source)
-            for name, source in (("tsm", TSM), ("r2plus1d", R2PLUS1D))
+            Claim(f"{called}: {more} frames are better than {fewer}", f"{name}{dash}", f"{name}{minus}", source)
+            for name, called, source in (("tsm", "TSM", TSM), ("r2plus1d", "R(2+1)D", R2PLUS1D))
             for fewer, more, minus, dash in ((4, 8, "-4", ""), (8, 16, "", "-16"))
         ],
     ),
