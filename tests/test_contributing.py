@@ -85,9 +85,8 @@ def test_it_keeps_every_promise_of_the_designs(
 
 
 def test_the_promises_are_there() -> None:
-    assert {"test_live_equals_offline", "test_clips_of_a_batch_do_not_meet", "test_a_checkpoint_is_the_model"} <= set(
-        PROMISES
-    )
+    for promise in ("live_equals_offline", "clips_of_a_batch_do_not_meet", "a_checkpoint_is_the_model"):
+        assert any(name.startswith(f"test_{promise}") for name in PROMISES)
 
 
 @torch.no_grad()
