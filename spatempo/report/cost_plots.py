@@ -116,17 +116,16 @@ def _ticks(low: float, high: float) -> list[float]:
 def _side_by_side(
     axes: Axes, values: Sequence[float], scores: Sequence[Sequence[float]], front: Sequence[bool]
 ) -> list[float]:
-    """Places on the cost axis: points of (nearly) one cost that would cover each other stand beside each other."""
+    """Places on the cost axis: a point that would cover a cheaper one, or one as dear, stands to the right of it."""
     taken: list[tuple[float, float, float]] = []  # x, bottom, top in pixels
     places = [0.0] * len(values)
-    for i in sorted(range(len(values)), key=lambda i: (not front[i], values[i])):
+    for i in sorted(range(len(values)), key=lambda i: (values[i], not front[i])):
         pixels = axes.transData.transform([(values[i], share) for share in scores[i]])
         x, bottom, top = pixels[0, 0], pixels[:, 1].min() - 5, pixels[:, 1].max() + 5
-        steps = [0.0, *(_APART * step * side for step in range(1, int(_SHIFT / _APART) + 1) for side in (1, -1))]
         free = (
-            x + step
-            for step in steps
-            if not any(abs(x + step - px) < _APART and bottom < pt and pb < top for px, pb, pt in taken)
+            x + _APART * step
+            for step in range(int(_SHIFT / _APART) + 1)
+            if not any(abs(x + _APART * step - px) < _APART - 1e-6 and bottom < pt and pb < top for px, pb, pt in taken)
         )
         x = next(free, x)
         taken.append((x, bottom, top))

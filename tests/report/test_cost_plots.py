@@ -95,8 +95,17 @@ def test_points_of_one_cost_stand_side_by_side_and_no_farther_than_need_be():
     means = [p.get_xydata()[0] for p in axes.lines if p.get_marker() == "o"]
     pixels = axes.transData.transform(means)[:, 0]
     middle = axes.transData.transform([(1e9, 0.5)])[0, 0]
-    np.testing.assert_allclose(np.sort(pixels[:3]) - middle, [-10, 0, 10], atol=1e-6)
+    np.testing.assert_allclose(np.sort(pixels[:3]) - middle, [0, 10, 20], atol=1e-6)
     assert pixels[3] == pytest.approx(middle)
+
+
+def test_points_that_make_room_keep_the_order_of_their_costs():
+    scores = {"b": [0.5], "dearest": [0.5], "cheapest": [0.5], "far": [0.9]}
+    costs = {"b": 677e3, "dearest": 679e3, "cheapest": 654e3, "far": 2e6}
+    (axes,) = accuracy_by_cost(scores, {"params": costs}).axes
+    places = [p.get_xdata()[0] for p in axes.lines if p.get_marker() == "o"]
+    assert places[2] == pytest.approx(654e3)  # nothing cheaper in its way
+    assert places[2] < places[0] < places[1] < places[3]
 
 
 def test_amounts():
