@@ -1,1 +1,1 @@
-"""Work that uses several rooms: the comparison of designs and the demonstration."""
+"""Work that uses several rooms: comparisons, diagnoses, experiments, the demonstration."""
