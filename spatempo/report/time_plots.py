@@ -61,6 +61,7 @@ def interval_dots(values: Mapping[str, Mapping[str, Share]], *, numbers: bool = 
         axes.set_axisbelow(True)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(length=0)
+        axes.tick_params(axis="y", pad=8)  # a dot at 0 is drawn whole, and must not touch the name before it
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9.5, borderaxespad=0.1)
         return settle(figure)
 
