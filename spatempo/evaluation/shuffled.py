@@ -65,13 +65,14 @@ def evaluate_shuffled(
                 for scores in results.values():
                     scores.add_batch(batch, None)
                 continue
-            in_order = score_views(model, clip, chunk=batch_size)
+            in_order = score_views(model, clip, chunk=batch_size, average=plan.average)
             results["ordered"].add_batch(batch, in_order)
             for name, order in orders.items():
                 moved = reorder(clip.flatten(0, 1), order).unflatten(0, clip.shape[:2])
-                score = score_views(model, moved, chunk=batch_size)
+                score = score_views(model, moved, chunk=batch_size, average=plan.average)
                 same = relative_change(score, in_order) <= TIE
                 results[name].add_batch(batch, torch.where(same[:, None], in_order, score))
     paths = [sample.path for sample in manifest.samples]
-    ordered = results.pop("ordered").result(manifest.classes, paths=paths, clips=plan.clips, crops=plan.crops)
+    record = {"paths": paths, "clips": plan.clips, "crops": plan.crops, "average": plan.average}
+    ordered = results.pop("ordered").result(manifest.classes, **record)
     return ordered, [scores.result(manifest.classes).top1 for scores in results.values()]

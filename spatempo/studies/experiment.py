@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spatempo.errors import SpatempoError
+
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
 # first, for which it should not have to load torch.
 
@@ -95,6 +97,8 @@ def run_experiment(
     Raises:
         SpatempoError: data, folders or arms that cannot be used.
     """
+    if seeds < 1:
+        raise SpatempoError(f"seeds is {seeds}; give at least 1")
     return {task: _on(task, name, experiment, Path(out), seeds, {**SETTINGS, **settings}) for task in experiment.tasks}
 
 

@@ -221,6 +221,16 @@ def test_accuracy_shuffled_of_a_model_that_sees_only_order(folder, protocol):
     assert (ordered.clips, ordered.crops) == ((1, 1) if protocol is None else (2, 3))
 
 
+@pytest.mark.parametrize("protocol", ["something-accurate", "kinetics-10x3-softmax"])
+def test_in_order_it_is_the_test_of_that_protocol_also_where_probabilities_are_averaged(folder, protocol):
+    model = Told(lambda light: 5 * (light[:, -1] - light[:, 0]))
+    manifest = manifest_of(model, folder)
+    ordered, _ = evaluate_shuffled(model, manifest, protocol=protocol)
+    asked = evaluate(model, manifest, protocol=protocol)
+    assert ordered.average == asked.average == ("softmax" if protocol.endswith("softmax") else "logits")
+    np.testing.assert_array_equal(ordered.scores, asked.scores)
+
+
 @pytest.mark.parametrize("design", ["tsn", "tsm"])
 def test_accuracy_shuffled_agrees_with_the_whole_examination(folder, design):
     model = network(design)

@@ -243,6 +243,11 @@ def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_no_seed_is_refused(tmp_path, capsys):
+    assert main(["tsm", "--seeds", "0", "--out", str(tmp_path)]) == 2
+    assert "seeds is 0; give at least 1" in capsys.readouterr().err
+
+
 def test_the_program_is_light_to_import():
     code = "import sys, spatempo.studies.experiments; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
