@@ -16,15 +16,12 @@ from typing import Any
 import torch
 
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.device import pick_device
-from spatempo.evaluation.latency import latency_ms
 from spatempo.evaluation.protocols import protocol as protocol_named
-from spatempo.models.checkpoint import load
 from spatempo.models.registry import create_model, parse_name
 from spatempo.studies.budget import Budget, parse_budget
 from spatempo.studies.page import write_page
 from spatempo.studies.parts import find_parts
-from spatempo.studies.rows import row_of
+from spatempo.studies.rows import measure_latency, row_of
 from spatempo.studies.run import Run, run_folder
 from spatempo.studies.tuning import check_tuning, tune_lr
 
@@ -110,8 +107,7 @@ def compare(
         of_seeds = [replace(run, folder=run_folder(place, short, seed), seed=seed) for seed in range(seeds)]
         found[short] = [of_seed.result(parts) for of_seed in of_seeds]
     rows = [row_of(short, named[short][0], chosen[short], results) for short, results in found.items()]
-    for row in rows:  # one after the other, when nothing else of ours runs
-        row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
+    measure_latency(rows, device)
     if settings.get("cache") == frames:
         shutil.rmtree(frames, ignore_errors=True)
     first = {short: results[0] for short, results in found.items()}

@@ -106,14 +106,11 @@ def _on(
     task: str, name: str, experiment: Experiment, out: Path, seeds: int, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     from spatempo.data.generated.make import make
-    from spatempo.evaluation.device import pick_device
-    from spatempo.evaluation.latency import latency_ms
-    from spatempo.models.checkpoint import load
     from spatempo.report.figures import save_png
     from spatempo.report.inside import attention_plot
     from spatempo.studies.page import write_page
     from spatempo.studies.parts import find_parts
-    from spatempo.studies.rows import row_of
+    from spatempo.studies.rows import measure_latency, row_of
 
     data = out / "data" / task
     make(data, preset=task, progress=True)
@@ -131,12 +128,9 @@ def _on(
             _run(place, short, arm, arm.epochs or epochs, seed, {**given, "weights": starts[seed]}, parts)
             for seed in range(seeds)
         ]
-    rows = []
-    for short, arm in experiment.arms.items():
-        row = row_of(short, arm.model, arm.options, found[short])
-        model = load(row["checkpoint"], device=pick_device("auto"))
-        row["latency_ms"] = round(latency_ms(model), 3)
-        rows.append(row | _inside(row, parts.test))
+    rows = [row_of(short, arm.model, arm.options, found[short]) for short, arm in experiment.arms.items()]
+    measure_latency(rows)
+    rows = [row | _inside(row, parts.test) for row in rows]
     shutil.rmtree(cache, ignore_errors=True)
     first = {short: found[short][0] for short in experiment.arms}
     budget = f"epochs={epochs}"

@@ -7,6 +7,7 @@ from fractions import Fraction
 from statistics import mean, stdev
 from typing import Any
 
+from spatempo.studies import marked
 from spatempo.studies.experiment import Claim, Experiment
 
 Row = Mapping[str, Any]
@@ -44,8 +45,7 @@ def table(found: Mapping[str, Sequence[Row]]) -> str:
         seconds = sum(found[task][i]["seconds"] for task in tasks)
         cells += [f"{row['reach']} of {row['frames']}", f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G"]
         lines.append([*cells, f"{seconds:.0f} s"])
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return marked.table(lines)
 
 
 def about(found: Mapping[str, Sequence[Row]]) -> str:
@@ -119,7 +119,7 @@ def attention_table(found: Mapping[str, Sequence[Row]]) -> str:
     if not lines:
         return ""
     head = ["attention to time, %", "task", *names, "all"]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+    return marked.table([head, *lines])
 
 
 def attention_sentences(found: Mapping[str, Sequence[Row]]) -> list[str]:

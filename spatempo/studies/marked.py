@@ -1,7 +1,8 @@
-"""Text that a program writes into a Markdown file, between two comment lines that stand there."""
+"""Tables that a program writes into a Markdown file, between two comment lines that stand there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from spatempo.errors import SpatempoError
@@ -30,6 +31,12 @@ def around(file: Path, name: str) -> tuple[str, str]:
     if not found or not closed:
         raise SpatempoError(f"{file}: has no place for the table; put the lines {begin} and {end} there")
     return before, after
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is its head."""
+    head, *body = rows
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *body))
 
 
 def marks(name: str) -> tuple[str, str]:

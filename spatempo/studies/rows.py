@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from spatempo.evaluation.device import pick_device
+from spatempo.evaluation.latency import latency_ms
 from spatempo.models.checkpoint import load
 from spatempo.models.info import describe
 
@@ -49,6 +51,12 @@ def row_of(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Map
     if "families" in runs[0]:
         row |= {key: mean_tree([run[key] for run in runs]) for key in ("families", "pairs")}
     return row
+
+
+def measure_latency(rows: Sequence[dict[str, Any]], device: str = "auto") -> None:
+    """Fills in ``latency_ms``: of one after the other, when nothing else of ours runs, so that all had the same."""
+    for row in rows:
+        row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
 
 
 def mean_tree(trees: Sequence[Any]) -> Any:
