@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torchvision.transforms.v2 import functional as F
+import torch.nn.functional as F
 
 from spatempo.errors import SpatempoError
 
@@ -34,10 +34,10 @@ def resize_short(frames: torch.Tensor, short_side: int) -> torch.Tensor:
 
 
 def resize_frames(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """uint8 ``[T, H, W, 3]`` to ``[T, height, width, 3]``, antialiased bilinear."""
+    """uint8 ``[T, H, W, 3]`` to ``[T, height, width, 3]``, antialiased bilinear (as torchvision's resize)."""
     # Seen as [T, 3, H, W] the memory is channels_last, for which the uint8 kernel has a vectorised path.
     images = frames.permute(0, 3, 1, 2)
-    images = F.resize_image(images, [height, width], interpolation=F.InterpolationMode.BILINEAR, antialias=True)
+    images = F.interpolate(images, [height, width], mode="bilinear", antialias=True)
     return images.permute(0, 2, 3, 1)
 
 

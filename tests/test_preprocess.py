@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.transforms.v2 import functional as F
 
 from spatempo.errors import SpatempoError
-from spatempo.frames import resize_short
+from spatempo.frames import resize_frames, resize_short
 from spatempo.preprocess import Preprocess, collate_clips
 
 
@@ -76,6 +77,14 @@ def test_resize_agrees_with_pillow(shape):
     want = np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BILINEAR)) for f in frames])
     assert got.shape == want.shape
     assert np.abs(got.astype(int) - want).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (112, 150), (33, 91)])
+@pytest.mark.parametrize("channels", [3, 2])
+def test_resize_is_torchvisions(shape, channels):
+    frames = torch.from_numpy(np.random.default_rng(2).integers(0, 256, (4, *shape, channels), dtype=np.uint8))
+    want = F.resize_image(frames.permute(0, 3, 1, 2), [64, 61], antialias=True).permute(0, 2, 3, 1)
+    assert (resize_frames(frames, 64, 61).int() - want.int()).abs().max() <= 1
 
 
 def test_frames_at_the_short_side_are_not_resampled():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -32,20 +31,14 @@ def run(options: Options) -> list[dict[str, Any]]:
     Raises:
         SpatempoError: no name matches; says which names are near.
     """
-    from rich.console import Console
-    from rich.progress import track
+    from spatempo.models.catalogue import catalogue
 
-    from spatempo.models.info import catalogue
-    from spatempo.models.registry import list_models
-
-    names = list_models(options.glob)
-    if not names:
-        near = get_close_matches(options.glob.strip("*"), list_models(), 3, 0.4)
+    rows = catalogue(options.glob)
+    if not rows:
+        near = get_close_matches(options.glob.strip("*"), [row["name"] for row in catalogue()], 3, 0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "`spatempo models` lists all."
         raise SpatempoError(f"no design is called {options.glob!r}: {hint}")
-    # each is built (without weights) and counted, which takes a moment for all of them
-    progress = track(names, "counting", console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    return [row for name in progress for row in catalogue(name)]
+    return rows
 
 
 def show(document: list[dict[str, Any]]) -> None:

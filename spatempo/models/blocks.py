@@ -2,36 +2,17 @@
 
 The rule, stated once: in residual families every block, at the first convolution of its residual branch; in
 inverted-residual families the expanding convolution of the blocks whose shortcut is the identity (TSM's ten of
-MobileNetV2). Which block of which library has that convolution where, is the table below.
+MobileNetV2). The tables below say where the blocks of each library have that convolution. They name block classes by
+their full names: importing timm and torchvision takes seconds, and most models need one of them or neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
-from timm.models import (
-    _efficientnet_blocks,
-    byobnet,
-    convnext,
-    cspnet,
-    edgenext,
-    nfnet,
-    regnet,
-    res2net,
-    resnest,
-    resnet,
-    resnetv2,
-    rexnet,
-)
 from torch import nn
-from torchvision.models import convnext as tv_convnext
-from torchvision.models import efficientnet as tv_efficientnet
-from torchvision.models import mnasnet as tv_mnasnet
-from torchvision.models import mobilenetv2 as tv_mobilenetv2
-from torchvision.models import mobilenetv3 as tv_mobilenetv3
-from torchvision.models import regnet as tv_regnet
-from torchvision.models import resnet as tv_resnet
 
 from spatempo.errors import SpatempoError
 
@@ -54,79 +35,90 @@ class Site(NamedTuple):
     position: int
 
 
-# block class -> name of the first convolution of its residual branch
-_RESIDUAL: dict[type[nn.Module], str] = {
-    tv_resnet.BasicBlock: "conv1",
-    tv_resnet.Bottleneck: "conv1",
-    tv_regnet.ResBottleneckBlock: "f.a.0",
-    tv_convnext.CNBlock: "block.0",
-    resnet.BasicBlock: "conv1",
-    resnet.Bottleneck: "conv1",
-    res2net.Bottle2neck: "conv1",
-    resnest.ResNestBottleneck: "conv1",
-    regnet.Bottleneck: "conv1.conv",
-    regnet.PreBottleneck: "conv1",
-    resnetv2.PreActBasic: "conv1",
-    resnetv2.PreActBottleneck: "conv1",
-    resnetv2.Bottleneck: "conv1",
-    convnext.ConvNeXtBlock: "conv_dw",
-    edgenext.ConvBlock: "conv_dw",
-    cspnet.DarkBlock: "conv1.conv",
-    nfnet.NormFreeBlock: "conv1",
-    byobnet.BasicBlock: "conv1_kxk.conv",
-    byobnet.BottleneckBlock: "conv1_1x1.conv",
+# full name of the block class -> name of the first convolution of its residual branch
+_RESIDUAL: dict[str, str] = {
+    "spatempo.models.backbones.smallresnet.BasicBlock": "conv1",
+    "torchvision.models.resnet.BasicBlock": "conv1",
+    "torchvision.models.resnet.Bottleneck": "conv1",
+    "torchvision.models.regnet.ResBottleneckBlock": "f.a.0",
+    "torchvision.models.convnext.CNBlock": "block.0",
+    "timm.models.resnet.BasicBlock": "conv1",
+    "timm.models.resnet.Bottleneck": "conv1",
+    "timm.models.res2net.Bottle2neck": "conv1",
+    "timm.models.resnest.ResNestBottleneck": "conv1",
+    "timm.models.regnet.Bottleneck": "conv1.conv",
+    "timm.models.regnet.PreBottleneck": "conv1",
+    "timm.models.resnetv2.PreActBasic": "conv1",
+    "timm.models.resnetv2.PreActBottleneck": "conv1",
+    "timm.models.resnetv2.Bottleneck": "conv1",
+    "timm.models.convnext.ConvNeXtBlock": "conv_dw",
+    "timm.models.edgenext.ConvBlock": "conv_dw",
+    "timm.models.cspnet.DarkBlock": "conv1.conv",
+    "timm.models.nfnet.NormFreeBlock": "conv1",
+    "timm.models.byobnet.BasicBlock": "conv1_kxk.conv",
+    "timm.models.byobnet.BottleneckBlock": "conv1_1x1.conv",
 }
 
+
+def _expanding(name: str, block: nn.Module) -> str | None:
+    """``name`` if that convolution widens its input, as an inverted residual's first one does unless expansion is 1."""
+    conv = block.get_submodule(name)
+    assert isinstance(conv, nn.Conv2d)
+    return name if conv.out_channels > conv.in_channels and conv.groups == 1 else None
+
+
 # inverted residuals: block class -> (has it an identity shortcut?, name of its expanding convolution or None)
-_INVERTED: dict[type[nn.Module], tuple[Callable[[Any], bool], Callable[[Any], str | None]]] = {
-    tv_mobilenetv2.InvertedResidual: (
+_INVERTED: dict[str, tuple[Callable[[Any], bool], Callable[[Any], str | None]]] = {
+    "torchvision.models.mobilenetv2.InvertedResidual": (
         lambda b: b.use_res_connect,
         # features: expand, depthwise, project, norm; without expansion the first is missing
         lambda b: "conv.0.0" if len(b.conv) == 4 else None,
     ),
-    tv_mobilenetv3.InvertedResidual: (lambda b: b.use_res_connect, lambda b: _expanding(b, "block.0.0")),
-    tv_efficientnet.MBConv: (lambda b: b.use_res_connect, lambda b: _expanding(b, "block.0.0")),
-    tv_efficientnet.FusedMBConv: (lambda b: b.use_res_connect, lambda b: _expanding(b, "block.0.0")),
-    tv_mnasnet._InvertedResidual: (lambda b: b.apply_residual, lambda b: _expanding(b, "layers.0")),
-    _efficientnet_blocks.InvertedResidual: (lambda b: b.has_skip, lambda b: _expanding(b, "conv_pw")),
-    _efficientnet_blocks.EdgeResidual: (lambda b: b.has_skip, lambda b: _expanding(b, "conv_exp")),
-    _efficientnet_blocks.UniversalInvertedResidual: (
+    "torchvision.models.mobilenetv3.InvertedResidual": (lambda b: b.use_res_connect, partial(_expanding, "block.0.0")),
+    "torchvision.models.efficientnet.MBConv": (lambda b: b.use_res_connect, partial(_expanding, "block.0.0")),
+    "torchvision.models.efficientnet.FusedMBConv": (lambda b: b.use_res_connect, partial(_expanding, "block.0.0")),
+    "torchvision.models.mnasnet._InvertedResidual": (lambda b: b.apply_residual, partial(_expanding, "layers.0")),
+    "timm.models._efficientnet_blocks.InvertedResidual": (lambda b: b.has_skip, partial(_expanding, "conv_pw")),
+    "timm.models._efficientnet_blocks.EdgeResidual": (lambda b: b.has_skip, partial(_expanding, "conv_exp")),
+    "timm.models._efficientnet_blocks.UniversalInvertedResidual": (
         lambda b: b.has_skip,
-        lambda b: _expanding(b, "pw_exp.conv"),
+        partial(_expanding, "pw_exp.conv"),
     ),
-    rexnet.LinearBottleneck: (
+    "timm.models.rexnet.LinearBottleneck": (
         lambda b: b.use_shortcut,
-        lambda b: _expanding(b, "conv_exp.conv") if b.conv_exp is not None else None,
+        lambda b: _expanding("conv_exp.conv", b) if b.conv_exp is not None else None,
     ),
 }
 
+_KNOWN = frozenset((*_RESIDUAL, *_INVERTED))
 
 # convolutions of the residual branch of ResNet's blocks: a basic block has two 3x3, a bottleneck a 3x3 between two 1x1
-_RESNET: dict[type[nn.Module], tuple[str, ...]] = {
-    tv_resnet.BasicBlock: ("conv1", "conv2"),
-    tv_resnet.Bottleneck: ("conv1", "conv2", "conv3"),
-    resnet.BasicBlock: ("conv1", "conv2"),
-    resnet.Bottleneck: ("conv1", "conv2", "conv3"),
+_RESNET: dict[str, tuple[str, ...]] = {
+    "spatempo.models.backbones.smallresnet.BasicBlock": ("conv1", "conv2"),
+    "torchvision.models.resnet.BasicBlock": ("conv1", "conv2"),
+    "torchvision.models.resnet.Bottleneck": ("conv1", "conv2", "conv3"),
+    "timm.models.resnet.BasicBlock": ("conv1", "conv2"),
+    "timm.models.resnet.Bottleneck": ("conv1", "conv2", "conv3"),
 }
 
 
 def last_conv(block: nn.Module) -> nn.Conv2d | None:
     """The last convolution of a ResNet block's residual branch, as wide as the block's output; else ``None``."""
-    names = _RESNET.get(type(block))
+    names = _RESNET.get(full_name(type(block)))
     conv = block.get_submodule(names[-1]) if names else None
     return conv if isinstance(conv, nn.Conv2d) else None
 
 
 # inverted residuals: block class -> the batch norm behind the convolution that narrows again, where the branch ends
-_LAST_NORM: dict[type[nn.Module], str] = {
-    tv_mobilenetv2.InvertedResidual: "conv.3",
-    _efficientnet_blocks.InvertedResidual: "bn3",
+_LAST_NORM: dict[str, str] = {
+    "torchvision.models.mobilenetv2.InvertedResidual": "conv.3",
+    "timm.models._efficientnet_blocks.InvertedResidual": "bn3",
 }
 
 
 def inverted_end(block: nn.Module) -> str | None:
     """The name of the batch norm that ends an inverted residual's branch; ``None`` for other blocks."""
-    return _LAST_NORM.get(type(block))
+    return _LAST_NORM.get(full_name(type(block)))
 
 
 def need_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
@@ -135,7 +127,7 @@ def need_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
     Raises:
         SpatempoError: the block is neither, naming it and what to take instead.
     """
-    names = _RESNET.get(type(site.block))
+    names = _RESNET.get(full_name(type(site.block)))
     if names is None:
         raise SpatempoError(
             f"{design} is for ResNet's basic and bottleneck blocks, and {site.name} of {source} is a "
@@ -161,28 +153,22 @@ def need_sites(net: nn.Module, source: str) -> list[Site]:
 
 def _refuse_relative(name: str, block: nn.Module) -> None:
     """A block that only descends from a known one may keep its convolutions elsewhere, and must not be passed over."""
-    for known in (*_RESIDUAL, *_INVERTED):
-        if isinstance(block, known):
+    for parent in type(block).__mro__[1:]:
+        if full_name(parent) in _KNOWN:
             raise SpatempoError(
-                f"{name} is a {type(block).__name__}, a kind of {known.__name__} whose first convolution is not known"
+                f"{name} is a {type(block).__name__}, a kind of {parent.__name__} whose first convolution is not known"
             )
-
-
-def _expanding(block: nn.Module, name: str) -> str | None:
-    """``name`` if that convolution widens its input, as an inverted residual's first one does unless expansion is 1."""
-    conv = block.get_submodule(name)
-    assert isinstance(conv, nn.Conv2d)
-    return name if conv.out_channels > conv.in_channels and conv.groups == 1 else None
 
 
 def residual_sites(net: nn.Module) -> Iterator[Site]:
     """The blocks of ``net`` that an operator can serve, in the order of the network; none if it has no such blocks."""
     seen: dict[str, int] = {}  # stage (the blocks' container) -> residual blocks counted so far
     for name, block in net.named_modules():
-        conv_name = _RESIDUAL.get(type(block))
+        kind = full_name(type(block))
+        conv_name = _RESIDUAL.get(kind)
         served = conv_name is not None
-        if type(block) in _INVERTED:
-            has_identity, expanding = _INVERTED[type(block)]
+        if kind in _INVERTED:
+            has_identity, expanding = _INVERTED[kind]
             conv_name = expanding(block)
             served = has_identity(block) and conv_name is not None
         elif not served:
@@ -197,4 +183,9 @@ def residual_sites(net: nn.Module) -> Iterator[Site]:
 
 def residual_blocks(net: nn.Module) -> list[tuple[str, nn.Module]]:
     """Every residual block of the known families, served by an operator or not."""
-    return [(n, m) for n, m in net.named_modules() if type(m) in _RESIDUAL or type(m) in _INVERTED]
+    return [(n, m) for n, m in net.named_modules() if full_name(type(m)) in _KNOWN]
+
+
+def full_name(kind: type) -> str:
+    """Module and name of a class, as the tables have it."""
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from spatempo.errors import SpatempoError
-from spatempo.models.backbone import Backbone
+from spatempo.models.backbones.base import Backbone
 from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.blocks import residual_blocks
 from spatempo.models.consensus import make_consensus

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spatempo.models.design import DESIGNS
 from spatempo.models.published import PUBLISHED
-from spatempo.models.registry import create_model, list_models, parse_name
+from spatempo.models.registry import create_model, parse_name
 from spatempo.models.video_model import VideoModel
 
 
@@ -106,29 +106,24 @@ def describe(
     }
 
 
-def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
-    """Rows ``name, operator, backbone, causal, params, macs, source`` of the listed models.
+def catalogue_row(name: str) -> dict[str, Any]:
+    """One model's row ``name, operator, backbone, causal, params, macs, source`` of the catalogue, counted.
 
     Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether
     there is a causal form.
     """
-    rows = []
-    for name in list_models(pattern):
-        design, _, _ = parse_name(name)
-        with torch.device("meta"):
-            model = create_model(name)
-        rows.append(
-            {
-                "name": name,
-                "operator": design.name,
-                "backbone": model.backbone_source,
-                "causal": "causal" in design.options and model.reach is not None,
-                "params": count_params(model),
-                "macs": count_macs(model, 8, _view_size(model)),
-                "source": design.source,
-            }
-        )
-    return rows
+    design, _, _ = parse_name(name)
+    with torch.device("meta"):
+        model = create_model(name)
+    return {
+        "name": name,
+        "operator": design.name,
+        "backbone": model.backbone_source,
+        "causal": "causal" in design.options and model.reach is not None,
+        "params": count_params(model),
+        "macs": count_macs(model, 8, _view_size(model)),
+        "source": design.source,
+    }
 
 
 def _view_size(model: VideoModel) -> int:

@@ -7,15 +7,13 @@ one at its input and one at its output.
 
 from __future__ import annotations
 
-from timm.layers.conv2d_same import Conv2dSame
-from timm.layers.std_conv import ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.operators.base import TemporalOperator
 
 
-class _MixFirst(nn.Module):
+class MixFirst(nn.Module):
     """A convolution that mixes frames before it convolves."""
 
     temporal: TemporalOperator
@@ -25,32 +23,20 @@ class _MixFirst(nn.Module):
 
 
 # One explicit subclass per known kind of convolution: a kind that is not here must never quietly become a plain Conv2d.
-class TemporalConv2d(_MixFirst, nn.Conv2d): ...
+class TemporalConv2d(MixFirst, nn.Conv2d): ...
 
 
-class TemporalConv2dSame(_MixFirst, Conv2dSame): ...
+def temporal_kinds(conv: nn.Module) -> dict[type[nn.Module], type[MixFirst]]:
+    """The known kinds of convolution that ``conv`` can be of, each with the class that mixes first.
 
+    timm's own kinds are loaded only for a convolution of timm's, since importing it takes over a second.
+    """
+    kinds: dict[type[nn.Module], type[MixFirst]] = {nn.Conv2d: TemporalConv2d}
+    if type(conv).__module__.startswith("timm."):
+        from spatempo.models.seams_timm import TIMM_KINDS
 
-class TemporalStdConv2d(_MixFirst, StdConv2d): ...
-
-
-class TemporalStdConv2dSame(_MixFirst, StdConv2dSame): ...
-
-
-class TemporalScaledStdConv2d(_MixFirst, ScaledStdConv2d): ...
-
-
-class TemporalScaledStdConv2dSame(_MixFirst, ScaledStdConv2dSame): ...
-
-
-TEMPORAL_KINDS: dict[type[nn.Module], type[_MixFirst]] = {
-    nn.Conv2d: TemporalConv2d,
-    Conv2dSame: TemporalConv2dSame,
-    StdConv2d: TemporalStdConv2d,
-    StdConv2dSame: TemporalStdConv2dSame,
-    ScaledStdConv2d: TemporalScaledStdConv2d,
-    ScaledStdConv2dSame: TemporalScaledStdConv2dSame,
-}
+        kinds |= TIMM_KINDS
+    return kinds
 
 
 def plug_at_conv(conv: nn.Module, operator: TemporalOperator, where: str) -> None:
@@ -64,9 +50,10 @@ def plug_at_conv(conv: nn.Module, operator: TemporalOperator, where: str) -> Non
     Raises:
         SpatempoError: the kind of convolution is not known, or it has an operator already.
     """
-    kind = TEMPORAL_KINDS.get(type(conv))
+    kinds = temporal_kinds(conv)
+    kind = kinds.get(type(conv))
     if kind is None:
-        known = ", ".join(k.__name__ for k in TEMPORAL_KINDS)
+        known = ", ".join(k.__name__ for k in kinds)
         raise SpatempoError(
             f"{where} is a {type(conv).__name__}, at which no operator can be plugged: known kinds are {known}"
         )

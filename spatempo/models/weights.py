@@ -10,9 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import timm
 import torch
-import torchvision.models as tv
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -202,6 +200,8 @@ def _three(values: Any) -> Channels | None:
 def _download(source: str, weight_set: str | bool) -> tuple[dict[str, Tensor], tuple[Channels | None, Channels | None]]:
     library, _, name = source.partition("/")
     if library == "torchvision":
+        import torchvision.models as tv  # takes longer to import than torch
+
         try:
             weights = tv.get_model_weights(name)["DEFAULT" if weight_set is True else str(weight_set)]
         except KeyError as error:
@@ -210,6 +210,8 @@ def _download(source: str, weight_set: str | bool) -> tuple[dict[str, Tensor], t
         transforms = weights.transforms()
         return dict(weights.get_state_dict(progress=True)), (_three(transforms.mean), _three(transforms.std))
     if library == "timm":
+        import timm
+
         tags = [n.partition(".")[2] for n in timm.list_pretrained(f"{name}.*")]
         if weight_set is not True and weight_set not in tags:
             raise SpatempoError(f"{source} has no weight set {weight_set!r}; it has {', '.join(tags)}, or give a file")

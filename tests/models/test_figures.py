@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spatempo.models.info import catalogue, describe
+from spatempo.models.info import describe
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,3 @@ def test_stages_and_published_figures():
 def test_stages_behind_a_temporal_pool_have_half_the_frames():
     stages = describe("tsm_resnet50", frames=5, temporal_pool=True)["stages"]
     assert [(s["blocks"], s["shape"][1]) for s in stages] == [(3, 5), (4, 3), (6, 3), (3, 3), (0, 3)]
-
-
-def test_catalogue_row():
-    (row,) = catalogue("tsm_resnet18")
-    assert row["causal"] is True
-    assert row["operator"] == "tsm"
-    assert row["params"] == 11_176_512 + 512 * 400 + 400
-    assert row["macs"] == describe("tsm_resnet18")["macs"]
-    (row,) = catalogue("*_nl")
-    assert row["name"] == "tsm_resnet50_nl"
-    assert row["params"] == 31_686_096

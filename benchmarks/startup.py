@@ -1,0 +1,82 @@
+"""How long `spatempo predict` (one tiny clip, one tiny model) and `spatempo models` take from a cold start.
+
+    python benchmarks/startup.py [--before CHECKOUT] [--rounds 5]
+
+Each command is a fresh process; rounds alternate between the commands, so that a busy moment falls on all of them.
+With ``--before``, the same commands also run from another checkout of spatempo. The files are in the page cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+import spatempo
+from spatempo.video.writer import write_video
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+def seconds(words: list[str], checkout: Path) -> float:
+    """Wall-clock time of one process that finds spatempo in ``checkout``."""
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *words],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        cwd=checkout,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path, help="another checkout")
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        clip = f"{folder}/clip.mp4"
+        write_video(clip, np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8), 25)
+        commands = {"import torch": ["-c", "import torch"], "models": ["-m", "spatempo", "models"]}
+        for name in ("tsm_smallresnet", "r2plus1d_18", "tsm_resnet18", "tsm_timm/resnet18"):
+            design, _, backbone = name.partition("_")
+            model = spatempo.create_model(
+                name if "/" not in name else design,
+                num_classes=3,
+                size=64,
+                **({"backbone": backbone} if "/" in name else {}),
+            )
+            model.classes = ["a", "b", "c"]
+            spatempo.save_checkpoint(model, f"{folder}/{name}")
+            commands[f"predict {name}"] = ["-m", "spatempo", "predict", f"{folder}/{name}", clip]
+        checkouts = {"now": HERE} | ({"before": asked.before.resolve()} if asked.before else {})
+        times: dict[tuple[str, str], list[float]] = {}
+        for _ in range(asked.rounds + 1):  # the first one only fills the page cache
+            for command, words in commands.items():
+                for which, checkout in checkouts.items():
+                    times.setdefault((command, which), []).append(seconds(words, checkout))
+    print(
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, "
+        f"PyAV {av.__version__}, load {os.getloadavg()[0]:.1f}"
+    )
+    torch_alone = statistics.median(times["import torch", "now"][1:])
+    print(f"{'':28}" + "".join(f"{which:>10}" for which in checkouts) + f"{'now less torch':>16}")
+    for command in commands:
+        medians = [statistics.median(times[command, which][1:]) for which in checkouts]
+        print(f"{command:28}" + "".join(f"{m:9.2f}s" for m in medians) + f"{medians[0] - torch_alone:15.2f}s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""timm's networks as backbones. ``forward_features`` and ``forward_head`` are its contract."""
+
+from __future__ import annotations
+
+import timm
+from torch import Tensor, nn
+
+from spatempo.models.backbones.base import Backbone
+
+
+def has_timm(name: str) -> bool:
+    """Whether timm has a network of this name."""
+    return timm.is_model(name)
+
+
+def timm_names() -> list[str]:
+    """The names of all networks of timm."""
+    return timm.list_models()
+
+
+def make_timm(name: str) -> Backbone:
+    """A network of timm with random weights."""
+    net = timm.create_model(name, pretrained=False, num_classes=0)
+    config = getattr(net, "pretrained_cfg", {})
+    classifier = config.get("classifier") or ()
+    prefixes = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    # where a network has a hidden layer before its classifier (MobileNetV3), that is what the classifier gets
+    features: int = getattr(net, "head_hidden_size", 0) or getattr(net, "num_features", 0)
+    return Backbone(net, f"timm/{name}", features, _maps, _pool, tuple(f"{p}." for p in prefixes))
+
+
+def _maps(net: nn.Module, x: Tensor) -> Tensor:
+    return net.forward_features(x)  # pyright: ignore[reportCallIssue]
+
+
+def _pool(net: nn.Module, maps: Tensor) -> Tensor:
+    return net.forward_head(maps)  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,82 @@
+"""torchvision's networks as backbones: maps, average pooling and a tail whose last linear layer is the classifier."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+import torchvision.models as tv
+from torch import Tensor, nn
+
+from spatempo.errors import SpatempoError
+from spatempo.models.backbones.base import Backbone, mean_pool
+
+
+def torchvision_names() -> list[str]:
+    """The names of all image networks of torchvision."""
+    return tv.list_models(module=tv)
+
+
+def make_torchvision(name: str) -> Backbone:
+    """A network of torchvision with random weights.
+
+    Raises:
+        SpatempoError: its family has no blocks that an operator can serve.
+    """
+    where = torch.get_default_device()
+    # RegNet works out its widths with tensors, which must hold numbers even when the network is made on the meta device
+    with torch.device("cpu" if name.startswith("regnet") else where):
+        net = tv.get_model(name, weights=None).to(where)
+    kind = type(net)
+    if isinstance(net, tv.ResNet | tv.RegNet):
+        features = net.fc.in_features
+        net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+        maps = _resnet_maps if kind is tv.ResNet else _regnet_maps
+        return Backbone(net, f"torchvision/{name}", features, maps, mean_pool, ("fc.",))
+    maps = {
+        tv.MobileNetV2: _features_maps,
+        tv.MobileNetV3: _features_maps,
+        tv.EfficientNet: _features_maps,
+        tv.ConvNeXt: _features_maps,
+        tv.MNASNet: _layers_maps,
+    }.get(kind)
+    if maps is None:
+        raise SpatempoError(
+            f"backbone torchvision/{name}: the {kind.__name__} family has no blocks that an operator can serve; "
+            "take a ResNet, ResNeXt, RegNet, MobileNet, EfficientNet, ConvNeXt or MNASNet, or one of timm's"
+        )
+    tail = list(net.get_submodule("classifier").children())
+    last = tail[-1]
+    assert isinstance(last, nn.Linear)
+    # dropout before the classifier is the video head's to do
+    kept = tail[: -2 if isinstance(tail[-2], nn.Dropout) else -1]
+    net.classifier = nn.Sequential(*kept)
+    prefix = f"classifier.{len(tail) - 1}."
+    return Backbone(net, f"torchvision/{name}", last.in_features, maps, _tail_pool, (prefix,))
+
+
+def _resnet_maps(net: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(net, tv.ResNet)
+    x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+    return net.layer4(net.layer3(net.layer2(net.layer1(x))))
+
+
+def _regnet_maps(net: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(net, tv.RegNet)
+    return net.trunk_output(net.stem(x))
+
+
+def _features_maps(net: nn.Module, x: Tensor) -> Tensor:
+    return net.features(x)  # pyright: ignore[reportCallIssue]
+
+
+def _layers_maps(net: nn.Module, x: Tensor) -> Tensor:
+    return net.layers(x)  # pyright: ignore[reportCallIssue]
+
+
+def _tail_pool(net: nn.Module, maps: Tensor) -> Tensor:
+    tail = net.classifier
+    assert isinstance(tail, nn.Sequential)
+    x = F.adaptive_avg_pool2d(maps, 1)
+    if not any(isinstance(m, nn.Flatten) for m in tail):
+        return tail(x.flatten(1))
+    return tail(x)  # ConvNeXt normalises the [N, C, 1, 1] mean before it flattens

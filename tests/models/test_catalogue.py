@@ -1,0 +1,69 @@
+"""The stored catalogue is what is counted, and listing it loads no network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from spatempo.models.catalogue import FILE, catalogue
+from spatempo.models.design import DESIGNS, register_design
+from spatempo.models.info import catalogue_row, describe
+from spatempo.models.registry import list_models
+
+AGAIN = "count them again: python -m spatempo.models.catalogue"
+
+
+def test_the_stored_rows_are_the_counted_ones():
+    stored = {row["name"]: row for row in json.loads(FILE.read_text("utf-8"))}
+    assert stored == {name: catalogue_row(name) for name in list_models()}, AGAIN
+
+
+def test_a_row():
+    (row,) = catalogue("tsm_resnet18")
+    assert row["causal"] is True
+    assert row["operator"] == "tsm"
+    assert row["params"] == 11_176_512 + 512 * 400 + 400
+    assert row["macs"] == describe("tsm_resnet18")["macs"]
+    (row,) = catalogue("*_nl")
+    assert row["name"] == "tsm_resnet50_nl"
+    assert row["params"] == 31_686_096
+
+
+@pytest.fixture
+def own_design():
+    @register_design("plain", source="a test", backbones=("smallresnet",))
+    def plain(net, call, source): ...
+
+    yield
+    del DESIGNS["plain"]
+
+
+@pytest.mark.usefixtures("own_design")
+def test_a_design_of_ones_own_is_counted_when_it_is_listed():
+    (row,) = catalogue("plain_*")
+    (tsn,) = catalogue("tsn_smallresnet")
+    assert row["params"] == tsn["params"]
+    assert row["source"] == "a test"
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("from spatempo.cli.main import main; main(['models', 'tsm_*'])", ("torch", "numpy")),
+        ("import spatempo.models.video_model", ("torchvision", "timm", "torch._dynamo")),
+        (
+            "import torch, spatempo.evaluation.predict; from spatempo.models.registry import create_model\n"
+            "for name in ('tsm_smallresnet', 'gsm_bninception', 'r2plus1d_18', 'gsm_inception_v3'):\n"
+            "    with torch.device('meta'): create_model(name)",
+            ("torchvision", "timm", "torch._dynamo"),
+        ),
+    ],
+)
+def test_what_a_command_does_not_need_is_not_loaded(code: str, absent: tuple[str, ...]):
+    """Importing torchvision or timm takes longer than importing torch."""
+    ask = f"{code}\nimport sys\nprint('|', *(name for name in {absent} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout.rsplit("|", 1)[1].split() == []
