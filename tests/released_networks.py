@@ -87,20 +87,43 @@ class Attended(nn.Module):
 
 
 class OfficialTsm(nn.Module):
-    """mit-han-lab's: ``base_model`` and ``new_fc``."""
+    """mit-han-lab's: ``base_model`` and ``new_fc``, or without dropout the classifier of ``base_model``.
+
+    Args:
+        classes, frames: of the network.
+        name: torchvision's.
+        place: of the shifts, ``"blockres"``, ``"block"`` or, for a TSN, ``""``.
+        every: which blocks of a stage have one.
+        pool: temporal pooling.
+        nl: non-local blocks.
+        dropout: whether it was trained with dropout.
+    """
 
     def __init__(
-        self, classes: int, frames: int, name: str = "resnet50", *, every: int = 1, pool: bool = False, nl: bool = False
+        self,
+        classes: int,
+        frames: int,
+        name: str = "resnet50",
+        *,
+        place: str = "blockres",
+        every: int = 1,
+        pool: bool = False,
+        nl: bool = False,
+        dropout: bool = True,
     ) -> None:
         super().__init__()
         self.base_model = net = torchvision.models.get_model(name, weights=None)
         assert isinstance(net, ResNet)
-        self.new_fc = nn.Linear(net.fc.in_features, classes)
-        net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+        fc = nn.Linear(net.fc.in_features, classes)
+        self.new_fc = fc if dropout else nn.Identity()
+        net.fc = nn.Identity() if dropout else fc  # pyright: ignore[reportAttributeAccessIssue]
         for number, stage in enumerate((net.layer1, net.layer2, net.layer3, net.layer4)):
             left = (frames + 1) // 2 if pool and number else frames
-            for i in range(0, len(stage), every):
-                stage[i].conv1 = Shifted(stage[i].conv1, left)  # pyright: ignore[reportArgumentType]
+            for i in range(0, len(stage), every) if place else ():
+                if place == "block":
+                    stage[i] = Shifted(stage[i], left)
+                else:
+                    stage[i].conv1 = Shifted(stage[i].conv1, left)  # pyright: ignore[reportArgumentType]
             for i in {1: (0, 2), 2: (0, 2, 4)}.get(number, ()) if nl else ():
                 stage[i] = Attended(stage[i], 256 * 2**number, left)
         if pool:
@@ -124,87 +147,41 @@ class ConvModule(nn.Module):
 
 
 class MmactionResNet(nn.Module):
-    """mmaction2's: ``backbone`` and ``cls_head.fc_cls``; without ``frames`` a TSN."""
+    """mmaction2's: ``backbone`` and ``cls_head.fc_cls``; without ``frames`` a TSN. See :class:`OfficialTsm`."""
 
-    def __init__(self, classes: int, name: str, frames: int | None) -> None:
+    def __init__(
+        self,
+        classes: int,
+        name: str,
+        frames: int | None,
+        *,
+        place: str = "blockres",
+        every: int = 1,
+        pool: bool = False,
+    ) -> None:
         super().__init__()
         self.backbone = net = torchvision.models.get_model(name, weights=None)
         assert isinstance(net, ResNet)
         self.cls_head = nn.ModuleDict({"fc_cls": nn.Linear(net.fc.in_features, classes)})
-        for at in (net, *net.layer1, *net.layer2, *net.layer3, *net.layer4):
+        blocks = {
+            block: i for stage in (net.layer1, net.layer2, net.layer3, net.layer4) for i, block in enumerate(stage)
+        }
+        for at in (net, *blocks):
             for i in (1, 2, 3):
                 if hasattr(at, f"conv{i}"):
                     conv = getattr(at, f"conv{i}")
-                    conv = Shifted(conv, frames) if frames and at is not net and i == 1 else conv
+                    if frames and place == "blockres" and i == 1 and at is not net and blocks[at] % every == 0:
+                        conv = Shifted(conv, (frames + 1) // 2 if pool and at not in list(net.layer1) else frames)
                     setattr(at, f"conv{i}", ConvModule(conv, getattr(at, f"bn{i}")))
                     setattr(at, f"bn{i}", nn.Identity())
             if getattr(at, "downsample", None) is not None:
                 at.downsample = ConvModule(*at.downsample)  # pyright: ignore
+        for number, stage in enumerate((net.layer1, net.layer2, net.layer3, net.layer4)):
+            for i in range(len(stage)) if frames and place == "block" else ():
+                stage[i] = Shifted(stage[i], (frames + 1) // 2 if pool and number else frames)
+        if frames and pool:
+            net.layer2 = Pooled(net.layer2, frames)  # pyright: ignore[reportAttributeAccessIssue]
         net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.cls_head["fc_cls"](self.backbone(images))
-
-
-class Residual(nn.Module):
-    """An inverted residual block with its layers in one sequence."""
-
-    def __init__(self, layers: list[nn.Module], shortcut: bool) -> None:
-        super().__init__()
-        self.conv = nn.Sequential(*layers)
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.shortcut else self.conv(x)
-
-
-class MmactionMobileNet(nn.Module):
-    """mmaction2's MobileNetV2: stages ``layer1`` .. ``layer7`` of blocks of ConvModules."""
-
-    def __init__(self, classes: int, frames: int) -> None:
-        super().__init__()
-        features = torchvision.models.mobilenet_v2(weights=None).features
-        self.backbone = nn.Sequential()
-        self.backbone.add_module("conv1", ConvModule(*features[0]))  # pyright: ignore
-        at = 1
-        for stage, blocks in enumerate((1, 2, 3, 4, 3, 3, 1), 1):
-            made = []
-            for block in features[at : at + blocks]:
-                parts = list(block.conv)  # pyright: ignore
-                layers = [*(ConvModule(*p) for p in parts[:-2]), ConvModule(*parts[-2:])]
-                if block.use_res_connect and len(layers) == 3:
-                    layers[0] = Shifted(layers[0], frames)
-                made.append(Residual(layers, bool(block.use_res_connect)))
-            self.backbone.add_module(f"layer{stage}", nn.Sequential(*made))
-            at += blocks
-        self.backbone.add_module("conv2", ConvModule(*features[18]))  # pyright: ignore
-        self.cls_head = nn.ModuleDict({"fc_cls": nn.Linear(1280, classes)})
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.cls_head["fc_cls"](self.backbone(images).mean((2, 3)))
-
-
-class OnlineMobileNet(nn.Module):
-    """The online demo's: flat blocks, one frame at a time, ten of them given a fold of the frame before."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        features = torchvision.models.mobilenet_v2(weights=None).features
-        self.features = nn.ModuleList([features[0]])
-        for block in features[1:18]:
-            layers = [layer for part in block.conv for layer in (part if isinstance(part, nn.Sequential) else [part])]  # pyright: ignore
-            self.features.append(Residual(layers, bool(block.use_res_connect)))
-        self.features.append(features[18])
-        self.classifier = nn.Linear(1280, classes)
-
-    def forward(self, x: Tensor, past: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        kept: list[Tensor] = []
-        for part in self.features:
-            if isinstance(part, Residual) and part.shortcut:
-                fold = x.shape[1] // 8
-                before = torch.zeros_like(x[:, :fold]) if past is None else past[len(kept)]
-                kept.append(x[:, :fold])
-                x = x + part.conv(torch.cat([before, x[:, fold:]], 1))
-            else:
-                x = part(x)
-        return self.classifier(x.mean((2, 3))), kept

@@ -103,7 +103,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
             frames=preprocess.frames,
             modality=preprocess.modality,
             stack=preprocess.stack,
-            **facts["options"],
+            **{**DESIGNS[facts["design"]].older, **facts["options"]},
         )
         model.preprocess = preprocess
         model.classes = facts["classes"]

@@ -40,6 +40,8 @@ class Design:
             ``"resnet50_nl": ("resnet50", {"non_local": True})`` for ``tsm_resnet50_nl``.
         plug: ``(net, call, source, **options)`` plugs operators into a 2D network, in place.
         preprocess: what its models are fed unless told otherwise.
+        older: values of options that checkpoints from before the option existed do not name, where that is not the
+            default.
         build: ``(size, *, name, num_classes, dropout, preprocess, **options) -> VideoModel``, of a video-native design.
     """
 
@@ -51,13 +53,19 @@ class Design:
     build: Callable[..., Any] | None = None
     preprocess: Preprocess = field(default_factory=Preprocess)
     variants: Variants = field(default_factory=dict)
+    older: Mapping[str, Any] = field(default_factory=dict)
 
 
 DESIGNS: dict[str, Design] = {}
 
 
 def register_design(
-    name: str, *, source: str, backbones: tuple[str, ...] = LISTED_BACKBONES, variants: Variants | None = None
+    name: str,
+    *,
+    source: str,
+    backbones: tuple[str, ...] = LISTED_BACKBONES,
+    variants: Variants | None = None,
+    older: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: enters ``plug(net, call, source, *, causal=False, ...)`` as a design.
 
@@ -65,7 +73,8 @@ def register_design(
     """
 
     def register(plug: Callable[..., None]) -> Callable[..., None]:
-        DESIGNS[name] = Design(name, source, _keyword_only(plug), backbones, plug=plug, variants=variants or {})
+        options = _keyword_only(plug)
+        DESIGNS[name] = Design(name, source, options, backbones, plug=plug, variants=variants or {}, older=older or {})
         return plug
 
     return register

@@ -187,7 +187,7 @@ class FrameModel(VideoModel):
         return super().residual_blocks()
 
     def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self._adapt(weights) if self._adapt else weights
+        return self._adapt(weights, self.preprocess.modality) if self._adapt else weights
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         # the backbone library's own switch would lose the number of frames; this one carries it along

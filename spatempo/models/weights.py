@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.models.adapters import (
+    e2e_spot,
     gsm_official,
     jester_online,
     mmaction_r2plus1d,
@@ -28,6 +29,7 @@ from spatempo.models.adapters import (
 )
 from spatempo.models.modality import fit_first_conv
 from spatempo.models.video_model import VideoModel
+from spatempo.models.wiring import check_wiring, model_operators, note_of_own
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.preprocess import IMAGENET_MEAN
 
@@ -36,6 +38,7 @@ _ADAPTERS = (
     spatempo_own,
     gsm_official,
     tsm_official,
+    e2e_spot,
     jester_online,
     mmaction_tsm,
     mmaction_r2plus1d,
@@ -72,12 +75,13 @@ def load_pretrained(
     if own is not None and found_mean is None and found_std is None:
         found_mean, found_std = tuple(own["preprocess"]["mean"]), tuple(own["preprocess"]["std"])
     weights = model.adapt_weights(weights)
-    _fit(model, weights, str(source))
     adapter = _adapter(weights)
+    notes = [_fit(model, weights, adapter, str(source))]
     model.weights_loaded(adapter.__name__.rpartition(".")[2] if adapter else "", own["options"] if own else {})
-    remark = adapter.remark(model.options) if adapter and hasattr(adapter, "remark") else None
-    if remark:
-        warnings.warn(f"{source}: {remark}", stacklevel=3)
+    notes.append(adapter.remark(weights, model) if adapter and hasattr(adapter, "remark") else None)
+    notes.append(note_of_own(model, own) if own else None)
+    for note in filter(None, notes):
+        warnings.warn(f"{source}: {note}", stacklevel=3)
     if mean is None and std is None and found_mean is None and found_std is None:
         fed = model.preprocess
         known = fed.modality == "rgb" and fed.mean != IMAGENET_MEAN
@@ -118,8 +122,9 @@ def _adapter(weights: dict[str, Tensor]) -> ModuleType | None:
     return next((a for a in _ADAPTERS if a.matches(weights)), None)
 
 
-def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
-    adapter = _adapter(weights)
+def _fit(model: VideoModel, weights: dict[str, Tensor], adapter: ModuleType | None, source: str) -> str | None:
+    """Loads the weights; returns a note on the operators that they are for, if there is one."""
+    operators = adapter.operators(weights) if adapter and hasattr(adapter, "operators") else None
     if adapter is not None:
         weights = adapter.convert(weights)
     else:  # an image network's own keys
@@ -138,14 +143,26 @@ def _fit(model: VideoModel, weights: dict[str, Tensor], source: str) -> None:
     missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # files from before torch 0.4.1 have none
     unexpected = [k for k in weights if k not in own]
     misshaped = [k for k in weights if k in own and own[k] != weights[k].shape]
-    for what, keys in (("lacks", missing), ("has unknown", unexpected), ("has other shapes for", misshaped)):
+    wrong = {"lacks": missing, "has unknown": unexpected, "has other shapes for": misshaped}
+    note = None
+    if operators is not None:
+        # Only of the same image network can be said that its operators are others.
+        places = tuple(f"backbone.{name}." for name in {**operators, **model_operators(model)})
+        _refuse(model, source, {what: [k for k in keys if not k.startswith(places)] for what, keys in wrong.items()})
+        note = check_wiring(model, operators, source)
+    _refuse(model, source, wrong)
+    model.load_state_dict(_through_operators(model, weights) if adapter is None else weights, strict=False)
+    return note
+
+
+def _refuse(model: VideoModel, source: str, wrong: dict[str, list[str]]) -> None:
+    for what, keys in wrong.items():
         if keys:
             some = ", ".join(k.removeprefix("backbone.") for k in keys[:3]) + (", ..." if len(keys) > 3 else "")
             raise SpatempoError(
                 f"{source}: does not fit {model.name}: it {what} {len(keys)} of its weights ({some}); "
                 "is it a file of another network?"
             )
-    model.load_state_dict(_through_operators(model, weights) if adapter is None else weights, strict=False)
 
 
 def _image_places(model: VideoModel) -> dict[str, tuple[int, ...]]:

@@ -121,6 +121,15 @@ def test_the_places_of_residual_backbones():
     assert set(places("gsm_resnet18", placement="conv3")) == {
         f"layer{s}.{b}.conv2" for s in (1, 2, 3, 4) for b in (0, 1)
     }
+    # TSM's rule for networks as deep as ResNet-101, which E2E-Spot's code has; GSF's has every block
+    seconds = {f"layer{s + 1}.{b}.conv1" for s, n in enumerate((3, 4, 23, 3)) for b in range(0, n, 2)}
+    assert set(places("gsm_resnet101")) == seconds
+    for options, count in (({"every": 1}, 33), ({"every": 3}, 12), ({"placement": "conv3"}, 33)):
+        assert len(places("gsm_resnet101", **options)) == count
+    assert len(places("gsf_resnet101")) == 33
+    assert set(places("gsm_resnet50", every=2)) == {
+        f"layer{s + 1}.{b}.conv1" for s, n in enumerate((3, 4, 6, 3)) for b in range(0, n, 2)
+    }
     # 24 channels: a quarter is 6, and the next multiple of 4 is 8
     mobile = places("gsm_mobilenet_v2")
     assert len(mobile) == 10
@@ -177,6 +186,8 @@ def test_where_in_an_inception_block_by_hand():
     [
         ("gsm_resnet18", {"placement": "conv2"}, "placement must be 'conv1' or 'conv3', got 'conv2'"),
         ("gsm_bninception", {"placement": "conv1"}, "published places"),
+        ("gsm_bninception", {"every": 2}, "every is for residual backbones"),
+        ("gsm_resnet18", {"every": 0}, "every must be a whole number of 1 or more, got 0"),
         ("gsf_inception_v3", {"placement": "conv3"}, "published places"),
         ("gsm_mobilenet_v2", {"placement": "conv3"}, "InvertedResidual.*take placement='conv1'"),
         ("gsm_resnet18", {"share": 0}, "at most 100 percent, got 0"),

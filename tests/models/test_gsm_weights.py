@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from spatempo.errors import SpatempoError
 from spatempo.models.adapters import gsm_official
+from spatempo.models.checkpoint import FILE, describe_checkpoint, load, save_checkpoint
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 
@@ -100,7 +102,19 @@ def test_released_checkpoints_load(tmp_path, name):
     assert all(torch.equal(again.state_dict()[k], v) for k, v in model.state_dict().items())
     with pytest.warns(UserWarning, match="shuffle=True"):
         create_model(name, num_classes=5, pretrained=str(file))
+    with pytest.raises(SpatempoError, match=f"; create {name}$"):
+        create_model(f"tsn_{name.partition('_')[2]}", num_classes=5, pretrained=str(file))
     gone = next(key for key in weights if key.endswith("conv3D.bias"))
     torch.save({k: v for k, v in weights.items() if k != gone}, file)
     with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(.*temporal\.conv3D\.bias\)"):
         create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
+
+
+def test_a_checkpoint_of_before_the_option_every_has_a_gate_in_every_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("spatempo.models.designs.tsm.EVERY_SECOND_BLOCK", ("smallresnet",))
+    save_checkpoint(create_model("gsm_smallresnet", num_classes=2, every=1), tmp_path)
+    facts = describe_checkpoint(tmp_path)
+    del facts["options"]["every"]
+    save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
+    assert len(load(tmp_path).plugged) == 5
+    assert len(create_model("gsm_smallresnet").plugged) == 3

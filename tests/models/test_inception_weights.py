@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 
 import pytest
 import torch
 from networks import small
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.checkpoint import load, save_checkpoint
@@ -44,6 +46,50 @@ def test_published_weights_want_bgr_of_0_to_255_and_get_it(
     kept = model.backbone.state_dict()
     assert torch.equal(kept[f"{first}.weight"], net.state_dict()[f"{first}.weight"].flip(1))
     assert torch.equal(kept[f"{other}.weight"], net.state_dict()[f"{other}.weight"])
+
+
+def authors_clip(frames: Tensor, modality: str) -> Tensor:
+    """What TSN's, TSM's and GSM's code makes of uint8 ``[T * span, H, W, c]`` for these networks: ``[T, C, H, W]``.
+
+    Images are reversed to blue, green, red (``Stack(roll=True)``) and stay in 0..255; of six, each is subtracted from
+    the next one. Five flow fields give x1 y1 ... x5 y5, less 128.
+    """
+    if modality == "flow":
+        return (frames.double() - 128).unflatten(0, (-1, 5)).permute(0, 1, 4, 2, 3).flatten(1, 2)
+    images = frames.double().flip(3).unflatten(0, (-1, 6)).permute(0, 1, 4, 2, 3)
+    return (images[:, 1:] - images[:, :-1]).flatten(1, 2)
+
+
+@pytest.mark.parametrize(("modality", "channels", "read"), [("flow", 10, 10), ("rgbdiff", 15, 12)])
+@pytest.mark.parametrize(("name", "side", "first", "classifier", "other"), CASES)
+@pytest.mark.parametrize("dropout", [True, False])
+def test_weights_for_flow_and_differences_give_the_authors_logits(
+    inceptions, tmp_path, dropout, name, side, first, classifier, other, modality, channels, read
+):
+    """A network of another modality, saved as TSN's and TSM's code saves it."""
+    torch.manual_seed(0)
+    net = deepcopy(inceptions[name])
+    conv = net.get_submodule(first)
+    assert isinstance(conv, nn.Conv2d)
+    # a wider first kernel, as large together as that of RGB
+    conv.weight = nn.Parameter(torch.randn(conv.out_channels, channels, *conv.kernel_size) * conv.weight.std() / 2)
+    fc = nn.Linear(net.num_features, 3)
+    net, fc = net.double(), fc.double()
+    classifier = "module.new_fc" if dropout else f"module.base_model.{classifier}"
+    weights = {f"module.base_model.{k}": v.float() for k, v in net.state_dict().items()}
+    weights |= {f"{classifier}.{k}": v.float() for k, v in fc.state_dict().items()}
+    torch.save({"state_dict": weights}, tmp_path / "w.pth")
+    with pytest.warns(UserWarning, match="no mean and std"):
+        model = create_model(
+            f"tsn_{name}", num_classes=3, modality=modality, size=side, dropout=0.0, pretrained=str(tmp_path / "w.pth")
+        )
+    frames = torch.randint(0, 256, (read, side, side, model.preprocess.read_channels), dtype=torch.uint8)
+    clip = authors_clip(frames, modality)
+    with torch.no_grad():
+        got = model.double().eval().forward_frames(model.preprocess.normalize(frames)[None].double())[0]
+        want, reversed_ = (fc(net(c).mean((2, 3))) for c in (clip, clip.flip(1)))
+    assert (reversed_ - want).abs().max() > 1e-3 * want.abs().max(), "the order of channels has no effect"
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5 * float(want.abs().max()))
 
 
 def test_a_json_beside_the_file_wins(inceptions, tmp_path):

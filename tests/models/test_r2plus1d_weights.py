@@ -97,9 +97,24 @@ def test_epsilon_of_vmz_is_remembered_and_can_be_overruled(tmp_path):
     assert epsilons(again) == {1e-3}
     assert epsilons(chosen) == {1e-5}
     assert epsilons(create_model("r3d_18", width=4, bn_eps=1e-3)) == {1e-3}
-    bottleneck = as_file(create_model("r2plus1d_50", width=4, num_classes=3), tmp_path / "b.safetensors")
-    with pytest.warns(UserWarning, match=r"eps is set to 0\.001"):
-        create_model("r2plus1d_50", width=4, num_classes=3, pretrained=bottleneck)
+
+
+def test_the_max_pool_of_vmz_after_the_stem_of_bottleneck_networks(tmp_path):
+    """No key tells of it, so weights of that layout say so, unless the option was given."""
+
+    def said(size: str, **options: bool) -> list[str]:
+        path = as_file(create_model(f"r2plus1d_{size}", width=4, num_classes=3), tmp_path / "b.safetensors")
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            create_model(f"r2plus1d_{size}", width=4, num_classes=3, pretrained=path, **options)  # pyright: ignore
+        return [str(w.message) for w in found]
+
+    assert len(said("34")) == 1  # of eps; the port has no pool there by default
+    assert len(said("50", stem_pool=True)) == 1
+    eps, pool = said("50")
+    assert "eps is set to 0.001" in eps
+    assert "max-pool after the stem" in pool
+    assert "stem_pool=True" in pool
 
 
 def test_says_which_rule_of_mid_channels_a_file_has(tmp_path):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
-from released_networks import MmactionMobileNet, MmactionResNet, OfficialTsm, OnlineMobileNet, randomise
+from released_mobilenets import MmactionMobileNet, OnlineMobileNet
+from released_networks import MmactionResNet, OfficialTsm, randomise
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
@@ -62,6 +63,14 @@ def assert_same_scores(model: VideoModel, reference: nn.Module) -> None:
             {"name": "resnet101", "every": 2},
             ("layer3.22.conv1.net.weight", "layer3.21.conv1.weight", "layer1.0.downsample.1.bias"),
         ),
+        (
+            "tsm_resnet18",
+            {"placement": "inplace"},
+            {"name": "resnet18", "place": "block"},
+            ("layer1.0.net.conv1.weight", "layer2.0.net.downsample.1.bias"),
+        ),
+        ("tsn_resnet18", {}, {"name": "resnet18", "place": "", "dropout": False}, ("fc.weight", "fc.bias")),
+        ("tsm_resnet18", {}, {"name": "resnet18", "dropout": False}, ("layer1.0.conv1.net.weight", "fc.bias")),
         ("tsm_resnet50", {"temporal_pool": True}, {"pool": True}, ("layer2.net.0.conv1.net.weight", "bn1.weight")),
         (
             "tsm_resnet50_nl",
@@ -118,7 +127,7 @@ def test_non_local_weights_ask_for_non_local_blocks(tmp_path):
         weights = {f"module.{k}": v for k, v in OfficialTsm(5, FRAMES, nl=True).state_dict().items()}
     assert sum(".nl." in k for k in weights) == 5 * 13
     assert weights["module.base_model.layer2.0.nl.phi.0.weight"].shape == (256, 512, 1, 1, 1)
-    with pytest.raises(SpatempoError, match=r"unknown 65 of its weights \(layer2.0.temporal"):
+    with pytest.raises(SpatempoError, match=r"at layer2.0 the file has NonLocal, .* give non_local=True"):
         loaded(weights, tmp_path, "tsm_resnet50", num_classes=5)
     del weights["module.base_model.layer3.4.nl.g.0.bias"]
     with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer3.4.temporal.g.bias\)"):

@@ -9,10 +9,12 @@ dropout, the base model's own. That these Inceptions want blue, green, red is se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from torch import Tensor
+
+from spatempo.models.adapters.wrappers import Operators, operators_of
+from spatempo.models.video_model import VideoModel
 
 _BEHIND_CONV = re.compile(r"gs[mf]_(\w+)\.(?=(?:bn|conv3D|channel_conv[12])\.)")
 _IN_BOTTLENECK = re.compile(r"(layer\d\.\d+)\.gsf\.")
@@ -29,9 +31,19 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {_rename(name.removeprefix("module.")): tensor for name, tensor in weights.items()}
 
 
-def remark(options: Mapping[str, Any]) -> str | None:
-    """What to tell about such weights in a model with these options."""
-    if options.get("shuffle"):
+def operators(names: Iterable[str]) -> Operators:
+    """The operators that these weights are for."""
+    return operators_of(names, lambda name: _rename(name.removeprefix("module.")))
+
+
+def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
+    """What to say about such weights in this model."""
+    return shuffle_remark(weights, model)
+
+
+def shuffle_remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
+    """The shuffle behind each gate, which no key tells, if the weights have gates and the model has no shuffle."""
+    if model.options.get("shuffle") or not any(name.endswith(".conv3D.weight") for name in weights):
         return None
     return (
         "the authors' code shuffles channels behind each gate, and its released weights need that: create the model "

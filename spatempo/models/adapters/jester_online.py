@@ -7,12 +7,12 @@ A bare state_dict of a MobileNetV2 with flat blocks: ``features.3.conv.0.weight`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from torch import Tensor
 
 from spatempo.models.adapters.tsm_official import nested_mobilenet
+from spatempo.models.video_model import VideoModel
 
 _FLAT_ONLY = re.compile(r"features\.\d+\.conv\.7\.")  # torchvision's blocks have no eighth part
 
@@ -27,11 +27,14 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {_rename(name): tensor for name, tensor in weights.items()}
 
 
-def remark(options: Mapping[str, Any]) -> str | None:
-    """What to tell about such weights in a model with these options."""
-    if options.get("causal"):
+def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
+    """What to say about such weights in this model."""
+    if model.design == "tsm" and model.options.get("causal"):
         return None
-    return "the online demo's network looks at past frames only: create the model with causal=True, as its weights need"
+    return (
+        "the online demo's network has temporal shifts that look at past frames only: create tsm_mobilenet_v2 with "
+        "causal=True, as its weights need"
+    )
 
 
 def _rename(name: str) -> str:

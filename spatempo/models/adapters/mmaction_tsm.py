@@ -1,7 +1,8 @@
 """The layout of mmaction2's TSN and TSM, ResNet and MobileNetV2 (both of its 0.x and 1.x).
 
 Every convolution is a ``ConvModule`` (``conv``, ``bn``), a shift is wrapped round the convolution (in MobileNetV2 round
-the whole module), and the head is ``cls_head.fc_cls``: ``backbone.layer1.0.conv1.conv.net.weight``. The shift's two
+the whole module), and the head is ``cls_head.fc_cls``: ``backbone.layer1.0.conv1.conv.net.weight``. In-place shifts and
+temporal pooling are wrapped round the block and the stage as in the official code. The shift's two
 directions, mean and standard deviation are those of the official code. Files with its non-local blocks are refused:
 they don't say by which of its functions the affinity was worked out.
 """
@@ -9,9 +10,11 @@ they don't say by which of its functions the affinity was worked out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor
+
+from spatempo.models.adapters.wrappers import Operators, operators_of
 
 _RESNET = re.compile(r"(layer\d\.\d+\.)?(?:conv(\d)|downsample)\.(conv|bn)\.(\w+)$")
 _MOBILENET = re.compile(r"layer(\d)\.(\d+)\.conv\.(\d)\.(conv|bn)\.(\w+)$")
@@ -29,8 +32,19 @@ def matches(names: Iterable[str]) -> bool:
 
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
-    rename = _mobilenet if "backbone.conv2.conv.weight" in weights else _resnet
-    return {_head(name) or f"backbone.{rename(_bare(name))}": tensor for name, tensor in weights.items()}
+    rename = _renamer(weights)
+    return {rename(name): tensor for name, tensor in weights.items()}
+
+
+def operators(names: Iterable[str]) -> Operators:
+    """The operators that these weights are for."""
+    names = list(names)
+    return operators_of(names, _renamer(names))
+
+
+def _renamer(names: Iterable[str]) -> Callable[[str], str]:
+    inside = _mobilenet if "backbone.conv2.conv.weight" in names else _resnet
+    return lambda name: _head(name) or f"backbone.{inside(_bare(name))}"
 
 
 def _head(name: str) -> str | None:

@@ -5,6 +5,8 @@ wrapped round the convolution, ``...conv1.weight`` where not, and ``module.new_f
 round its residual block, ``layer2.0.block.*`` and ``layer2.0.nl.*``, and has 3D convolutions of one place, which are 2D
 ones; temporal pooling is wrapped round the stage, ``layer2.net.0.*``.
 MobileNetV2 has flat blocks (``conv.0`` .. ``conv.7``) where torchvision's are nested.
+A network trained without dropout has no ``new_fc`` and keeps the classifier of its base model: ``base_model.fc``, in
+MobileNetV2 ``base_model.classifier``, in TSN's InceptionV3 ``base_model.top_cls_fc``.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from spatempo.models.adapters.wrappers import Operators, operators_of
+
 _NON_LOCAL = re.compile(r"(layer\d\.\d+)\.nl\.(theta|phi\.0|g\.0|W\.0|W\.1)\.")
 _INSIDE = {"theta": "theta", "phi.0": "phi", "g.0": "g", "W.0": "out", "W.1": "bn"}
 # position in the official flat block -> name in torchvision's, with and without an expanding convolution
 _EXPANDED = {"0": "0.0", "1": "0.1", "3": "1.0", "4": "1.1", "6": "2", "7": "3"}
 _PLAIN = {"0": "0.0", "1": "0.1", "3": "1", "4": "2"}
 _FLAT = re.compile(r"features\.(\d+)\.conv\.(\d)\.(\w+)$")
+_CLASSIFIER = re.compile(r"(?:new_fc|base_model\.(?:fc|classifier|top_cls_fc))\.(weight|bias)$")
+_INCEPTION = re.compile(r"(?:module\.)?base_model\.(?:inception|mixed)_")
 
 
 def matches(names: Iterable[str]) -> bool:
@@ -30,6 +36,12 @@ def matches(names: Iterable[str]) -> bool:
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; 3D convolutions lose their temporal side."""
     return {_rename(name): value.squeeze(2) if value.ndim == 5 else value for name, value in weights.items()}
+
+
+def operators(names: Iterable[str]) -> Operators | None:
+    """The operators that these weights are for; ``None`` for an Inception, in which shifts are no modules."""
+    names = list(names)
+    return None if any(_INCEPTION.match(n) for n in names) else operators_of(names, _rename)
 
 
 def nested_mobilenet(name: str) -> str:
@@ -44,11 +56,10 @@ def nested_mobilenet(name: str) -> str:
 
 def _rename(name: str) -> str:
     name = name.removeprefix("module.")
-    if name.startswith("new_fc."):
-        return "head.fc." + name.removeprefix("new_fc.")
+    classifier = _CLASSIFIER.match(name)
+    if classifier:
+        return f"head.fc.{classifier[1]}"
     name = name.removeprefix("base_model.").replace(".net.", ".")
-    if name.startswith("classifier."):  # a MobileNetV2 trained without dropout keeps its own classifier
-        return "head.fc." + name.removeprefix("classifier.")
     name = re.sub(r"(layer\d\.\d+)\.block\.", r"\1.", name)
     name = _NON_LOCAL.sub(lambda found: f"{found[1]}.temporal.{_INSIDE[found[2]]}.", name)
     return f"backbone.{nested_mobilenet(name)}"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spatempo.models.adapters import torchvision_video
 from spatempo.models.adapters.torchvision_video import convert as convert
+from spatempo.models.video_model import VideoModel
 
 
 def matches(weights: dict[str, Tensor]) -> bool:
@@ -18,10 +19,20 @@ def matches(weights: dict[str, Tensor]) -> bool:
     return torchvision_video.matches(weights) and midplanes(weights) == "paper"
 
 
+def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
+    """What to say about such weights in this model: whether there is a max-pool after the stem, no key tells."""
+    if not _is_bottleneck(weights) or model.options.get("stem_pool", True):
+        return None
+    return (
+        "VMZ's PyTorch port has a max-pool after the stem of its bottleneck networks (R(2+1)D-152) and this model has "
+        "none: create it with stem_pool=True if the weights are the port's, as they need it"
+    )
+
+
 def midplanes(weights: dict[str, Tensor]) -> str | None:
     """The rule that the mid channels of R(2+1)D weights follow: ``paper``, ``torchvision``, or ``None`` for neither."""
     shapes = {k.removeprefix("module."): tuple(v.shape) for k, v in weights.items()}
-    bottleneck = "layer1.0.conv3.0.weight" in shapes
+    bottleneck = _is_bottleneck(weights)
     # two convolutions whose mid channels are the same by one of the two rules only
     first, second = (
         ("layer1.0.conv2.0.0.weight", "layer1.1.conv2.0.0.weight")
@@ -32,3 +43,7 @@ def midplanes(weights: dict[str, Tensor]) -> str | None:
         return None
     same = shapes[first][0] == shapes[second][0]
     return "paper" if same == bottleneck else "torchvision"
+
+
+def _is_bottleneck(weights: dict[str, Tensor]) -> bool:
+    return any(k.removeprefix("module.") == "layer1.0.conv3.0.weight" for k in weights)

@@ -26,7 +26,8 @@ class Backbone:
         pool: ``(net, maps) -> [N, features]``.
         classifier: prefixes of the weights that were taken off, for example ``("fc.",)``.
         preprocess: what the network was made for where that is not ImageNet's usual, as fields of ``Preprocess``.
-        adapt: makes a weight file of the published form into one of the network's, where they differ.
+        adapt: ``(weights, modality)`` makes a weight file of the published form into one of the network's, where they
+            differ.
     """
 
     net: nn.Module
@@ -36,7 +37,7 @@ class Backbone:
     pool: Callable[[nn.Module, Tensor], Tensor]
     classifier: tuple[str, ...]
     preprocess: dict[str, Any] = field(default_factory=dict)
-    adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
+    adapt: Callable[[dict[str, Tensor], str], dict[str, Tensor]] | None = None
 
 
 def mean_pool(net: nn.Module, maps: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 The paper's code has the Inceptions only, where the gate stands between a convolution and its batch norm, in the branch
 of fewest convolutions. Of the two places for residual networks, ``conv1`` is that of E2E-Spot (jhong93/spot), and
-``conv3`` that of GSF, GSM's successor.
+``conv3`` that of GSF, GSM's successor. In ResNet-101 and deeper, E2E-Spot has a gate in every second block of a stage
+(TSM's rule); GSF has one in every block.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.inception_v3 import InceptionV3
 from spatempo.models.blocks import last_conv, need_sites
 from spatempo.models.design import register_design
+from spatempo.models.designs.tsm import first_of_every
 from spatempo.models.seams import plug_after, plug_at_conv
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.call import TimeCall
@@ -62,7 +64,10 @@ Make = Callable[[int], TemporalOperator]
 
 
 @register_design(
-    "gsm", source="Sudhakaran, Escalera, Lanz, Gate-Shift Networks, CVPR 2020, arXiv 1912.00381", backbones=BACKBONES
+    "gsm",
+    source="Sudhakaran, Escalera, Lanz, Gate-Shift Networks, CVPR 2020, arXiv 1912.00381",
+    backbones=BACKBONES,
+    older={"every": 1},
 )
 def gsm(
     net: nn.Module,
@@ -71,6 +76,7 @@ def gsm(
     *,
     placement: str | None = None,
     share: float | None = None,
+    every: int | None = None,
     shuffle: bool = False,
     causal: bool = False,
 ) -> None:
@@ -82,6 +88,8 @@ def gsm(
             Inceptions have their published places.
         share: of the channels there, in percent, that is gated; the first ones, down to a whole number and from there
             up to a multiple of 4. By default 25 in residual backbones and 100 in the Inceptions.
+        every: in a residual backbone, gates in every n-th block of a stage; 2 where published so (``conv1``, ResNet-101
+            and deeper), else 1.
         shuffle: the released code's channel shuffle, which its checkpoints need.
         causal: look at the past only (not in the paper).
     """
@@ -91,32 +99,48 @@ def gsm(
 
     if isinstance(net, BNInception | InceptionV3):
         plug_inception(
-            "gsm", net, BN_INCEPTION if isinstance(net, BNInception) else INCEPTION_V3, make, placement, share
+            "gsm", net, BN_INCEPTION if isinstance(net, BNInception) else INCEPTION_V3, make, placement, share, every
         )
     else:
-        plug_residual("gsm", net, source, make, placement or "conv1", share)
+        placement = placement or "conv1"
+        if every is not None and (not isinstance(every, int) or every < 1):
+            raise SpatempoError(f"gsm: every must be a whole number of 1 or more, got {every!r}")
+        step = every or (first_of_every(source.rpartition("/")[2]) if placement == "conv1" else 1)
+        plug_residual("gsm", net, source, make, placement, share, step)
 
 
 def plug_inception(
-    design: str, net: nn.Module, places: tuple[str, ...], make: Make, placement: str | None, share: float | None
+    design: str,
+    net: nn.Module,
+    places: tuple[str, ...],
+    make: Make,
+    placement: str | None,
+    share: float | None,
+    every: int | None = None,
 ) -> None:
     """Plugs what ``make(channels)`` gives behind each of the convolutions, before its batch norm."""
     if placement is not None:
         raise SpatempoError(
             f"{design}: placement is for residual backbones; an Inception has its published places only"
         )
+    if every not in (None, 1):
+        raise SpatempoError(f"{design}: every is for residual backbones; an Inception has its published places only")
     for name in places:
         conv = net.get_submodule(name)
         assert isinstance(conv, nn.Conv2d)
         plug_after(conv, make(gated_channels(design, conv.out_channels, 100 if share is None else share)))
 
 
-def plug_residual(design: str, net: nn.Module, source: str, make: Make, placement: str, share: float | None) -> None:
-    """Plugs what ``make(channels)`` gives into each residual branch."""
+def plug_residual(
+    design: str, net: nn.Module, source: str, make: Make, placement: str, share: float | None, step: int = 1
+) -> None:
+    """Plugs what ``make(channels)`` gives into the residual branch of every ``step``-th block of a stage."""
     if placement not in ("conv1", "conv3"):
         raise SpatempoError(f"{design}: placement must be 'conv1' or 'conv3', got {placement!r}")
     percent = 25 if share is None else share
     for site in need_sites(net, source):
+        if site.position % step:
+            continue
         if placement == "conv1":
             assert isinstance(site.conv, nn.Conv2d)
             plug_at_conv(site.conv, make(gated_channels(design, site.conv.in_channels, percent)), site.conv_name)

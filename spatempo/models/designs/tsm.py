@@ -18,6 +18,12 @@ from spatempo.operators.temporal_pool import TemporalPool
 # more ("n_round"), because shifting all of them costs too much spatial modelling.
 EVERY_SECOND_BLOCK = ("resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
 
+
+def first_of_every(backbone: str) -> int:
+    """Of how many blocks of a stage the released code serves the first; ``backbone`` without its library."""
+    return 2 if backbone in EVERY_SECOND_BLOCK else 1
+
+
 # Of BN-Inception the official code ("block") shifts the input of all parts but the first, which gets the images: of the
 # second stage and of the ten inception blocks. These layers put those inputs out.
 BN_INCEPTION = (
@@ -59,7 +65,7 @@ def tsm(
             BN-Inception, which has no residual branch, the only one.
         padding: ``"zero"``, or ``"circulant"`` (the first preprint's variant).
         causal: shift from the past only (the paper's online form).
-        every: shift in every so-manieth block of a stage; 2 where published so (ResNet-101 and deeper), else 1.
+        every: shift in every n-th block of a stage; 2 where published so (ResNet-101 and deeper), else 1.
         non_local: non-local blocks in the second and third stage of a ResNet, too; they see the whole clip.
         temporal_pool: halve the frames before the second stage of a ResNet, rounding up.
     """
@@ -76,7 +82,7 @@ def tsm(
         raise SpatempoError(f"tsm: placement must be 'residual' or 'inplace', got {placement!r}")
     if every is not None and (not isinstance(every, int) or every < 1):
         raise SpatempoError(f"tsm: every must be a whole number of 1 or more, got {every!r}")
-    step = every or (2 if source.rpartition("/")[2] in EVERY_SECOND_BLOCK else 1)
+    step = every or first_of_every(source.rpartition("/")[2])
     sites = need_sites(net, source)
     if non_local:
         _add_non_local(sites, call, source, causal)

@@ -1,0 +1,55 @@
+"""The layout of E2E-Spot's checkpoints (jhong93/spot): TSM and GSM in ResNets and in timm's RegNets and ConvNeXts.
+
+A backbone is under ``_features``. Each convolution with an operator is wrapped, in a RegNet with its batch norm:
+``_features.layer1.0.conv1.net.weight``, and its gate is ``_features.layer1.0.conv1.gsm.conv3D.weight``. The
+classifier of each frame is ``_pred_fine._fc_out``; other temporal heads (GRU, TCN, ASFormer) have no counterpart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from functools import partial
+
+from torch import Tensor
+
+from spatempo.models.adapters.gsm_official import shuffle_remark
+from spatempo.models.adapters.wrappers import Operators, operators_of
+from spatempo.models.video_model import VideoModel
+
+_LINEAR = {"_pred_fine._fc_out.weight": "head.fc.weight", "_pred_fine._fc_out.bias": "head.fc.bias"}
+
+
+def matches(names: Iterable[str]) -> bool:
+    """Whether these are the keys of such a checkpoint."""
+    return any(n.startswith("_features.") for n in names)
+
+
+def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; other temporal heads are left out."""
+    kept = [n for n in weights if n.startswith("_features.") or n in _LINEAR]
+    return {_rename(name, names=weights): weights[name] for name in kept}
+
+
+def operators(names: Iterable[str]) -> Operators:
+    """The operators that these weights are for."""
+    names = set(names)
+    return operators_of(names, partial(_rename, names=names))
+
+
+def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
+    """What to say about such weights in this model."""
+    said = shuffle_remark(weights, model)
+    if not any(n in _LINEAR for n in weights):
+        head = "the temporal head of the file (GRU, TCN or ASFormer) is left out, and the classifier starts untrained"
+        said = head if said is None else f"{head}; {said}"
+    return said
+
+
+def _rename(name: str, *, names: Container[str]) -> str:
+    if name in _LINEAR:
+        return _LINEAR[name]
+    if ".gsm." in name:
+        wrapped, _, rest = name.partition(".gsm.")
+        conv = f"{wrapped}.conv" if f"{wrapped}.net.conv.weight" in names else wrapped
+        name = f"{conv}.temporal.{rest}"
+    return f"backbone.{name.removeprefix('_features.').replace('.net.', '.')}"

@@ -1,0 +1,70 @@
+"""Which temporal operators a weight file is for, as its keys tell.
+
+A shift or a pooling has no weights, but in mit-han-lab's code and in code made after it each is a module that wraps a
+layer and keeps it under the name ``net``, which stays in the layer's keys:
+
+- ``layer1.0.conv1.net.weight``: a shift before a convolution;
+- ``layer1.0.net.conv1.weight``: a shift before a whole block (``place="block"``);
+- ``layer2.net.0.conv1.weight``: pooling before a stage.
+
+Operators with weights of their own (gates, non-local blocks) have keys of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from spatempo.operators.base import TemporalOperator
+from spatempo.operators.gate_shift import GateShift
+from spatempo.operators.gate_shift_fuse import GateShiftFuse
+from spatempo.operators.non_local import NonLocal
+from spatempo.operators.shift import TemporalShift
+from spatempo.operators.temporal_pool import TemporalPool
+
+Operators = dict[str, type[TemporalOperator]]
+"""Operators by their module's name in a backbone of ours, for example ``layer1.0.conv1.temporal``."""
+
+_POOLED = re.compile(r"(?:^|\.)layer(\d)\.net\.")
+_BLOCK = re.compile(r"(?:^|\.)(layer\d\.\d+)\.net\.")
+_CONV = re.compile(r"\.net\.(?:conv\.)?weight$")
+_BLOCK_NUMBER = re.compile(r"(?:^|\.)layer(\d)\.(?:net\.)?(\d+)\.")
+
+
+def operators_of(names: Iterable[str], rename: Callable[[str], str]) -> Operators:
+    """The operators that the keys of a file are for.
+
+    Args:
+        names: keys of the file.
+        rename: gives the model's own key, ``backbone.*``, of a key of the file.
+    """
+    names = set(names)
+    found: Operators = {}
+    for name in names:
+        own = rename(name).removeprefix("backbone.")
+        plain = name.replace(".block.", ".")  # of a block that a non-local one is wrapped around
+        if pooled := _POOLED.search(plain):
+            found[f"{_last_block(names, int(pooled[1]) - 1)}.temporal"] = TemporalPool
+            plain = plain.replace(".net.", ".", 1)
+        if block := _BLOCK.search(plain):
+            found[f"{block[1]}.temporal_in"] = TemporalShift
+        elif _CONV.search(plain):
+            if f"{_conv(name)}.gsm.conv3D.weight" not in names:
+                found[f"{own.removesuffix('.weight')}.temporal"] = TemporalShift
+        elif own.endswith(".temporal.theta.weight"):
+            found[own.removesuffix(".theta.weight")] = NonLocal
+        elif own.endswith(".temporal.conv3D.weight"):
+            gate = own.removesuffix(".conv3D.weight")
+            fused = name.replace("conv3D.weight", "channel_conv1.weight") in names
+            found[gate] = GateShiftFuse if fused else GateShift
+    return found
+
+
+def _conv(name: str) -> str:
+    """What a wrapper's key is under, ``layer1.0.conv1`` of ``layer1.0.conv1.net.weight``."""
+    return name.rpartition(".net.")[0]
+
+
+def _last_block(names: set[str], stage: int) -> str:
+    numbers = [int(found[2]) for n in names if (found := _BLOCK_NUMBER.search(n)) and int(found[1]) == stage]
+    return f"layer{stage}.{max(numbers, default=0)}"
