@@ -11,6 +11,10 @@ class SpatempoError(Exception):
     """
 
 
+class OptionError(SpatempoError, ValueError):
+    """An option of a design or an operator has a value that is not allowed; the message names it and what is."""
+
+
 class VideoError(SpatempoError):
     """A video that cannot be read.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from spatempo.operators.base import TemporalOperator
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.gate_shift import GateShift
 
 
@@ -21,29 +21,29 @@ def last(x: torch.Tensor) -> torch.Tensor:
 
 def run(module: TemporalOperator, clip: torch.Tensor) -> torch.Tensor:
     """On whole clips, folded as in a network."""
-    module.call.open(clip.shape[1])
+    module.context.open(clip.shape[1])
     try:
         return module(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
     finally:
-        module.call.close()
+        module.context.close()
 
 
 def steps(module: TemporalOperator, clip: torch.Tensor, *lengths: int) -> torch.Tensor:
     """The same clips in parts of these lengths."""
     past, parts = None, []
     for part in clip.split(list(lengths), 1):
-        module.call.open_step(part.shape[1], past)
+        module.context.open_step(part.shape[1], past)
         try:
             parts.append(module(part.flatten(0, 1)).unflatten(0, part.shape[:2]))
         finally:
-            past = module.call.close()
-        assert len(past) == module.kept_tensors
+            past = module.context.close()
+        assert len(past) == len(module.state_names)
     return torch.cat(parts, 1)
 
 
 def random_gate(channels: int = 4, kind: type[GateShift] = GateShift, **options: bool) -> GateShift:
     """With gates that are open, in eval mode."""
-    module = kind(TimeCall(), channels, **options)
+    module = kind(ForwardContext(), channels, **options)
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in module.parameters():

@@ -7,8 +7,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from spatempo.models.build import Build
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
+from spatempo.operators.context import ForwardContext
+from spatempo.preprocess import Preprocess
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -83,3 +86,8 @@ def randomise(model: Net, seed: int = 0, *, size: int = 64, frames: int = 4) -> 
 def _starts_closed(module: nn.Module) -> bool:
     """Whether it is a gate's convolution, whose weights start at zero."""
     return isinstance(module, nn.modules.conv._ConvNd) and not module.weight.any()
+
+
+def build_on(net: nn.Module) -> Build:
+    """A model under construction on a network of the test's own, for operators and seams."""
+    return Build(net, "a network of the test", ForwardContext(), 3, 8, 0.0, Preprocess(frames=4, size=32))

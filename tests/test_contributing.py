@@ -20,7 +20,7 @@ from spatempo.errors import SpatempoError
 from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.design import DESIGNS
 from spatempo.models.registry import create_model
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 
 GUIDE = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 # what tests/models/test_contract.py asks of each design
@@ -56,14 +56,14 @@ def tavg(file: Path) -> Iterator[ModuleType]:
 
 def average(module: ModuleType, values: list[float], causal: bool, at_once: int | None = None) -> list[float]:
     """The operator on one channel of 1x1 frames, whole or in steps of so many."""
-    operator = module.TemporalAverage(TimeCall(), causal=causal)
+    operator = module.TemporalAverage(ForwardContext(), causal=causal)
     clip = torch.tensor(values).view(1, -1, 1, 1, 1)
     if at_once is None:
         return operator.mix(clip).flatten().tolist()
     past, seen = None, []
     for frames in clip.split(at_once, 1):
         mixed, past = operator.mix_step(frames, past)
-        assert len(past) == operator.kept_tensors
+        assert len(past) == len(operator.state_names)
         seen += mixed.flatten().tolist()
     return seen
 

@@ -72,9 +72,9 @@ def run(options: Options) -> dict[str, Any]:
 
     if options.scores is not None:
         need_pyarrow()  # told before the test, not after
-    classes = describe_checkpoint(options.checkpoint).get("classes")
+    classes = describe_checkpoint(options.checkpoint).classes
     for other in options.ensemble:
-        if describe_checkpoint(other).get("classes") != classes:
+        if describe_checkpoint(other).classes != classes:
             raise SpatempoError(
                 f"--ensemble {other}: its classes are not those of {options.checkpoint}, in that order; take networks "
                 "that were trained on the same classes"

@@ -29,7 +29,7 @@ def grad_cam(model: VideoModel, clip: Tensor, label: int) -> Tensor:
             maps = model.forward_features(clip)
         maps = maps.detach().clone().requires_grad_()
         with torch.enable_grad():
-            logit = model.forward_maps(maps)[0, label]
+            logit = model.forward_head(maps)[0, label]
         (gradient,) = torch.autograd.grad(logit, maps)
     weights = gradient.mean((2, 3, 4), keepdim=True)
     heat = (weights * maps.detach()).sum(1, keepdim=True).relu().float()  # [1, 1, T', H', W']

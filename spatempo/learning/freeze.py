@@ -9,7 +9,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from spatempo.learning.recipe import Recipe
 from spatempo.models.video_model import VideoModel
-from spatempo.operators.base import TemporalOperator
 
 
 def freeze(model: VideoModel, recipe: Recipe) -> Callable[[], None]:
@@ -22,7 +21,7 @@ def freeze(model: VideoModel, recipe: Recipe) -> Callable[[], None]:
 
     Frozen batch norms take no part in training: no gradient, and eval mode, so their running statistics stay.
     """
-    new = new_parameters(model)
+    new = {id(parameter) for parameter in model.new_parameters()}
     if recipe.freeze:
         learn = new | {id(p) for p in model.head_parameters()}
         for parameter in model.parameters():
@@ -44,9 +43,3 @@ def freeze(model: VideoModel, recipe: Recipe) -> Callable[[], None]:
 def batch_norms(model: nn.Module) -> list[nn.Module]:
     """In the order of the modules, the stem's first."""
     return [m for m in model.modules() if isinstance(m, _BatchNorm)]
-
-
-def new_parameters(model: nn.Module) -> set[int]:
-    """``id`` of what the operators of a network bring along that image weights say nothing of."""
-    operators = [m for m in model.modules() if isinstance(m, TemporalOperator)]
-    return {id(parameter) for operator in operators for parameter in operator.new_parameters()}

@@ -82,6 +82,8 @@ class Learner(L.LightningModule):
             return None  # the others of this optimiser step still count
         logits: Tensor = self.model(batch["clip"]).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        for auxiliary in self.model.auxiliary_losses().values():
+            loss = loss + auxiliary.float()
         with torch.no_grad():
             right = (logits.argmax(1) == labels).sum()
             self.tally += torch.stack((loss.detach() * len(labels), right.float(), torch.ones_like(loss) * len(labels)))

@@ -17,6 +17,7 @@ from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.caffe_layers import CAFFE_MEAN, CAFFE_STD, CaffeNet, rgb_weights
 from spatempo.models.backbones.inception_v3 import InceptionV3
 from spatempo.models.backbones.smallresnet import SmallResNet
+from spatempo.models.chain import module_chain
 
 # Short names of the field for what the libraries spell out.
 ALIASES = {"resnext50": "resnext50_32x4d", "resnext101": "resnext101_32x8d", "wide_resnet50": "wide_resnet50_2"}
@@ -65,8 +66,11 @@ def _ours(name: str) -> Backbone:
     base = Backbone(net, f"spatempo/{name}", int(getattr(net, "num_features", 0)), _call, mean_pool, ("fc.",))
     if isinstance(net, CaffeNet):
         base.classifier = ("fc.", "top_cls_fc.", "last_linear.")  # TSN's, its InceptionV3's, Cadene's
+        base.links = net.chain()
         base.preprocess = {"size": net.image_size, "mean": CAFFE_MEAN, "std": CAFFE_STD}
         base.adapt = partial(rgb_weights, first=next(name for name, _ in net.named_children()))
+    elif isinstance(net, SmallResNet):
+        base.links = module_chain(*(child for child, _ in net.named_children()))
     return base
 
 

@@ -7,7 +7,6 @@ file means that one rename makes a new checkpoint appear whole or not at all. No
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
-from spatempo.models.adapters.spatempo_own import FILE as FILE
 from spatempo.models.design import DESIGNS
+from spatempo.models.header import Header, same_operators
+from spatempo.models.layouts.own import FILE as FILE
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 from spatempo.preprocess import Preprocess
-
-FORMAT = 1
 
 
 def save_checkpoint(
@@ -53,24 +51,24 @@ def save_checkpoint(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {
-        "format": FORMAT,
-        "name": model.name,
-        "design": model.design,
-        "backbone": model.backbone_source,
-        "options": model.options,
-        "dropout": model.head.dropout.p,
-        "num_classes": model.num_classes,
-        "classes": model.classes,
-        "preprocess": model.preprocess.to_dict(),
-        "clip_seconds": model.clip_seconds,
-        "plugged": model.plugged,
-        "recipe": dict(recipe if recipe is not None else model.recipe),
-        "metrics": dict(metrics or {}),
-    }
+    header = Header(
+        name=model.name,
+        design=model.design,
+        backbone=model.backbone_source,
+        options=model.options,
+        dropout=model.dropout,
+        num_classes=model.num_classes,
+        classes=model.classes,
+        preprocess=model.preprocess.to_dict(),
+        plugged=model.plugged,
+        recipe=dict(recipe if recipe is not None else model.recipe),
+        metrics=dict(metrics or {}),
+        clip_seconds=model.clip_seconds,
+        frames=model.fixed_frames,
+    )
     weights = model.state_dict() if state_dict is None else state_dict
     tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in weights.items()}
-    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts, ensure_ascii=False)}))
+    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": header.to_json()}))
     return folder
 
 
@@ -85,36 +83,31 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
         SpatempoError: not a checkpoint, damaged, or of a newer format; or its weights do not fit its own description.
     """
     file = _find(Path(path))
-    facts, tensors = _read(file)
-    try:
-        if facts["format"] > FORMAT:
-            raise SpatempoError(f"{file}: is of format {facts['format']}, newer than this spatempo knows; upgrade it")
-        if facts["design"] not in DESIGNS:
-            raise SpatempoError(
-                f"{file}: is of the design {facts['design']!r}, which is not known here: import the file that "
-                "registers it first (CONTRIBUTING.md shows how)"
-            )
-        preprocess = Preprocess.from_dict(facts["preprocess"])
-        model = create_model(
-            facts["design"],
-            backbone=facts["backbone"],
-            num_classes=facts["num_classes"],
-            dropout=facts["dropout"],
-            frames=preprocess.frames,
-            modality=preprocess.modality,
-            stack=preprocess.stack,
-            **{**DESIGNS[facts["design"]].older, **facts["options"]},
+    header, tensors = _read(file)
+    design = DESIGNS.get(header.design)
+    if design is None:
+        raise SpatempoError(
+            f"{file}: is of the design {header.design!r}, which is not known here: import the file that "
+            "registers it first (CONTRIBUTING.md shows how)"
         )
-        model.preprocess = preprocess
-        model.classes = facts["classes"]
-        model.clip_seconds = facts.get("clip_seconds")  # checkpoints of before it was kept have none
-        model.recipe = facts["recipe"]
-        model.metrics = facts["metrics"]
-        plugged = facts["plugged"]
-    except (KeyError, TypeError) as error:
-        raise SpatempoError(f"{file}: its description is damaged ({error!r}); train or save it again") from error
-    if plugged != model.plugged:
-        differing = next(iter(set(plugged) ^ set(model.plugged)))
+    preprocess = Preprocess.from_dict(header.preprocess)
+    model = create_model(
+        header.design,
+        backbone=header.backbone,
+        num_classes=header.num_classes,
+        dropout=header.dropout,
+        frames=header.frames or preprocess.frames,
+        modality=preprocess.modality,
+        stack=preprocess.stack,
+        **{**design.older, **header.options},
+    )
+    model.preprocess = preprocess
+    model.classes = header.classes
+    model.clip_seconds = header.clip_seconds
+    model.recipe = header.recipe
+    model.metrics = header.metrics
+    differing = same_operators(header, model.plugged)
+    if differing is not None:
         raise SpatempoError(f"{file}: operators differ from what this version builds, first at {differing!r}")
     try:
         model.load_state_dict(tensors, strict=True)
@@ -124,8 +117,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
     return model.to(device).eval()
 
 
-def describe_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The JSON document of a checkpoint, without reading the weights."""
+def describe_checkpoint(path: str | Path) -> Header:
+    """What a checkpoint says about its model, without reading the weights."""
     return _read(_find(Path(path)), weights=False)[0]
 
 
@@ -140,7 +133,7 @@ def _find(path: Path) -> Path:
     raise SpatempoError(f"{path}: no such checkpoint; training writes one to RUN/best")
 
 
-def _read(file: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(file: Path, weights: bool = True) -> tuple[Header, dict[str, Tensor]]:
     try:
         with safe_open(file, framework="pt") as content:
             text = (content.metadata() or {}).get("spatempo")
@@ -151,7 +144,4 @@ def _read(file: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, T
         ) from error
     if text is None:
         raise SpatempoError(f"{file}: has weights but no description of a model; give it to create_model's pretrained")
-    facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise SpatempoError(f"{file}: its description is damaged; train or save it again")
-    return facts, tensors
+    return Header.from_json(text, file), tensors

@@ -9,6 +9,7 @@ gives the clip's scores.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +23,10 @@ State = tuple[Tensor, ...]
 class Consensus(nn.Module):
     """Logits ``[B, T, K]`` and the features that they came from, ``[B, T, F]``, to the clip's logits ``[B, K]``.
 
-    :attr:`state_size` is the number of tensors of the running form; 0: it has none.
+    :attr:`state_names` are those of the tensors of the running form; empty: it has none.
     """
 
-    state_size = 0
+    state_names: ClassVar[tuple[str, ...]] = ()
 
     def forward(self, logits: Tensor, features: Tensor) -> Tensor:
         raise NotImplementedError
@@ -39,10 +40,10 @@ class Consensus(nn.Module):
         raise NotImplementedError
 
 
-class Average(Consensus):
+class AverageConsensus(Consensus):
     """The mean: ``g = 1/T sum_t f_t``."""
 
-    state_size = 2  # sum, count
+    state_names = ("sum", "count")
 
     def forward(self, logits: Tensor, features: Tensor) -> Tensor:
         return logits.mean(1)
@@ -55,10 +56,10 @@ class Average(Consensus):
         return total / seen, (total, seen)
 
 
-class Top(Consensus):
+class TopKConsensus(Consensus):
     """Of every class the mean of its best k frames; k = 1 is the maximum. Of fewer than k frames: of all."""
 
-    state_size = 1  # the best so far, [B, k, K]
+    state_names = ("best",)  # so far, [B, k, K]
 
     def __init__(self, k: int) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class Top(Consensus):
         return torch.where(there, best, 0.0).sum(1) / there.sum(1), (best,)
 
 
-class Linear(Consensus):
+class LinearConsensus(Consensus):
     """A learnt weight for every place in the clip: ``g = sum_t w_t f_t``, beginning with 1/T.
 
     T is fixed by that, and the order of the frames matters.
@@ -95,13 +96,13 @@ class Linear(Consensus):
         return (self.weight * logits).sum(1)
 
 
-class Attention(Consensus):
+class AttentionConsensus(Consensus):
     """A weight from what is in the frame: ``g = sum_t a_t f_t`` with ``a = softmax over t of w . feature_t``.
 
     w is learnt and begins with 0, as the average.
     """
 
-    state_size = 3  # largest exponent, sum of the weights, weighted sum: a softmax in one pass
+    state_names = ("exponent", "weights", "sum")  # the largest, their sum, the weighted sum: a softmax in one pass
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -140,11 +141,11 @@ def make_consensus(name: str, features: int, frames: int) -> Consensus:
     """
     best = re.fullmatch(r"max|top([1-9]\d*)", name) if isinstance(name, str) else None
     if best is not None:
-        return Top(int(best[1] or 1))
+        return TopKConsensus(int(best[1] or 1))
     if name == "average":
-        return Average()
+        return AverageConsensus()
     if name == "linear":
-        return Linear(frames)
+        return LinearConsensus(frames)
     if name == "attention":
-        return Attention(features)
+        return AttentionConsensus(features)
     raise SpatempoError(f"consensus {name!r} is not known; choose from {', '.join(NAMES)} (or top2, top4, ...)")

@@ -1,4 +1,4 @@
-"""What a design is, and how one is entered: the one thing that a file with a new operator needs from the catalogue."""
+"""What a design is, and how one is registered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spatempo.models.build import Build, Parts
+from spatempo.models.layout import WeightLayout
+from spatempo.models.published import Published
 from spatempo.preprocess import Preprocess
 
 # What `list_models` shows for a design that serves any residual backbone. Every other one it can serve works too.
@@ -24,7 +27,8 @@ LISTED_BACKBONES = (
     "smallresnet",
 )
 
-Variants = Mapping[str, tuple[str, dict[str, Any]]]
+Plugger = Callable[..., "Parts | None"]
+Case = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -32,28 +36,51 @@ class Design:
     """A way to make a video network.
 
     Attributes:
-        name: for example ``tsm``.
+        name: for example ``tsm``; may contain underscores.
         source: the paper.
         options: names and defaults of the design's options.
-        backbones: what ``list_models`` combines it with; of a video-native design, the sizes that there are.
-        variants: names of the catalogue that stand for a backbone (or size) with options other than the defaults, as
+        backbones: what ``list_models`` combines it with; of a native design its sizes, ``""`` where its
+            name is that of its only model.
+        plug: ``(build, **options) -> Parts | None`` places operators in ``build.net``, or makes a native network.
+        native: whether it brings its own network instead of working on a 2D backbone.
+        preprocess: input specification of its models unless told otherwise.
+        variants: names that stand for a backbone (or size) with options other than the defaults, as
             ``"resnet50_nl": ("resnet50", {"non_local": True})`` for ``tsm_resnet50_nl``.
-        plug: ``(net, call, source, **options)`` plugs operators into a 2D network, in place.
-        preprocess: what its models are fed unless told otherwise.
         older: values of options that checkpoints from before the option existed do not name, where that is not the
             default.
-        build: ``(size, *, name, num_classes, dropout, preprocess, **options) -> VideoModel``, of a video-native design.
+        fixed_frames: whether its parameters depend on T. The number of frames is then stored with the options, and
+            another T raises one clear error.
+        layouts: weight files of other code that its models read.
+        published: published figures by the rest of the model's name: ``{"resnet50": (Published(...), ...)}``.
+        small: its smallest test configurations by label, ``""`` for the design as it is:
+            ``(backbone or size, options)``. The contract tests run them all.
+        settle: ``(model, layout, options)``, called once foreign weights are in: takes over what else they ask for.
+            ``layout`` is the name of the file's layout, or empty; ``options`` are those of a checkpoint of ours.
     """
 
     name: str
     source: str
     options: dict[str, Any]
     backbones: tuple[str, ...]
-    plug: Callable[..., None] | None = None
-    build: Callable[..., Any] | None = None
+    plug: Plugger
+    native: bool = False
     preprocess: Preprocess = field(default_factory=Preprocess)
-    variants: Variants = field(default_factory=dict)
+    variants: Mapping[str, Case] = field(default_factory=dict)
     older: Mapping[str, Any] = field(default_factory=dict)
+    fixed_frames: bool = False
+    layouts: tuple[WeightLayout, ...] = ()
+    published: Mapping[str, tuple[Published, ...]] = field(default_factory=dict)
+    small: Mapping[str, Case] = field(default_factory=lambda: {"": ("smallresnet", {})})
+    settle: Callable[[Any, str, Mapping[str, Any]], None] | None = None
+
+    @property
+    def has_causal_form(self) -> bool:
+        """Whether it has the option ``causal``."""
+        return "causal" in self.options
+
+    def model_name(self, rest: str) -> str:
+        """The name of one of its models."""
+        return f"{self.name}_{rest}" if rest else self.name
 
 
 DESIGNS: dict[str, Design] = {}
@@ -64,41 +91,35 @@ def register_design(
     *,
     source: str,
     backbones: tuple[str, ...] = LISTED_BACKBONES,
-    variants: Variants | None = None,
-    older: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: enters ``plug(net, call, source, *, causal=False, ...)`` as a design.
+    sizes: tuple[str, ...] | None = None,
+    **facts: Any,
+) -> Callable[[Plugger], Plugger]:
+    """Decorator: registers ``plug(build, *, ...) -> Parts | None`` as a design.
 
     Its keyword-only parameters are the design's options.
+
+    Args:
+        name: the design's.
+        source: the paper.
+        backbones: 2D networks that ``list_models`` combines it with.
+        sizes: of a native design, whose function makes the network itself (``Parts(network=...)``): its models are
+            ``<name>_<size>``, and just ``<name>`` for the size ``""``.
+        **facts: any other field of :class:`Design`.
+
+    Raises:
+        ValueError: the name is taken.
     """
 
-    def register(plug: Callable[..., None]) -> Callable[..., None]:
-        options = _keyword_only(plug)
-        DESIGNS[name] = Design(name, source, options, backbones, plug=plug, variants=variants or {}, older=older or {})
+    def register(plug: Plugger) -> Plugger:
+        if name in DESIGNS:
+            raise ValueError(f"a design called {name!r} is registered already ({DESIGNS[name].source})")
+        parameters = inspect.signature(plug).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        served = backbones if sizes is None else sizes
+        DESIGNS[name] = Design(name, source, options, served, plug, native=sizes is not None, **facts)
         return plug
 
     return register
 
 
-def register_native(
-    name: str, *, source: str, sizes: tuple[str, ...], preprocess: Preprocess | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: enters ``build(size, *, name, num_classes, dropout, preprocess, ...)`` as a video-native design.
-
-    Its other keyword-only parameters are the design's options; ``<name>_<size>`` are its models. ``preprocess`` is what
-    they are fed unless told otherwise.
-    """
-
-    def register(build: Callable[..., Any]) -> Callable[..., Any]:
-        given = ("name", "num_classes", "dropout", "preprocess")
-        options = {k: v for k, v in _keyword_only(build).items() if k not in given}
-        fed = preprocess or Preprocess()
-        DESIGNS[name] = Design(name, source, options, sizes, build=build, preprocess=fed)
-        return build
-
-    return register
-
-
-def _keyword_only(function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+__all__ = ["DESIGNS", "LISTED_BACKBONES", "Build", "Design", "Parts", "register_design"]

@@ -1,7 +1,8 @@
-"""A video network made of an image network in which some layers look along time."""
+"""A video network made of an image network and temporal operators."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -13,18 +14,25 @@ from spatempo.errors import SpatempoError
 from spatempo.models.backbones.base import Backbone
 from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.blocks import residual_blocks
-from spatempo.models.consensus import make_consensus
-from spatempo.models.recompute import Recomputed
+from spatempo.models.build import Build, in_network_order
+from spatempo.models.head import Head
+from spatempo.models.recompute import set_recomputed
 from spatempo.models.video_model import VideoModel
-from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import State, TimeCall
+from spatempo.operators.base import Reach
+from spatempo.operators.context import State
 from spatempo.preprocess import Preprocess
 
 
 class FrameModel(VideoModel):
-    """Frames through a 2D backbone with operators plugged in, one score per frame, and their consensus.
+    """Frames through a 2D backbone with operators, perhaps a part that makes maps of the clip of theirs, and a head.
 
     The backbone's parameters carry the names of the library it comes from.
+
+    Args:
+        build: the 2D network with the design's operators.
+        backbone: the network's facts.
+        feature_maps: see :class:`~spatempo.models.build.Parts`.
+        causal: whether it can go frame by frame.
     """
 
     def __init__(
@@ -32,78 +40,67 @@ class FrameModel(VideoModel):
         name: str,
         design: str,
         options: dict[str, Any],
+        build: Build,
         backbone: Backbone,
-        call: TimeCall,
+        head: Head,
         *,
-        num_classes: int,
-        dropout: float,
+        feature_maps: nn.Module | None,
         causal: bool,
         preprocess: Preprocess,
-        consensus: str = "average",
+        fixed_frames: int | None,
     ) -> None:
         super().__init__(
             name,
             design,
             options,
-            backbone.net,
-            backbone.source,
-            features=backbone.features,
-            num_classes=num_classes,
-            dropout=dropout,
+            build.net,
+            build.source,
+            head,
+            num_classes=build.num_classes,
+            dropout=build.dropout,
             preprocess=preprocess,
-            image_classifier=backbone.classifier,
+            context=build.context,
+            plugs=in_network_order(build.plugs, build.net),
+            removed=(*backbone.classifier, *build.removed),
+            fixed_frames=fixed_frames,
         )
-        self.head.consensus = make_consensus(consensus, backbone.features, preprocess.frames)
+        if causal and (feature_maps is not None or not head.state_names):
+            part = "its feature maps" if feature_maps is not None else type(head).__name__
+            raise SpatempoError(f"{name}: {part} needs the whole clip, so the model has no causal form")
+        self.tail = feature_maps
         self.causal = causal
-        self._maps = backbone.maps
+        self.step_frames = prod(operator.time_stride for operator in self.operators)
+        self._maps: Callable[[nn.Module, Tensor], Tensor] = build.maps or backbone.maps
         self._pool = backbone.pool
         self._adapt = backbone.adapt
-        self._call = call
-        self.step_frames = prod(operator.time_stride for operator in self._operators())
 
     # --- whole clips -------------------------------------------------------------------------------------------------
 
-    def forward(self, clip: Tensor) -> Tensor:
-        features = self._frame_features(clip)
-        return self.head.consensus(self._frame_logits(features), features)
-
-    def forward_frames(self, clip: Tensor) -> Tensor:
-        return self._frame_logits(self._frame_features(clip))
-
     def forward_features(self, clip: Tensor) -> Tensor:
         images, frames = self._fold(clip)
-        self._call.open(frames)
+        self.context.open(frames)
         try:
-            maps = self._maps(self.backbone, images)
+            maps = self._maps(self.backbone, images).unflatten(0, (clip.shape[0], -1)).transpose(1, 2)
+            return maps if self.tail is None else self.tail(maps)
         finally:
-            self._call.close()
-        return maps.unflatten(0, (clip.shape[0], -1)).transpose(1, 2)
+            self.context.close()
 
-    def forward_head(self, maps: Tensor) -> Tensor:
-        return self._frame_logits(self._pooled(maps))
+    def pool_features(self, maps: Tensor) -> Tensor:
+        if self.tail is not None:
+            return super().pool_features(maps)
+        folded = maps.transpose(1, 2).flatten(0, 1)
+        return self._pool(self.backbone, folded).unflatten(0, (maps.shape[0], -1))
 
-    def forward_maps(self, maps: Tensor) -> Tensor:
-        features = self._pooled(maps)
-        return self.head.consensus(self._frame_logits(features), features)
-
-    def _frame_features(self, clip: Tensor) -> Tensor:
-        """``[B, C, T, H, W] -> [B, T', F]``."""
-        images, frames = self._fold(clip)
-        self._call.open(frames)
+    def _features(self, clip: Tensor) -> Tensor:
+        if self.tail is not None:
+            return super()._features(clip)
+        images, frames = self._fold(clip)  # folded all the way: maps of a clip are not needed
+        self.context.open(frames)
         try:
             features = self._image_features(images)
         finally:
-            self._call.close()
+            self.context.close()
         return features.unflatten(0, (clip.shape[0], -1))
-
-    def _frame_logits(self, features: Tensor) -> Tensor:
-        """``[B, T', F] -> [B, T', K]``."""
-        return self.head(features.flatten(0, 1)).unflatten(0, (features.shape[0], -1))
-
-    def _pooled(self, maps: Tensor) -> Tensor:
-        """``[B, C', T', H', W'] -> [B, T', F]``."""
-        folded = maps.transpose(1, 2).flatten(0, 1)
-        return self._pool(self.backbone, folded).unflatten(0, (maps.shape[0], -1))
 
     # --- frame by frame ----------------------------------------------------------------------------------------------
 
@@ -114,12 +111,10 @@ class FrameModel(VideoModel):
         if count != self.step_frames:
             takes = "1 frame" if self.step_frames == 1 else f"{self.step_frames} frames"
             raise SpatempoError(f"step() takes {takes} at a time, got {count}")
-        consensus = self.head.consensus
-        features, kept = self._run_step(images, count, state[: -consensus.state_size])
-        features = features.unflatten(0, (frames.shape[0], -1))
-        logits = self._frame_logits(features)
-        scores, so_far = consensus.step(logits, features, state[-consensus.state_size :])
-        return scores.to(logits.dtype), (*kept, *so_far)
+        own = len(state) - len(self.head.state_names)
+        features, kept = self._run_step(images, count, state[:own])
+        scores, so_far = self.head.step(features.unflatten(0, (frames.shape[0], -1)), state[own:])
+        return scores, (*kept, *so_far)
 
     def init_state(
         self,
@@ -130,22 +125,29 @@ class FrameModel(VideoModel):
     ) -> State:
         if not self.causal:
             raise self._not_causal()
-        weight = self.head.fc.weight
-        dtype, device = dtype or weight.dtype, device or weight.device
+        like = next(self.parameters())
+        dtype, device = dtype or like.dtype, device or like.device
         side = size or self.preprocess.size
         height, width = (side, side) if isinstance(side, int) else side
         kept = self._kept_on_meta(batch_size, height, width)
         zeros = [torch.zeros(t.shape, dtype=dtype, device=device) for t in kept]
-        wide = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
-        scores = torch.zeros(batch_size, self.num_classes, dtype=wide, device=device)
-        return (*zeros, *self.head.consensus.begin(scores))
+        return (*zeros, *self.head.init_state(batch_size, dtype, device))
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        if not self.causal:
+            raise self._not_causal()
+        self._kept_on_meta(1, self.preprocess.size, self.preprocess.size)
+        where = {id(module): name for name, module in self.named_modules()}
+        names = [f"{where[id(op)]}.{name}" for op in self.context.owners for name in op.state_names]
+        return (*names, *(f"head.{name}" for name in self.head.state_names))
 
     def _kept_on_meta(self, batch_size: int, height: int, width: int) -> State:
         """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""
         named = (*self.named_parameters(), *self.named_buffers())
         on_meta = {f"model.{k}": torch.empty_like(v, device="meta") for k, v in named}
         size = (batch_size * self.step_frames, self.preprocess.channels, height, width)
-        images = torch.empty(size, device="meta", dtype=self.head.fc.weight.dtype)
+        images = torch.empty(size, device="meta", dtype=next(self.parameters()).dtype)
         modes = {m: m.training for m in self.modules()}
         self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it
         try:
@@ -156,20 +158,22 @@ class FrameModel(VideoModel):
                 module.training = training
 
     def _run_step(self, images: Tensor, frames: int, past: State | None) -> tuple[Tensor, State]:
-        self._call.open_step(frames, past)
+        self.context.open_step(frames, past)
         kept: State = ()
         try:
             features = self._image_features(images)
         finally:
-            kept = self._call.close()
+            kept = self.context.close()
         return features, kept
 
     # --- what it is made of ------------------------------------------------------------------------------------------
 
     @property
     def reach(self) -> Reach | None:
+        if self.tail is not None or not self.head.per_frame:
+            return None
         past, future, jump = 0, 0, 1  # jump: frames of the clip from one frame to the next at this depth
-        for operator in self._operators():
+        for operator in self.operators:
             if operator.reach is None:
                 return None
             past += jump * operator.reach.past
@@ -177,14 +181,14 @@ class FrameModel(VideoModel):
             jump *= operator.time_stride
         return Reach(past, future)
 
-    def _operators(self) -> list[TemporalOperator]:
-        """In the order of the network, as far as it matters: what joins frames is between stages."""
-        return [m for m in self.modules() if isinstance(m, TemporalOperator)]
-
     def residual_blocks(self) -> list[tuple[str, nn.Module]]:
         if isinstance(self.backbone, CaffeNet):  # has inception blocks instead
             return [(name, self.backbone.get_submodule(name)) for name in self.backbone.block_names]
-        return super().residual_blocks()
+        return residual_blocks(self.backbone)
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        own = [] if self.tail is None else list(self.tail.parameters())
+        return [*super().new_parameters(), *own]
 
     def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         return self._adapt(weights, self.preprocess.modality) if self._adapt else weights
@@ -196,11 +200,7 @@ class FrameModel(VideoModel):
             raise SpatempoError(
                 f"{self.name} has no residual blocks that could be computed again: leave it switched off"
             )
-        for _, block in blocks:
-            if enable:
-                block.forward = Recomputed(block, self._call)
-            elif isinstance(block.__dict__.get("forward"), Recomputed):
-                del block.forward
+        set_recomputed([block for _, block in blocks], self.context, enable)
 
     def _image_features(self, images: Tensor) -> Tensor:
         return self._pool(self.backbone, self._maps(self.backbone, images))

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from spatempo.models.design import DESIGNS
-from spatempo.models.published import PUBLISHED
+from spatempo.models.design import DESIGNS, Design
 from spatempo.models.registry import create_model, parse_name
 from spatempo.models.video_model import VideoModel
 
@@ -30,7 +29,7 @@ def count_macs(model: VideoModel, frames: int, size: int, *, products: bool = Fa
     Args:
         products: count the products of two activations too, as those with the affinity in a non-local block.
     """
-    clip = torch.empty(1, model.preprocess.channels, frames, size, size, device=model.head.fc.weight.device)
+    clip = torch.empty(1, model.preprocess.channels, frames, size, size, device=next(model.parameters()).device)
     model.eval()
     with torch.no_grad():
         if products:
@@ -84,13 +83,14 @@ def describe(
     """
     with torch.device("meta"):
         model = create_model(name, backbone=backbone, num_classes=num_classes, frames=frames, size=size, **options)
+    design = DESIGNS[model.design]
     size = size or _view_size(model)
     reach = model.reach
     return {
         "name": name if backbone is None else model.name,
         "design": model.design,
         "backbone": model.backbone_source,
-        "source": DESIGNS[model.design].source,
+        "source": design.source,
         "options": model.options,
         "params": count_params(model),
         "macs": count_macs(model, frames, size),
@@ -102,7 +102,7 @@ def describe(
         "temporal_receptive_field": "whole clip" if reach is None else 1 + reach.past + reach.future,
         "operators": len(model.plugged),
         "stages": _stages(model, frames, size),
-        "published": _published(model.name, name, options) if backbone is None else [],
+        "published": _published(design, model.name, name, options) if backbone is None else [],
     }
 
 
@@ -119,7 +119,7 @@ def catalogue_row(name: str) -> dict[str, Any]:
         "name": name,
         "operator": design.name,
         "backbone": model.backbone_source,
-        "causal": "causal" in design.options and model.reach is not None,
+        "causal": design.has_causal_form and model.reach is not None,
         "params": count_params(model),
         "macs": count_macs(model, 8, _view_size(model)),
         "source": design.source,
@@ -155,10 +155,10 @@ def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
     return [*stages, {"name": "features", "blocks": 0, "shape": list(maps.shape[1:])}]
 
 
-def _published(known_as: str, name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
+def _published(design: Design, known_as: str, name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     """The published figures, each beside what the same settings come to here."""
     rows = []
-    for figure in PUBLISHED.get(known_as, ()):
+    for figure in design.published.get(known_as.removeprefix(design.name).removeprefix("_"), ()):
         with torch.device("meta"):
             settings = {**options, **(figure.options or {})}
             model = create_model(name, num_classes=figure.classes, frames=figure.frames, **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 
 
 class Recomputed:
@@ -17,20 +18,31 @@ class Recomputed:
 
     Args:
         block: the block.
-        call: the call in hand, which is over when backward runs and is therefore replayed.
+        context: the forward context, which is closed when backward runs and is therefore replayed.
     """
 
-    def __init__(self, block: nn.Module, call: TimeCall) -> None:
+    def __init__(self, block: nn.Module, context: ForwardContext) -> None:
         self.block = block
-        self.call = call
+        self.context = context
 
     def __call__(self, x: Tensor) -> Tensor:
         plain = partial(type(self.block).forward, self.block)
-        if not torch.is_grad_enabled() or self.call.stepping:
+        if not torch.is_grad_enabled() or self.context.stepping:
             return plain(x)
-        contexts = partial(_contexts, self.call, self.call.frames)
+        contexts = partial(_contexts, self.context, self.context.frames)
         return checkpoint(plain, x, use_reentrant=False, context_fn=contexts)  # pyright: ignore[reportReturnType]
 
 
-def _contexts(call: TimeCall, frames: int) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), call.replay(frames)
+def set_recomputed(blocks: Sequence[nn.Module], context: ForwardContext, enable: bool) -> None:
+    """Switches gradient checkpointing of blocks on or off."""
+    for block in blocks:
+        if enable:
+            block.forward = Recomputed(block, context)
+        elif isinstance(block.__dict__.get("forward"), Recomputed):
+            del block.forward
+
+
+def _contexts(
+    context: ForwardContext, frames: int
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    return nullcontext(), context.replay(frames)

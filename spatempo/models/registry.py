@@ -1,7 +1,7 @@
 """Names to models: ``create_model`` and ``list_models``.
 
 A name is ``<design>_<backbone>`` with the paper's settings; a design alone takes ``backbone=``. A few names stand for
-a backbone with options: those are the design's variants.
+a backbone with options: those are the design's variants. A native design may have one model, whose name is its own.
 """
 
 from __future__ import annotations
@@ -11,43 +11,52 @@ import fnmatch
 from dataclasses import replace
 from typing import Any
 
-import spatempo.models.designs  # noqa: F401  (enters them)
-from spatempo.errors import SpatempoError
+from torch import nn
+
+import spatempo.models.designs  # noqa: F401  (registers them)
+from spatempo.errors import OptionError, SpatempoError
 from spatempo.models.backbone import make_backbone
+from spatempo.models.build import Build, Parts
 from spatempo.models.design import DESIGNS, Design
 from spatempo.models.frame_model import FrameModel
 from spatempo.models.modality import set_modality
+from spatempo.models.native.model import NativeModel
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
+from spatempo.preprocess import Preprocess
 
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the catalogue that match a glob, for example ``"tsm_*"``, sorted."""
-    designs = DESIGNS.values()
-    names = [f"{design.name}_{rest}" for design in designs for rest in (*design.backbones, *design.variants)]
+    names = [d.model_name(rest) for d in DESIGNS.values() for rest in (*d.backbones, *d.variants)]
     return sorted(fnmatch.filter(names, pattern))
 
 
 def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str, dict[str, Any]]:
-    """The design, the backbone and the options that a name stands for.
+    """The design, the backbone and the options that a name stands for; of several designs, that of the longest name.
 
     Raises:
         SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
     """
-    prefix, _, rest = name.partition("_")
-    design = DESIGNS.get(prefix)
-    if design is None or (backbone is None and not rest):
+    if not isinstance(name, str):
+        raise SpatempoError(f"a model is named by text such as 'tsm_resnet50', got {name!r}")
+    fitting = [d for d in DESIGNS.values() if name == d.name or name.startswith(f"{d.name}_")]
+    design = max(fitting, key=lambda d: len(d.name), default=None)
+    rest = name.removeprefix(design.name).removeprefix("_") if design else ""
+    alone = design is not None and design.native and "" in design.backbones
+    if design is None or (backbone is None and not rest and not alone):
         near = difflib.get_close_matches(name, list_models(), 3, 0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see `spatempo models`"
         if design is not None:
-            hint = f"give a backbone, as in {prefix}_resnet50"
+            hint = f"give a backbone, as in {design.model_name(design.backbones[0])}"
         raise SpatempoError(f"model {name!r} is unknown: {hint}")
     if backbone is not None and rest:
         raise SpatempoError(
             f"model {name!r} names its backbone, and backbone={backbone!r} another: give one of the two"
         )
-    return design, *design.variants.get(rest, (backbone or rest, {}))
+    chosen, options = design.variants.get(rest, (backbone or rest, {}))
+    return design, chosen, dict(options)
 
 
 def create_model(
@@ -91,49 +100,18 @@ def create_model(
     Raises:
         SpatempoError: unknown name, backbone or option, or weights that do not fit.
     """
-    design, backbone_name, of_name = parse_name(name, backbone)
-    unknown = sorted(set(options) - set(design.options))
-    if "causal" in unknown:
-        causal = ", ".join(sorted(d.name for d in DESIGNS.values() if "causal" in d.options))
-        raise SpatempoError(
-            f"{name} has no option 'causal', for it has no causal form; designs that have one: {causal}"
-        )
-    if unknown:
-        raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
+    design, chosen, of_name = parse_name(name, backbone)
+    _check_options(name, design, options)
     if not isinstance(num_classes, int) or num_classes < 1:
         raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
     if not 0 <= dropout < 1:
         raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
     resolved = {**design.options, **of_name, **options}
     given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
-    preprocess = replace(design.preprocess, **given)
     try:
-        if design.build is not None:
-            model: VideoModel = design.build(
-                backbone_name,
-                name=_name(design, backbone_name, resolved),
-                num_classes=num_classes,
-                dropout=dropout,
-                preprocess=preprocess,
-                **resolved,
-            )
-        else:
-            base, call = make_backbone(backbone_name), TimeCall()
-            assert design.plug is not None
-            design.plug(base.net, call, base.source, **resolved)
-            model = FrameModel(
-                name=_name(design, base.source.rpartition("/")[2], resolved),
-                design=design.name,
-                options=resolved,
-                backbone=base,
-                call=call,
-                num_classes=num_classes,
-                dropout=dropout,
-                causal=bool(resolved.get("causal", False)),
-                preprocess=replace(preprocess, **{**base.preprocess, **given}),
-                consensus=resolved.get("consensus", "average"),
-            )
-    except ValueError as error:  # of an operator's own check of its options
+        make = _native_model if design.native else _frame_model
+        model = make(design, chosen, resolved, replace(design.preprocess, **given), given, num_classes, dropout)
+    except OptionError as error:  # of an operator's own check
         raise SpatempoError(f"{name}: {error}") from error
     set_modality(model, modality, stack)
     if pretrained:
@@ -141,9 +119,74 @@ def create_model(
     return model
 
 
+def _frame_model(
+    design: Design,
+    chosen: str,
+    options: dict[str, Any],
+    preprocess: Preprocess,
+    given: dict[str, Any],
+    num_classes: int,
+    dropout: float,
+) -> VideoModel:
+    base = make_backbone(chosen)
+    spec = replace(preprocess, **{**base.preprocess, **given})
+    build = Build(base.net, base.source, ForwardContext(), num_classes, base.features, dropout, spec, base.links)
+    parts = design.plug(build, **options) or Parts()
+    return FrameModel(
+        _name(design, base.source.rpartition("/")[2], options),
+        design.name,
+        {**options, **parts.options},
+        build,
+        base,
+        parts.head or build.linear_head(),
+        feature_maps=parts.feature_maps,
+        causal=bool(parts.causal),
+        preprocess=parts.input or spec,
+        fixed_frames=spec.frames if design.fixed_frames else None,
+    )
+
+
+def _native_model(
+    design: Design,
+    chosen: str,
+    options: dict[str, Any],
+    preprocess: Preprocess,
+    given: dict[str, Any],
+    num_classes: int,
+    dropout: float,
+) -> VideoModel:
+    build = Build(nn.Module(), chosen, ForwardContext(), num_classes, 0, dropout, preprocess)
+    parts = design.plug(build, **options)
+    assert parts is not None and parts.network is not None, f"{design.name} is native and returns no network"  # noqa: PT018
+    if parts.head is None:
+        raise TypeError(f"{design.name} is native and returns no head: Parts(head=build.linear_head(features))")
+    return NativeModel(
+        _name(design, chosen, options),
+        design.name,
+        {**options, **parts.options},
+        build,
+        parts.network,
+        parts.head,
+        preprocess=parts.input or preprocess,
+        fixed_frames=preprocess.frames if design.fixed_frames else None,
+        weights_source=parts.weights_source,
+    )
+
+
+def _check_options(name: str, design: Design, options: dict[str, Any]) -> None:
+    unknown = sorted(set(options) - set(design.options))
+    if "causal" in unknown:
+        causal = ", ".join(sorted(d.name for d in DESIGNS.values() if d.has_causal_form))
+        raise SpatempoError(
+            f"{name} has no option 'causal', for it has no causal form; designs that have one: {causal}"
+        )
+    if unknown:
+        raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
+
+
 def _name(design: Design, backbone: str, options: dict[str, Any]) -> str:
     """The name by which the catalogue knows a backbone with these options."""
     for variant, (base, given) in design.variants.items():
         if base == backbone and given.items() <= options.items():
             backbone = variant
-    return f"{design.name}_{backbone}"
+    return design.model_name(backbone)

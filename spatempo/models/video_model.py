@@ -2,56 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
-from spatempo.models.blocks import residual_blocks
-from spatempo.models.consensus import Average, Consensus
+from spatempo.models.build import Plug
+from spatempo.models.head import Head
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import State
+from spatempo.operators.context import ForwardContext, State
 from spatempo.preprocess import Preprocess
 
 
-class Head(nn.Module):
-    """Dropout and a linear layer on features, ``[N, F] -> [N, K]``.
-
-    The weights start at N(0, 0.001), the bias at zero, as published for TSN and TSM. ``consensus`` is what then makes
-    the clip's logits of its frames'.
-    """
-
-    def __init__(self, features: int, num_classes: int, dropout: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(features, num_classes)
-        self.consensus: Consensus = Average()
-        nn.init.normal_(self.fc.weight, std=0.001)
-        nn.init.zeros_(self.fc.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.dropout(x))
-
-
 class VideoModel(nn.Module):
-    """A network for clips ``[B, 3, T, H, W]``, float, normalised as :attr:`preprocess` says; T belongs to the call.
+    """A network for clips ``[B, C, T, H, W]``, float, normalised as :attr:`preprocess` says; T belongs to the input.
 
-    Of another modality than RGB a clip has ``preprocess.channels`` channels instead of 3.
+    C is 3 for RGB, ``preprocess.channels`` in general. A subclass writes :meth:`forward_features` and
+    :meth:`pool_features`; all else follows::
+
+        forward(clip) == forward_head(forward_features(clip)) == head(pool_features(forward_features(clip)))
+
+    One model serves one forward pass at a time: two threads that share it get a ``RuntimeError``.
 
     Attributes:
         name: ``<design>_<backbone>``.
-        design, options: what was plugged in, and how; with ``backbone_source`` it builds the network again.
-        backbone: the network before its classifier.
-        backbone_source: for example ``torchvision/resnet50``; of a video-native network its size.
+        design, options: the design and the settings of its options; with ``backbone_source`` they build it again.
+        backbone: the network before the head.
+        backbone_source: for example ``torchvision/resnet50``; of a native 3D network its size.
         weights_source: ``library/name`` whose published weight sets fit the backbone, if there are any.
-        image_classifier: prefixes of the weights that an image network's file has and ``backbone`` has not.
-        head: the classifier, its linear layer is ``head.fc``.
+        removed: prefixes of the weights that an image network's file has and ``backbone`` has not.
+        head: from features to logits.
+        num_classes, dropout: K, and the dropout that the head was made with.
+        plugs: the operators and where they were placed, in network order.
         causal: whether it can go frame by frame.
         step_frames: frames that one :meth:`step` takes.
+        fixed_frames: T, where the design works for one number of frames only.
         classes: names of the classes, once known.
-        preprocess: what the model wants to be fed.
+        preprocess: input specification.
         clip_seconds: how long the videos were that it was trained on (their median), once known.
         recipe, metrics: how it was trained and what it scored, as plain values; empty if it was not.
     """
@@ -66,12 +55,16 @@ class VideoModel(nn.Module):
         options: dict[str, Any],
         backbone: nn.Module,
         backbone_source: str,
+        head: Head,
         *,
-        features: int,
         num_classes: int,
         dropout: float,
         preprocess: Preprocess,
-        image_classifier: tuple[str, ...] = (),
+        context: ForwardContext,
+        plugs: Sequence[Plug] = (),
+        removed: Sequence[str] = (),
+        weights_source: str | None = None,
+        fixed_frames: int | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -79,53 +72,66 @@ class VideoModel(nn.Module):
         self.options = options
         self.backbone = backbone
         self.backbone_source = backbone_source
-        self.weights_source = backbone_source
-        self.image_classifier = image_classifier
-        self.head = Head(features, num_classes, dropout)
+        self.weights_source = weights_source or backbone_source
+        self.removed = tuple(removed)
+        self.head = head
         self.num_classes = num_classes
+        self.dropout = dropout
         self.preprocess = preprocess
+        self.context = context
+        self.plugs = tuple(plugs)
+        self.fixed_frames = fixed_frames
         self.classes: list[str] | None = None
         self.clip_seconds: float | None = None
         self.recipe: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """Logits of clips: ``[B, 3, T, H, W] -> [B, K]``, the mean of the frames' logits (before any softmax).
+    # --- from clips to logits, whole or in two parts -----------------------------------------------------------------
 
-        A 2D network may have another consensus (:mod:`spatempo.models.consensus`).
-        """
-        return self.forward_frames(clip).mean(1)
+    def forward(self, clip: Tensor) -> Tensor:
+        """Logits of clips: ``[B, C, T, H, W] -> [B, K]``."""
+        return self.head(self._features(clip))
 
     def forward_frames(self, clip: Tensor) -> Tensor:
-        """Logits of every frame: ``[B, 3, T, H, W] -> [B, T', K]``, where T' is T less what the design pools."""
-        raise NotImplementedError
+        """Logits of every frame: ``[B, C, T, H, W] -> [B, T', K]``; T' is less than T where the design pools over time.
+
+        Raises:
+            SpatempoError: the head's score belongs to the clip alone.
+        """
+        return self.head.frame_logits(self._features(clip))
 
     def forward_features(self, clip: Tensor) -> Tensor:
-        """The backbone's last maps: ``[B, 3, T, H, W] -> [B, C', T', H', W']``."""
+        """The last maps before the head: ``[B, C, T, H, W] -> [B, C', T', H', W']``."""
         raise NotImplementedError
 
     def forward_head(self, maps: Tensor) -> Tensor:
-        """The frames' logits from the last maps, ``[B, C', T', H', W'] -> [B, T', K]``.
+        """Logits of clips from the last maps, ``[B, C', T', H', W'] -> [B, K]``."""
+        return self.head(self.pool_features(maps))
 
-        ``forward_head(forward_features(clip))`` is ``forward_frames(clip)``. Here: the average over space, then the
-        classifier.
-        """
-        return self.head(maps.mean((3, 4)).transpose(1, 2))
+    def forward_head_frames(self, maps: Tensor) -> Tensor:
+        """Logits of every frame from the last maps, ``[B, C', T', H', W'] -> [B, T', K]``."""
+        return self.head.frame_logits(self.pool_features(maps))
 
-    def forward_maps(self, maps: Tensor) -> Tensor:
-        """The clip's logits from the last maps: ``forward_maps(forward_features(clip))`` is ``forward(clip)``."""
-        return self.forward_head(maps).mean(1)
+    def pool_features(self, maps: Tensor) -> Tensor:
+        """What the head gets, from the last maps: ``[B, C', T', H', W'] -> [B, T', F]``. Here: the mean over space."""
+        return maps.mean((3, 4)).transpose(1, 2)
+
+    def _features(self, clip: Tensor) -> Tensor:
+        """``[B, C, T, H, W] -> [B, T', F]``."""
+        return self.pool_features(self.forward_features(clip))
+
+    # --- frame by frame ----------------------------------------------------------------------------------------------
 
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """The next frames of each stream.
 
         Args:
-            frames: ``[B, 3, step_frames, H, W]``, normalised.
+            frames: ``[B, C, step_frames, H, W]``, normalised.
             state: of :meth:`init_state` at the start of a clip, then what the last step returned.
 
         Returns:
-            The running consensus ``[B, K]``, which after the last frame of a clip is ``forward(clip)``, and the state
-            for the next step.
+            The running score ``[B, K]``, which after the last frame of a clip is ``forward(clip)``, and the state for
+            the next step.
         """
         raise self._not_causal()
 
@@ -136,7 +142,7 @@ class VideoModel(nn.Module):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> State:
-        """The state before the first frame: what each operator keeps, in order, then the consensus' sum and count.
+        """The state before the first frame, tensors in the order of :attr:`state_names`.
 
         Args:
             batch_size: streams side by side.
@@ -147,13 +153,24 @@ class VideoModel(nn.Module):
         raise self._not_causal()
 
     @property
-    def plugged(self) -> list[str]:
-        """A line per operator, ``<where>: <operator>``; of the operator only what it says of itself.
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the state's tensors: ``<module>.<tensor>`` of each operator as they run, then the head's.
 
-        Its layers are left out: they follow from that, and how torch prints them changes from version to version.
+        They depend on the network alone and stay the same from process to process.
         """
-        named = [(n, m) for n, m in self.named_modules() if isinstance(m, TemporalOperator)]
-        return [f"{n.removesuffix('.temporal')}: {type(m).__name__}({m.extra_repr()})" for n, m in named]
+        raise self._not_causal()
+
+    # --- what it is made of ------------------------------------------------------------------------------------------
+
+    @property
+    def operators(self) -> list[TemporalOperator]:
+        """The temporal operators, in network order."""
+        return [plug.operator for plug in self.plugs if isinstance(plug.operator, TemporalOperator)]
+
+    @property
+    def plugged(self) -> list[str]:
+        """One line per operator, ``<module> <kind>: <operator>``."""
+        return [str(plug) for plug in self.plugs]
 
     @property
     def reach(self) -> Reach | None:
@@ -162,31 +179,31 @@ class VideoModel(nn.Module):
 
     def residual_blocks(self) -> list[tuple[str, nn.Module]]:
         """The backbone's residual blocks by name, in order; what ``info`` shows the maps of."""
-        return residual_blocks(self.backbone)
+        raise NotImplementedError
 
-    def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Called with a weight file's content first: an image network's made into the backbone's; here: as they are.
-
-        Raises:
-            SpatempoError: the file is known to be of another form of this network; says which option makes it fit.
-        """
-        return weights
-
-    def weights_loaded(self, layout: str, options: Mapping[str, Any]) -> None:
-        """Called once foreign weights are in, for what else they ask of the network; here: nothing.
-
-        Args:
-            layout: the adapter's name, or an empty string.
-            options: of the design, where the weights came from a checkpoint of spatempo's own.
-        """
+    def auxiliary_losses(self) -> Mapping[str, Tensor]:
+        """Scalar losses that training adds to the classification's, of the last forward pass, by name; mostly none."""
+        return self.context.losses
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The new classifier's parameters, which the published recipe trains five times faster."""
         return list(self.head.parameters())
 
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Parameters besides the head's that image weights do not initialise, which learn where the rest is frozen."""
+        return [parameter for operator in self.operators for parameter in operator.new_parameters()]
+
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Computes every residual block again in the backward pass instead of keeping its maps in memory."""
         raise NotImplementedError
+
+    # --- weights of other code ---------------------------------------------------------------------------------------
+
+    def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Called with a weight file's content first: an image network's made into the backbone's; here: as they are."""
+        return weights
+
+    # --- clear errors ------------------------------------------------------------------------------------------------
 
     def _not_causal(self) -> SpatempoError:
         how = "train it with causal=True" if "causal" in self.options else f"{self.design} has no causal form"
@@ -198,4 +215,9 @@ class VideoModel(nn.Module):
             what = {"rgb": "", "flow": f" ({fed.stack} x flow x, y)", "rgbdiff": f" ({fed.stack} x R, G, B)"}
             raise SpatempoError(
                 f"a clip is [B, {fed.channels}, T, H, W]{what[fed.modality]}, got shape {tuple(clip.shape)}"
+            )
+        if self.fixed_frames is not None and clip.shape[2] != self.fixed_frames:
+            raise SpatempoError(
+                f"{self.name} is made for clips of {self.fixed_frames} frames and got {clip.shape[2]}: make it with "
+                f"frames={clip.shape[2]}, or give clips of {self.fixed_frames}"
             )

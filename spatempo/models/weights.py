@@ -7,7 +7,6 @@ import pickle
 import warnings
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,17 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
-from spatempo.models.adapters import (
-    e2e_spot,
-    gsm_official,
-    jester_online,
-    mmaction_r2plus1d,
-    mmaction_tsm,
-    spatempo_own,
-    torchvision_video,
-    tsm_official,
-    vmz,
-)
+from spatempo.models.design import DESIGNS
+from spatempo.models.layout import WeightLayout
+from spatempo.models.layouts import own
 from spatempo.models.modality import fit_first_conv
 from spatempo.models.video_model import VideoModel
 from spatempo.models.wiring import check_wiring, model_operators, note_of_own
@@ -34,17 +25,6 @@ from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.preprocess import IMAGENET_MEAN
 
 Channels = tuple[float, ...]
-_ADAPTERS = (
-    spatempo_own,
-    gsm_official,
-    tsm_official,
-    e2e_spot,
-    jester_online,
-    mmaction_tsm,
-    mmaction_r2plus1d,
-    vmz,
-    torchvision_video,
-)
 
 
 def load_pretrained(
@@ -65,21 +45,27 @@ def load_pretrained(
     Raises:
         SpatempoError: the file cannot be read or does not fit; names the keys.
     """
+    checkpoint = None
     if isinstance(source, str) and _is_path(source):
-        file = spatempo_own.find_file(source)
+        file = own.find_file(source)
         weights, (found_mean, found_std) = read_weights(file), _sidecar(file)
-        own = spatempo_own.description(file)
+        checkpoint = own.header(file)
     else:
         weights, (found_mean, found_std) = _download(model.weights_source, source)
-        own = None
-    if own is not None and found_mean is None and found_std is None:
-        found_mean, found_std = tuple(own["preprocess"]["mean"]), tuple(own["preprocess"]["std"])
+    if checkpoint is not None and found_mean is None and found_std is None:
+        found_mean, found_std = tuple(checkpoint.preprocess["mean"]), tuple(checkpoint.preprocess["std"])
     weights = model.adapt_weights(weights)
-    adapter = _adapter(weights)
-    notes = [_fit(model, weights, adapter, str(source))]
-    model.weights_loaded(adapter.__name__.rpartition(".")[2] if adapter else "", own["options"] if own else {})
-    notes.append(adapter.remark(weights, model) if adapter and hasattr(adapter, "remark") else None)
-    notes.append(note_of_own(model, own) if own else None)
+    layout = find_layout(model, weights, str(source))
+    if layout and layout.check:
+        layout.check(weights, model)
+    if layout and layout.statistics:
+        model.preprocess = model.preprocess.with_statistics(*layout.statistics)
+    notes = [_fit(model, weights, layout, str(source))]
+    settle = DESIGNS[model.design].settle
+    if settle is not None:
+        settle(model, layout.name if layout else "", checkpoint.options if checkpoint else {})
+    notes.append(layout.note(weights, model) if layout and layout.note else None)
+    notes.append(note_of_own(model, checkpoint) if checkpoint else None)
     for note in filter(None, notes):
         warnings.warn(f"{source}: {note}", stacklevel=3)
     if mean is None and std is None and found_mean is None and found_std is None:
@@ -88,6 +74,27 @@ def load_pretrained(
         whose = f"those of {model.design}" if known else "ImageNet's"
         warnings.warn(f"{source}: no mean and std given or found beside it; {whose} are used", stacklevel=3)
     model.preprocess = model.preprocess.with_statistics(mean or found_mean, std or found_std)
+
+
+def find_layout(model: VideoModel, weights: dict[str, Tensor], source: str) -> WeightLayout | None:
+    """The layout of a weight file; ``None`` for the keys of an image network.
+
+    Layouts of the model's design come first, then those of all others, so that a file made for another design is
+    refused by what its keys tell about its operators.
+
+    Raises:
+        SpatempoError: the file matches two layouts; names both.
+    """
+    others = (layout for design in DESIGNS.values() for layout in design.layouts)
+    theirs = dict.fromkeys(layout for layout in others if not layout.image)
+    for layouts in ((own.LAYOUT, *DESIGNS[model.design].layouts), theirs):
+        fitting = [layout for layout in layouts if layout.matches(weights)]
+        if len(fitting) > 1:
+            both = " and ".join(repr(layout.name) for layout in fitting)
+            raise SpatempoError(f"{source}: its keys match two layouts of weight files, {both}, so neither can be read")
+        if fitting:
+            return fitting[0]
+    return None
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -118,40 +125,36 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return content
 
 
-def _adapter(weights: dict[str, Tensor]) -> ModuleType | None:
-    return next((a for a in _ADAPTERS if a.matches(weights)), None)
-
-
-def _fit(model: VideoModel, weights: dict[str, Tensor], adapter: ModuleType | None, source: str) -> str | None:
+def _fit(model: VideoModel, weights: dict[str, Tensor], layout: WeightLayout | None, source: str) -> str | None:
     """Loads the weights; returns a note on the operators that they are for, if there is one."""
-    operators = adapter.operators(weights) if adapter and hasattr(adapter, "operators") else None
-    if adapter is not None:
-        weights = adapter.convert(weights)
+    operators = layout.operators(weights) if layout and layout.operators else None
+    if layout is not None:
+        weights = layout.convert(weights, model)
     else:  # an image network's own keys
         weights = {
             f"backbone.{k.removeprefix('module.')}": v
             for k, v in weights.items()
-            if not k.removeprefix("module.").startswith(model.image_classifier)
+            if not k.removeprefix("module.").startswith(model.removed)
         }
     weights = fit_first_conv(model, weights)
     head = {k for k in weights if k.startswith("head.")}
-    own = _image_places(model) if adapter is None else {k: tuple(v.shape) for k, v in model.state_dict().items()}
-    if any(k not in own or own[k] != weights[k].shape for k in head):
+    places = _image_places(model) if layout is None else {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    if any(k not in places or places[k] != weights[k].shape for k in head):
         weights = {k: v for k, v in weights.items() if k not in head}
         head = set()
-    missing = [k for k in own if k not in weights and (head or not k.startswith("head."))]
+    missing = [k for k in places if k not in weights and (head or not k.startswith("head."))]
     missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # files from before torch 0.4.1 have none
-    unexpected = [k for k in weights if k not in own]
-    misshaped = [k for k in weights if k in own and own[k] != weights[k].shape]
+    unexpected = [k for k in weights if k not in places]
+    misshaped = [k for k in weights if k in places and places[k] != weights[k].shape]
     wrong = {"lacks": missing, "has unknown": unexpected, "has other shapes for": misshaped}
     note = None
     if operators is not None:
         # Only of the same image network can be said that its operators are others.
-        places = tuple(f"backbone.{name}." for name in {**operators, **model_operators(model)})
-        _refuse(model, source, {what: [k for k in keys if not k.startswith(places)] for what, keys in wrong.items()})
+        at = tuple(f"backbone.{name}." for name in {**operators, **model_operators(model)})
+        _refuse(model, source, {what: [k for k in keys if not k.startswith(at)] for what, keys in wrong.items()})
         note = check_wiring(model, operators, source)
     _refuse(model, source, wrong)
-    model.load_state_dict(_through_operators(model, weights) if adapter is None else weights, strict=False)
+    model.load_state_dict(_through_operators(model, weights) if layout is None else weights, strict=False)
     return note
 
 
@@ -166,28 +169,28 @@ def _refuse(model: VideoModel, source: str, wrong: dict[str, list[str]]) -> None
 
 
 def _image_places(model: VideoModel) -> dict[str, tuple[int, ...]]:
-    """Names and shapes that image weights must have: the model's own as they were before operators were plugged in.
+    """Names and shapes that image weights must have: the model's own as they were before operators were placed.
 
-    Where a replacing operator stands, they are the replaced convolution's; what a keeping operator adds has no image
-    weight and starts as it was made.
+    Where a replacing operator is, they are the replaced part's. What a keeping operator or a part behind the backbone
+    adds has no image weight and starts as it was made.
     """
-    places = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    places = {k: tuple(v.shape) for k, v in model.state_dict().items() if not k.startswith("tail.")}
     for name, module in model.named_modules():
         if isinstance(module, TemporalOperator):
             for key in module.state_dict():
                 places.pop(f"{name}.{key}", None)
         if isinstance(module, ReplacingOperator):
-            places[f"{name}.weight"] = module.image_shape
+            places |= {f"{name}.{key}": tuple(shape) for key, shape in module.image_shapes.items()}
     return places
 
 
 def _through_operators(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Image weights with those of replaced convolutions made into their operators' own."""
+    """Image weights with those of replaced parts made into their operators' own."""
     weights = dict(weights)
     for name, module in model.named_modules():
         if isinstance(module, ReplacingOperator):
-            made = module.image_weights(weights.pop(f"{name}.weight"))
-            weights.update({f"{name}.{key}": value for key, value in made.items()})
+            replaced = {key: weights.pop(f"{name}.{key}") for key in module.image_shapes if f"{name}.{key}" in weights}
+            weights.update({f"{name}.{key}": value for key, value in module.image_weights(replaced).items()})
     return weights
 
 

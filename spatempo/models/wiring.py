@@ -8,13 +8,13 @@ allowed with a note, because training of a TSM may start there: a file without a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from spatempo.errors import SpatempoError
-from spatempo.models.adapters.wrappers import Operators
 from spatempo.models.design import DESIGNS
 from spatempo.models.designs.tsm import first_of_every
+from spatempo.models.header import Header, same_operators
+from spatempo.models.layout import Operators
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.gate_shift import GateShift
@@ -38,7 +38,7 @@ def check_wiring(model: VideoModel, wanted: Operators, source: str) -> str | Non
 
     Args:
         model: that gets the weights.
-        wanted: what the keys tell, see :func:`~spatempo.models.adapters.wrappers.operators_of`.
+        wanted: what the keys tell, see :func:`~spatempo.models.layouts.wrappers.operators_of`.
         source: the file, for the error.
 
     Returns:
@@ -62,14 +62,14 @@ def check_wiring(model: VideoModel, wanted: Operators, source: str) -> str | Non
     )
 
 
-def note_of_own(model: VideoModel, facts: Mapping[str, Any]) -> str | None:
+def note_of_own(model: VideoModel, header: Header) -> str | None:
     """What to say about weights of a checkpoint of ours in another design, or in the same one with other options."""
-    same_operators = facts["plugged"] == model.plugged
-    if facts["design"] != model.design:
-        return None if same_operators else f"they were trained in {facts['name']}, and this model is {model.name}"
-    before = {**model.options, **DESIGNS[model.design].older, **facts["options"]}
+    same = same_operators(header, model.plugged) is None
+    if header.design != model.design:
+        return None if same else f"they were trained in {header.name}, and this model is {model.name}"
+    before = {**model.options, **DESIGNS[model.design].older, **header.options}
     other = [k for k in model.options if before[k] != model.options[k] and k not in _TAKEN_OVER]
-    if not other or (model.plugged and same_operators):
+    if not other or (model.plugged and same):
         return None
     theirs, ours = (", ".join(f"{k}={options[k]!r}" for k in other) for options in (before, model.options))
     return f"they were trained with {theirs}, and this model has {ours}"

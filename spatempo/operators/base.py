@@ -1,12 +1,13 @@
-"""The contract of a temporal operator that keeps the network's shape."""
+"""The contract of a temporal operator."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from spatempo.operators.call import State, TimeCall
+from spatempo.operators.context import ForwardContext, State
 
 
 class Reach(NamedTuple):
@@ -20,21 +21,21 @@ class TemporalOperator(nn.Module):
     """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out (T / time_stride frames).
 
     A subclass writes :meth:`mix`, and :meth:`mix_step` where it has a causal form; this class unfolds the frames, by a
-    view, and keeps the state. ``T`` belongs to the input and is asked of the call in hand.
+    view, and keeps the state. T belongs to the input and is asked of the forward context.
 
     Args:
-        call: the video model's call in hand.
+        context: the video model's forward context.
         causal: look at past frames only.
     """
 
-    kept_tensors = 1
-    """Tensors of the causal form's state."""
+    state_names: ClassVar[tuple[str, ...]] = ("past",)
+    """Names of the tensors of the causal form's state, in order."""
     time_stride = 1
-    """Frames that become one; an operator that joins frames tells the call in hand."""
+    """Frames that become one; an operator that joins frames tells the forward context."""
 
-    def __init__(self, call: TimeCall, *, causal: bool = False) -> None:
+    def __init__(self, context: ForwardContext, *, causal: bool = False) -> None:
         super().__init__()
-        self.call = call
+        self.context = context
         self.causal = causal
 
     @property
@@ -43,7 +44,7 @@ class TemporalOperator(nn.Module):
         raise NotImplementedError
 
     def new_parameters(self) -> list[nn.Parameter]:
-        """Those that image weights say nothing of, which must learn even where the image network is frozen."""
+        """Parameters that image weights do not initialise, which must learn even where the image network is frozen."""
         return list(self.parameters())
 
     def mix(self, clip: Tensor) -> Tensor:
@@ -55,28 +56,33 @@ class TemporalOperator(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no causal form")
 
     def forward(self, x: Tensor) -> Tensor:
-        call = self.call
-        clip = x.unflatten(0, (-1, call.frames))
-        if not call.stepping:
+        context = self.context
+        clip = x.unflatten(0, (-1, context.frames))
+        if not context.stepping:
             return self.mix(clip).flatten(0, 1)
-        mixed, kept = self.mix_step(clip, call.past(self.kept_tensors))
-        call.keep(kept)
+        mixed, kept = self.mix_step(clip, context.past(len(self.state_names)))
+        context.keep(self, kept)
         return mixed.flatten(0, 1)
 
 
 class ReplacingOperator(TemporalOperator):
-    """An operator that stands in the place of a 2D convolution, with parameters of its own.
+    """An operator that replaces a part of a 2D network, with parameters of its own.
 
     It may change channels and size. Image weights reach it through :meth:`image_weights`: a file of the image network
-    is checked against the name and shape that the replaced convolution's weight had, and this says what becomes of it.
+    is checked against the names and shapes that the replaced part had, and this method says what becomes of them.
     """
 
-    image_shape: tuple[int, ...]
-    """Shape of the replaced convolution's ``weight``, ``[C_out, C_in / groups, k_h, k_w]``."""
+    image_shapes: Mapping[str, tuple[int, ...]]
+    """Names and shapes of the replaced part's parameters and buffers, without the part's own name: for a convolution
+    ``{"weight": (C_out, C_in / groups, k_h, k_w)}``, with a bias, a batch norm or a whole block more."""
 
     def new_parameters(self) -> list[nn.Parameter]:
         return []
 
-    def image_weights(self, weight: Tensor) -> dict[str, Tensor]:
-        """This module's own parameters and buffers by name, all of them, made of a 2D ``weight``."""
+    def image_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """This module's own parameters and buffers by name, all of them, made from the replaced part's.
+
+        Args:
+            weights: by the names of :attr:`image_shapes`.
+        """
         raise NotImplementedError

@@ -28,8 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spatempo.errors import OptionError
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import State, TimeCall
+from spatempo.operators.context import ForwardContext, State
 from spatempo.operators.shift import temporal_shift, temporal_shift_step
 from spatempo.operators.watch import parts_of
 
@@ -130,19 +131,19 @@ class GateShift(TemporalOperator):
     The parameters have the names of the released code, ``bn`` and ``conv3D``.
 
     Args:
-        call: the video model's call in hand.
+        context: the video model's forward context.
         channels: how many are gated, an even number, with ``shuffle`` a multiple of 4.
         shuffle: the released code's channel shuffle.
         causal: look at the past only.
     """
 
-    kept_tensors = 2
+    state_names = ("gated", "answers")
 
-    def __init__(self, call: TimeCall, channels: int, *, shuffle: bool = False, causal: bool = False) -> None:
-        super().__init__(call, causal=causal)
+    def __init__(self, context: ForwardContext, channels: int, *, shuffle: bool = False, causal: bool = False) -> None:
+        super().__init__(context, causal=causal)
         unit = 4 if shuffle else 2
         if channels < unit or channels % unit:
-            raise ValueError(f"the number of gated channels must be a multiple of {unit}, got {channels}")
+            raise OptionError(f"the number of gated channels must be a multiple of {unit}, got {channels}")
         self.channels = channels
         self.shuffle = shuffle
         self.bn = nn.BatchNorm2d(channels)  # of a clip's frames: the statistics are those of a 3D one

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spatempo.operators.base import Reach
-from spatempo.operators.call import State, TimeCall
+from spatempo.operators.context import ForwardContext, State
 from spatempo.operators.gate_shift import GateShift, frames_around, frames_before
 from spatempo.operators.watch import parts_of
 
@@ -52,16 +52,16 @@ class GateShiftFuse(GateShift):
     The parameters have the names of the released code: GSM's, ``channel_conv1`` and ``channel_conv2``.
 
     Args:
-        call: the video model's call in hand.
+        context: the video model's forward context.
         channels: how many are gated, an even number, with ``shuffle`` a multiple of 4.
         shuffle: the released code's channel shuffle.
         causal: look at the past only.
     """
 
-    kept_tensors = 3
+    state_names = ("gated", "answers", "means")
 
-    def __init__(self, call: TimeCall, channels: int, *, shuffle: bool = False, causal: bool = False) -> None:
-        super().__init__(call, channels, shuffle=shuffle, causal=causal)
+    def __init__(self, context: ForwardContext, channels: int, *, shuffle: bool = False, causal: bool = False) -> None:
+        super().__init__(context, channels, shuffle=shuffle, causal=causal)
         self.conv3D.reset_parameters()
         self.channel_conv1 = nn.Conv2d(2, 1, 3, padding=1)
         self.channel_conv2 = nn.Conv2d(2, 1, 3, padding=1)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 
 
 def non_local_mean(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
@@ -40,12 +40,12 @@ class NonLocal(TemporalOperator):
     """The block as a module on folded frames.
 
     Args:
-        call: the video model's call in hand.
+        context: the video model's forward context.
         channels: C, even.
     """
 
-    def __init__(self, call: TimeCall, channels: int) -> None:
-        super().__init__(call)
+    def __init__(self, context: ForwardContext, channels: int) -> None:
+        super().__init__(context)
         inner = channels // 2
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Conv2d(channels, inner, 1)

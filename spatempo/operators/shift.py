@@ -21,8 +21,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from spatempo.errors import OptionError
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import State, TimeCall
+from spatempo.operators.context import ForwardContext, State
 
 Padding = Literal["zero", "circulant"]
 
@@ -95,22 +96,24 @@ class TemporalShift(TemporalOperator):
     """The shift as a module, without parameters: image weights stay as they are.
 
     Args:
-        call: the video model's call in hand.
+        context: the video model's forward context.
         div: ``shift_div``, 2 and more; 8 in the paper (a quarter of the channels moves in all).
         causal: look at the past only.
         padding: ``"zero"`` or ``"circulant"``.
     """
 
-    def __init__(self, call: TimeCall, *, div: int = 8, causal: bool = False, padding: Padding = "zero") -> None:
-        super().__init__(call, causal=causal)
+    def __init__(
+        self, context: ForwardContext, *, div: int = 8, causal: bool = False, padding: Padding = "zero"
+    ) -> None:
+        super().__init__(context, causal=causal)
         if not isinstance(div, int) or div < 2:
-            raise ValueError(
+            raise OptionError(
                 f"shift_div must be a whole number of at least 2, got {div!r}: two folds of C/shift_div move"
             )
         if padding not in ("zero", "circulant"):
-            raise ValueError(f"padding must be 'zero' or 'circulant', got {padding!r}")
+            raise OptionError(f"padding must be 'zero' or 'circulant', got {padding!r}")
         if causal and padding == "circulant":
-            raise ValueError(
+            raise OptionError(
                 "a causal shift cannot have circulant padding, which brings the end of a clip to its start"
             )
         self.div = div

@@ -6,6 +6,7 @@ What it computes is defined in :mod:`spatempo.operators.sth`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Self, get_args
@@ -13,9 +14,9 @@ from typing import Any, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from spatempo.errors import SpatempoError
+from spatempo.errors import OptionError
 from spatempo.operators.base import Reach, ReplacingOperator
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import BranchAttention, Form, Init, Integration, kernels_from_image, sth_hybrid, sth_merge
 from spatempo.operators.watch import parts_of, watch
 
@@ -36,7 +37,7 @@ class SthOptions:
             would get half of what it expects. With 2 attention starts as the sum exactly. Of no effect on the sum.
 
     Raises:
-        ValueError: an option that cannot be; names it and what can.
+        OptionError: an option that cannot be; names it and what can.
     """
 
     p: float | str = 1 / 4
@@ -49,12 +50,12 @@ class SthOptions:
         for option, kind in (("form", Form), ("integration", Integration), ("init", Init)):
             value, values = getattr(self, option), get_args(kind)
             if value not in values:
-                raise ValueError(f"{option} must be one of {', '.join(values)}, got {value!r}")
+                raise OptionError(f"{option} must be one of {', '.join(values)}, got {value!r}")
         if isinstance(self.scale, bool) or not isinstance(self.scale, int | float) or not 0 < self.scale < math.inf:
-            raise ValueError(f"scale must be a positive number, got {self.scale!r}")
+            raise OptionError(f"scale must be a positive number, got {self.scale!r}")
         groups = _inverse(self.p)
         if not (groups == 0 or (2 <= groups < 1e6 and abs(groups - round(groups)) < 1e-6)):
-            raise ValueError(f"p must be 0 or a unit fraction such as 1/8, 1/4 or 1/2, got {self.p!r}")
+            raise OptionError(f"p must be 0 or a unit fraction such as 1/8, 1/4 or 1/2, got {self.p!r}")
 
     @property
     def groups(self) -> int:
@@ -82,29 +83,31 @@ class SthConv2d(ReplacingOperator):
     convolutions of its ResNets; :meth:`from_image` makes them of a 2D convolution's.
 
     Args:
-        call: the video model's call in hand.
+        context: the video model's forward context.
         channels_in, channels_out: C_in and C_out.
         stride: in H and W.
         **options: those of :class:`SthOptions`.
 
     Raises:
-        ValueError: an option that cannot be, or groups that do not divide the channels.
+        OptionError: an option that cannot be, or groups that do not divide the channels.
     """
 
-    def __init__(self, call: TimeCall, channels_in: int, channels_out: int, *, stride: int = 1, **options: Any) -> None:
-        super().__init__(call)
+    def __init__(
+        self, context: ForwardContext, channels_in: int, channels_out: int, *, stride: int = 1, **options: Any
+    ) -> None:
+        super().__init__(context)
         self.options = SthOptions(**options)
         groups = self.options.groups
         if groups == 0:
-            raise ValueError("p = 0 leaves nothing to time: keep the 2D convolution")
+            raise OptionError("p = 0 leaves nothing to time: keep the 2D convolution")
         for channels in (channels_in, channels_out):
             if channels % groups:
-                raise ValueError(
+                raise OptionError(
                     f"p = 1/{groups} cuts channels into {groups} equal groups, which {channels} do not make"
                 )
-        self.image_shape = (channels_out, channels_in, 3, 3)
+        self.image_shapes = {"weight": (channels_out, channels_in, 3, 3)}
         self.stride = stride
-        spatial, temporal = kernels_from_image(torch.empty(self.image_shape), groups, self.options.form)
+        spatial, temporal = kernels_from_image(torch.empty(self.image_shapes["weight"]), groups, self.options.form)
         self.spatial_weight = nn.Parameter(spatial)
         self.temporal_weight = nn.Parameter(temporal)
         # He et al. 2015, fan out: nine and three taps into each of C_out maps; the sum's variance is then the 3x3's
@@ -113,48 +116,34 @@ class SthConv2d(ReplacingOperator):
         self.attention = BranchAttention(channels_out) if self.options.integration == "attention" else None
 
     @classmethod
-    def like(cls, conv: nn.Module, call: TimeCall, where: str = "the convolution", **options: Any) -> Self:
-        """An STH convolution with random weights that can stand in the place of ``conv``.
+    def like(cls, conv: nn.Conv2d, context: ForwardContext, **options: Any) -> Self:
+        """An STH convolution with random weights and the channels and stride of ``conv``.
 
         Raises:
-            SpatempoError: ``conv`` is not a plain 3x3 convolution, or p does not divide its channels; names ``where``.
+            OptionError: p does not divide its channels.
         """
-        if type(conv) is not nn.Conv2d:
-            raise SpatempoError(f"{where} is a {type(conv).__name__}, and STH replaces plain 3x3 convolutions (Conv2d)")
-        if conv.groups > 1:
-            raise SpatempoError(
-                f"{where} has {conv.groups} groups (as in ResNeXt, or depthwise), and STH replaces 3x3 convolutions "
-                "whose filters see all channels: take a ResNet"
-            )
-        plain = (conv.kernel_size, conv.padding, conv.dilation) == ((3, 3), (1, 1), (1, 1))
-        if not plain or conv.stride[0] != conv.stride[1] or conv.padding_mode != "zeros" or conv.bias is not None:
-            raise SpatempoError(
-                f"{where} is {conv}, and STH replaces 3x3 convolutions with padding 1, no dilation and no bias"
-            )
-        try:
-            new = cls(call, conv.in_channels, conv.out_channels, stride=conv.stride[0], **options)
-        except ValueError as error:
-            raise SpatempoError(f"{where}: {error}") from error
-        return new.to(conv.weight.device, conv.weight.dtype)
+        return cls(context, conv.in_channels, conv.out_channels, stride=conv.stride[0], **options)
 
     @classmethod
-    def from_image(cls, conv: nn.Conv2d, call: TimeCall, **options: Any) -> Self:
+    def from_image(cls, conv: nn.Conv2d, context: ForwardContext, **options: Any) -> Self:
         """An STH convolution made of a trained 2D one, as :func:`kernels_from_image` says; attention starts at 1/2.
 
         Args:
             conv: the 3x3 convolution that it is to replace.
-            call: the video model's call in hand.
+            context: the video model's forward context.
             **options: those of :class:`SthOptions`; ``init`` says how.
         """
-        new = cls.like(conv, call, **options)
-        new.load_state_dict(new.image_weights(conv.weight.detach()))
+        new = cls.like(conv, context, **options).to(conv.weight.device, conv.weight.dtype)
+        new.load_state_dict(new.image_weights({"weight": conv.weight.detach()}))
         return new
 
     def new_parameters(self) -> list[nn.Parameter]:
         return [] if self.attention is None else list(self.attention.parameters())
 
-    def image_weights(self, weight: Tensor) -> dict[str, Tensor]:
-        spatial, temporal = kernels_from_image(weight, self.options.groups, self.options.form, self.options.init)
+    def image_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        spatial, temporal = kernels_from_image(
+            weights["weight"], self.options.groups, self.options.form, self.options.init
+        )
         fc = {k: torch.zeros_like(v) for k, v in self.state_dict().items() if k.startswith("attention.")}
         return {"spatial_weight": spatial, "temporal_weight": temporal, **fc}
 
@@ -172,7 +161,7 @@ class SthConv2d(ReplacingOperator):
         return spatial * a_s + temporal * a_t
 
     def extra_repr(self) -> str:
-        out, into, _, _ = self.image_shape
+        out, into, _, _ = self.image_shapes["weight"]
         o = self.options
         how = f"attention, scale={o.scale:g}" if self.attention is not None else "sum"
         return f"{into}, {out}, stride={self.stride}, p=1/{o.groups}, {o.form}, {how}"

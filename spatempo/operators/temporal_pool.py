@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spatempo.operators.base import Reach, TemporalOperator
-from spatempo.operators.call import State
+from spatempo.operators.context import State
 
 
 def temporal_pool(x: Tensor) -> Tensor:
@@ -27,9 +27,9 @@ def temporal_pool(x: Tensor) -> Tensor:
 
 
 class TemporalPool(TemporalOperator):
-    """The pooling as a module: from here on the call has half as many frames."""
+    """The pooling as a module: from here on the forward pass has half as many frames."""
 
-    kept_tensors = 2
+    state_names = ("newest", "seen")
     time_stride = 2
 
     @property
@@ -39,7 +39,7 @@ class TemporalPool(TemporalOperator):
 
     def mix(self, clip: Tensor) -> Tensor:
         pooled = temporal_pool(clip)
-        self.call.pool(pooled.shape[1])
+        self.context.pool(pooled.shape[1])
         return pooled
 
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
@@ -48,5 +48,5 @@ class TemporalPool(TemporalOperator):
             before, there = past
             # a state of zeros is the start of a clip, where no frame, not even a black one, goes before
             pooled = torch.maximum(pooled, torch.where(there > 0, before, clip[:, 0]))
-        self.call.pool(1)
+        self.context.pool(1)
         return pooled.unsqueeze(1), (clip[:, -1], clip.new_ones(clip.shape[0], 1, 1, 1))

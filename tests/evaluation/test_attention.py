@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.attention import attention_shares
 from spatempo.models.registry import create_model
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth_conv import SthConv2d
 from spatempo.preprocess import Preprocess
 
 GREY = Preprocess(frames=2, size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
 
 
-def layer(call: TimeCall, *odds: float) -> SthConv2d:
+def layer(call: ForwardContext, *odds: float) -> SthConv2d:
     """Two channels whose temporal branch is the picture and whose spatial one is nothing.
 
     On a clip of white its weight is to the spatial one's as `odds` to one, on black one half.
@@ -43,18 +43,18 @@ class Parallel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.preprocess, self.classes = GREY, list(CLASSES)
-        self.call = TimeCall()
-        first = [layer(self.call, 3, 3), layer(self.call, 9, 1 / 3)]
-        last = [layer(self.call, 99, 1 / 3), SthConv2d(self.call, 2, 2, p=1 / 2, integration="sum")]
+        self.context = ForwardContext()
+        first = [layer(self.context, 3, 3), layer(self.context, 9, 1 / 3)]
+        last = [layer(self.context, 99, 1 / 3), SthConv2d(self.context, 2, 2, p=1 / 2, integration="sum")]
         self.backbone = nn.ModuleDict({"layer1": nn.Sequential(*first), "layer2": nn.Sequential(*last)})
 
     def forward(self, clip: Tensor) -> Tensor:
-        self.call.open(clip.shape[2])
+        self.context.open(clip.shape[2])
         try:
             frames = clip[:, :2].transpose(1, 2).flatten(0, 1)
             maps = sum(conv(frames) for stage in self.backbone.values() for conv in stage)  # pyright: ignore
         finally:
-            self.call.close()
+            self.context.close()
         return maps.unflatten(0, (len(clip), -1)).mean((1, 3, 4))  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.gates import gate_maps, gate_statistics
 from spatempo.models.registry import create_model
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.gate_shift import GateShift, gate_shift
 from spatempo.operators.gate_shift_fuse import GateShiftFuse
 from spatempo.preprocess import Preprocess
@@ -30,8 +30,8 @@ class Two(nn.Module):
     def __init__(self, kind: type[GateShift] = GateShift, **options: bool) -> None:
         super().__init__()
         self.preprocess, self.classes = GREY, list(CLASSES)
-        self.call = TimeCall()
-        self.backbone = nn.Sequential(*(kind(self.call, 2, **options) for _ in range(2)))
+        self.context = ForwardContext()
+        self.backbone = nn.Sequential(*(kind(self.context, 2, **options) for _ in range(2)))
         for shift in self.backbone:
             nn.init.zeros_(shift.conv3D.weight)  # pyright: ignore
 
@@ -39,12 +39,12 @@ class Two(nn.Module):
         return self.backbone[i]
 
     def forward(self, clip: Tensor) -> Tensor:
-        self.call.open(clip.shape[2])
+        self.context.open(clip.shape[2])
         try:
             frames = clip[:, :2].transpose(1, 2).flatten(0, 1)
             self.out = [shift(frames) for shift in self.backbone]
         finally:
-            self.call.close()
+            self.context.close()
         return self.out[-1].unflatten(0, (len(clip), -1)).mean((1, 3, 4))
 
 

@@ -35,7 +35,7 @@ def test_a_row():
 @pytest.fixture
 def own_design():
     @register_design("plain", source="a test", backbones=("smallresnet",))
-    def plain(net, call, source): ...
+    def plain(build): ...
 
     yield
     del DESIGNS["plain"]

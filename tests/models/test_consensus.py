@@ -11,7 +11,7 @@ from networks import randomise
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.grad_cam import grad_cam
 from spatempo.models.checkpoint import load, save_checkpoint
-from spatempo.models.consensus import Attention, Linear, make_consensus
+from spatempo.models.consensus import AttentionConsensus, LinearConsensus, make_consensus
 from spatempo.models.registry import create_model
 
 # one clip of four frames and two classes; one feature a frame
@@ -39,10 +39,10 @@ def test_by_hand(name, expected):
 
 
 def test_learnt_weights_by_hand():
-    linear = Linear(4)
+    linear = LinearConsensus(4)
     linear.weight.data = torch.tensor([[1.0], [0.0], [2.0], [-1.0]])
     assert linear(LOGITS, FEATURES)[0].tolist() == [1 + 6 + 1, 8 + 8]
-    attention = Attention(1)
+    attention = AttentionConsensus(1)
     attention.weight.data.fill_(1)  # weights 1 1 2 0 of 4
     assert attention(LOGITS, FEATURES)[0].tolist() == pytest.approx([(1 + 5 + 6) / 4, (8 + 8) / 4])
 
@@ -72,7 +72,7 @@ def test_a_clip_is_its_frames_under_the_consensus_and_order_matters_to_linear_al
     tsn = model(name)
     clip = torch.randn(2, 3, 4, 32, 32) * 3
     want = tsn(clip)
-    torch.testing.assert_close(tsn.forward_maps(tsn.forward_features(clip)), want)
+    torch.testing.assert_close(tsn.forward_head(tsn.forward_features(clip)), want)
     turned = tsn(clip.flip(2))
     assert torch.allclose(turned, want, atol=1e-4) == (name != "linear")
     if name not in ("average", "top9"):

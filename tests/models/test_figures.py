@@ -77,8 +77,8 @@ def test_temporal_receptive_field():
 def test_the_ten_shifted_blocks_of_mobilenet_v2():
     from spatempo.models.registry import create_model
 
-    plugged = create_model("tsm_mobilenet_v2", num_classes=2).plugged
-    blocks = [int(line.split(".")[2]) for line in plugged]
+    plugs = create_model("tsm_mobilenet_v2", num_classes=2).plugs
+    blocks = [int(plug.name.split(".")[1]) for plug in plugs]
     assert blocks == [3, 5, 6, 8, 9, 10, 12, 13, 15, 16]
 
 

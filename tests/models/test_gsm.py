@@ -139,11 +139,11 @@ def test_the_places_of_residual_backbones():
 
 
 def gate_by_hand(gate: nn.Module, x: torch.Tensor, frames: int) -> torch.Tensor:
-    gate.call.open(frames)
+    gate.context.open(frames)
     try:
         return gate(x)
     finally:
-        gate.call.close()
+        gate.context.close()
 
 
 @pytest.mark.parametrize("design", ["gsm", "gsf"])
@@ -164,9 +164,9 @@ def test_where_in_a_block_by_hand(design, placement, kind):
     y = nn.Conv2d.forward(getattr(block, last), y)
     y = gate_by_hand(getattr(block, last).temporal, y, 3) if placement == "conv3" else y
     want = torch.relu(getattr(block, norm)(y) + x)
-    model._call.open(3)
+    model.context.open(3)
     assert_close(block(x), want)
-    model._call.close()
+    model.context.close()
 
 
 @torch.no_grad()

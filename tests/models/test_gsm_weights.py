@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from spatempo.errors import SpatempoError
-from spatempo.models.adapters import gsm_official
 from spatempo.models.checkpoint import FILE, describe_checkpoint, load, save_checkpoint
+from spatempo.models.layouts import gsm as gsm_layout
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 
@@ -72,14 +73,16 @@ def test_released_names_are_the_models(name, keys):
     weights = official(model, name.partition("_")[0])
     assert all(key in weights for key in keys)
     assert not any("temporal" in key or "head" in key for key in weights)
-    assert gsm_official.matches(weights)
-    got = {key: value.shape for key, value in gsm_official.convert(weights).items()}
+    assert gsm_layout.LAYOUT.matches(weights)
+    got = {key: value.shape for key, value in gsm_layout.LAYOUT.convert(weights, model).items()}
     assert got == {key: value.shape for key, value in model.state_dict().items()}
 
 
 def test_the_own_classifier_of_a_network_trained_without_dropout():
     keys = ("fc.weight", "top_cls_fc.bias")
-    got = gsm_official.convert({f"module.base_model.{key}": torch.ones(1) for key in keys})
+    with torch.device("meta"):
+        model = create_model("gsm_bninception")
+    got = gsm_layout.LAYOUT.convert({f"module.base_model.{key}": torch.ones(1) for key in keys}, model)
     assert list(got) == ["head.fc.weight", "head.fc.bias"]
 
 
@@ -113,7 +116,7 @@ def test_released_checkpoints_load(tmp_path, name):
 def test_a_checkpoint_of_before_the_option_every_has_a_gate_in_every_block(tmp_path, monkeypatch):
     monkeypatch.setattr("spatempo.models.designs.tsm.EVERY_SECOND_BLOCK", ("smallresnet",))
     save_checkpoint(create_model("gsm_smallresnet", num_classes=2, every=1), tmp_path)
-    facts = describe_checkpoint(tmp_path)
+    facts = asdict(describe_checkpoint(tmp_path))
     del facts["options"]["every"]
     save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
     assert len(load(tmp_path).plugged) == 5

@@ -202,7 +202,7 @@ def test_inception_v3s_blocks_by_hand(inceptions):
 @torch.no_grad()
 def test_tsm_shifts_the_input_of_all_parts_but_the_first():
     model = small("tsm_bninception", size=64)
-    places = [line.split(": ")[0].removeprefix("backbone.") for line in model.plugged]
+    places = [plug.name for plug in model.plugs]
     blocks = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a")
     assert places == ["pool1_3x3_s2", "pool2_3x3_s2", *(f"inception_{b}_output" for b in blocks)]
     clip = torch.randn(1, 3, 4, 64, 64)

@@ -144,11 +144,11 @@ def test_r2d_takes_the_frames_it_was_made_for(tmp_path):
     model = small_of("r2d", frames=5)
     assert model.preprocess.frames == 5
     assert model.backbone.stem[0].kernel_size == (5, 7, 7)
-    with pytest.raises(SpatempoError, match=r"fuses 5 frames .* got 8: make it with frames=8"):
+    with pytest.raises(SpatempoError, match=r"is made for clips of 5 frames and got 8: make it with frames=8"):
         model(clips(8))
     save_checkpoint(model, tmp_path)
     assert torch.equal(load(tmp_path)(clips(5)), model(clips(5)))
-    assert create_model("r2d_18", width=4, stem_frames=3).preprocess.frames == 3
+    assert create_model("r2d_18", width=4, frames=3).backbone.stem[0].kernel_size == (3, 7, 7)
 
 
 @pytest.mark.parametrize(("design", "reach"), [("mc3", 5), ("mc4", 12), ("rmc5", 7), ("fr2d", 0), ("r2plus1d", 54)])
@@ -262,7 +262,6 @@ def test_published_figures_beside_ours(name):
         ("r3d_18", {"midplanes": "paper"}, "no option 'midplanes'"),
         ("r3d_18", {"width": 0}, "width"),
         ("r3d_18", {"bn_eps": 0}, "bn_eps"),
-        ("r2d_18", {"stem_frames": 0}, "stem_frames"),
         ("r2d_18", {"frames": 0}, "frames is 0"),
         ("r3d_18", {"causal": True}, "no option 'causal'"),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from networks import build_on
 from torch import nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.seams import plug_at_conv
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.shift import TemporalShift
 
 
@@ -41,7 +42,7 @@ def test_a_name_may_stand_for_options():
     assert named.options == spelt.options
     assert named.options["non_local"] is True
     assert named.plugged == spelt.plugged
-    assert "backbone.layer3.4: NonLocal(" in " ".join(named.plugged)
+    assert "layer3.4 after: NonLocal(" in " ".join(named.plugged)
     assert "\n" not in "".join(named.plugged)  # nor how torch prints the operator's layers
 
 
@@ -84,4 +85,4 @@ def test_an_unknown_kind_of_convolution_is_refused():
     class OddConv2d(nn.Conv2d): ...
 
     with pytest.raises(SpatempoError, match="OddConv2d"):
-        plug_at_conv(OddConv2d(8, 8, 1), TemporalShift(TimeCall()), "layer1")
+        plug_at_conv(build_on(nn.Sequential(OddConv2d(8, 8, 1))), "0", TemporalShift(ForwardContext()))

@@ -82,8 +82,8 @@ def test_every_3x3_of_the_residual_blocks_and_nothing_else():
     strides = [m.stride for m in deep.modules() if isinstance(m, SthConv2d)]
     assert strides == [1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1]
     assert timm.plugged == deep.plugged
-    assert shallow.plugged[2].startswith("backbone.layer1.1.conv1: SthConv2d(64, 64, stride=1")
-    assert shallow.plugged[4].startswith("backbone.layer2.0.conv1: SthConv2d(64, 128, stride=2")
+    assert shallow.plugged[2].startswith("layer1.1.conv1 replace: SthConv2d(64, 64, stride=1")
+    assert shallow.plugged[4].startswith("layer2.0.conv1 replace: SthConv2d(64, 128, stride=2")
     assert len(shallow.plugged) == 16
     assert not any("\n" in line for line in deep.plugged)
     assert {"sth_resnet18", "sth_resnet50", "sth_resnet101"} <= set(list_models("sth_*"))

@@ -98,12 +98,12 @@ def test_in_place_and_residual_placement_differ_by_the_shortcut():
     # by hand, one block: the shortcut carries shifted frames too
     block, shift = inplace.backbone.layer1[0], inplace.backbone.layer1[0].temporal_in
     x = torch.randn(8, 32, 6, 6)
-    inplace._call.open(4)
+    inplace.context.open(4)
     try:
         got = block(x)
         moved = shift(x)
     finally:
-        inplace._call.close()
+        inplace.context.close()
     branch = block.bn2(block.conv2(torch.relu(block.bn1(block.conv1(moved)))))
     assert_close(got, torch.relu(branch + moved))
 
@@ -134,9 +134,9 @@ def test_survives_copy_and_pickle():
     clip = clips()
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert torch.equal(twin(clip), model(clip))
-        twin._call.open(3)  # its call in hand is its own
+        twin.context.open(3)  # its call in hand is its own
         model(clip)
-        assert {id(m.call) for m in twin.modules() if hasattr(m, "call")} == {id(twin._call)}
+        assert {id(m.context) for m in twin.modules() if hasattr(m, "context")} == {id(twin.context)}
 
 
 @torch.no_grad()

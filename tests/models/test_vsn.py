@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
-from networks import clips, frames_seen, small
+from networks import build_on, clips, frames_seen, small
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.mobilenetv2 import InvertedResidual
@@ -15,7 +15,6 @@ from spatempo.errors import SpatempoError
 from spatempo.models.designs.vsn import vsn
 from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.registry import create_model, list_models
-from spatempo.operators.call import TimeCall
 from spatempo.operators.shift import TemporalShift
 from spatempo.operators.shuffle import VideoShuffle, video_shuffle
 
@@ -82,7 +81,7 @@ def test_in_mobilenet_v2_it_is_round_the_branch_of_the_last_block_of_each_width(
     assert plugged("vsn_mobilenet_v2", TemporalShift) == [f"features.{i}.conv.0.0" for i in (5, 8, 9, 12, 15)]
     assert plugged("vsn_mobilenet_v2", TemporalShift, shift="off") == []
     assert len(plugged("vsn", VideoShuffle, backbone="timm/mobilenetv2_100")) == 10
-    with pytest.raises(SpatempoError, match=r"depthwise.*mixes no frames.*placement='headtail'"):
+    with pytest.raises(SpatempoError, match=r"depthwise.*does not mix frames.*placement='headtail'"):
         plugged("vsn_mobilenet_v2", VideoShuffle, placement="compact")
 
 
@@ -94,12 +93,12 @@ def test_an_inverted_residual_by_hand():
         nn.init.uniform_(norm.weight, 0.5, 1.5)
         nn.init.uniform_(norm.bias, -1, 1)
     shuffled.load_state_dict(plain.state_dict())
-    call = TimeCall()
-    vsn(_Stage(shuffled), call, "one block")
+    build = build_on(_Stage(shuffled))
+    vsn(build)
     x = torch.randn(8, 16, 5, 5)
-    call.open(4)
+    build.context.open(4)
     out = shuffled(x)
-    call.close()
+    build.context.close()
 
     def swap(y: torch.Tensor) -> torch.Tensor:
         return video_shuffle(y.unflatten(0, (-1, 4))).flatten(0, 1)
@@ -151,12 +150,12 @@ def test_a_block_by_hand(kind, placement):
         nn.init.uniform_(norm.bias, -1, 1)
     shuffled = kind(32, 32 // kind.expansion).train()
     shuffled.load_state_dict(plain.state_dict())
-    call = TimeCall()
-    vsn(_Stage(shuffled), call, "one block", placement=placement)
+    build = build_on(_Stage(shuffled))
+    vsn(build, placement=placement)
     x = torch.randn(8, 32, 5, 5)
-    call.open(4)
+    build.context.open(4)
     out = shuffled(x)
-    call.close()
+    build.context.close()
     torch.testing.assert_close(out, torch.relu(branch_by_hand(plain, x, placement, 4) + x))
     assert (out - plain(x)).abs().max() > 0.1
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatempo.operators.base import Reach
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.gate_shift import GateShift, gate_kernels, gate_shift, gate_values, shuffle_halves
 
 # three frames of four channels of one pixel: the tens are the frame, the units the channel
@@ -146,7 +146,7 @@ def test_shuffle_moves_the_result_only():
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_starts_as_nothing_at_all_and_learns(causal, channels_last):
-    module = GateShift(TimeCall(), 4, causal=causal).train()
+    module = GateShift(ForwardContext(), 4, causal=causal).train()
     clip = last(clips(4, 6)) if channels_last else clips(4, 6)
     out = run(module, clip)
     assert torch.equal(out, clip)
@@ -205,7 +205,7 @@ def test_parameters_and_multiplications():
 @pytest.mark.parametrize(("channels", "shuffle"), [(0, False), (3, False), (6, True)])
 def test_refuses_what_cannot_be_halved(channels, shuffle):
     with pytest.raises(ValueError, match=f"got {channels}"):
-        GateShift(TimeCall(), channels, shuffle=shuffle)
+        GateShift(ForwardContext(), channels, shuffle=shuffle)
 
 
 def test_keeps_bfloat16():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatempo.operators.base import Reach
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.gate_shift_fuse import GateShiftFuse, fusion_weights
 
 
@@ -113,6 +113,6 @@ def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle):
 
 
 def test_starts_at_random_with_as_many_parameters_as_published():
-    module = GateShiftFuse(TimeCall(), 8)
+    module = GateShiftFuse(ForwardContext(), 8)
     assert sum(p.numel() for p in module.parameters()) == 29 * 8 + 2 + 38
     assert module.conv3D.weight.detach().abs().max() > 0.01

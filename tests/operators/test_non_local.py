@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.non_local import NonLocal, non_local_mean
 
 
@@ -22,7 +22,7 @@ def test_weighted_mean_by_hand():
 
 def block(channels: int = 4, frames: int = 3) -> NonLocal:
     torch.manual_seed(0)
-    call = TimeCall()
+    call = ForwardContext()
     call.open(frames)
     return NonLocal(call, channels).eval()
 

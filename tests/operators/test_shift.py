@@ -8,7 +8,7 @@ from bare_operators import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.shift import TemporalShift, temporal_shift, temporal_shift_step
 
 # three frames of four channels of one pixel: the tens are the frame, the units the channel
@@ -118,16 +118,16 @@ def test_steps_of_any_length_equal_the_clip(frames, cut, channels, div, last):
 )
 def test_refuses_what_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
-        TemporalShift(TimeCall(), **options)
+        TemporalShift(ForwardContext(), **options)
 
 
 def test_an_operator_outside_its_model_says_so():
     with pytest.raises(RuntimeError, match="outside its video model"):
-        TemporalShift(TimeCall())(torch.zeros(8, 8, 2, 2))
+        TemporalShift(ForwardContext())(torch.zeros(8, 8, 2, 2))
 
 
 def test_a_second_call_at_once_is_refused():
-    call = TimeCall()
+    call = ForwardContext()
     call.open(8)
     with pytest.raises(RuntimeError, match="already in a call"):
         call.open(4)

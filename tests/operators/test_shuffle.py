@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatempo.errors import SpatempoError
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.shuffle import VideoShuffle, video_shuffle
 
 # three frames of six channels of one pixel: the tens are the frame, the units the channel
@@ -67,7 +67,7 @@ def test_a_number_of_frames_that_does_not_divide_is_refused_with_both_numbers():
 
 
 def test_module_works_on_folded_frames_and_has_nothing_to_learn():
-    call = TimeCall()
+    call = ForwardContext()
     shuffle = VideoShuffle(call)
     call.open(3)
     out = shuffle(torch.cat([CLIP[0], 100 + CLIP[0]]))
@@ -78,7 +78,7 @@ def test_module_works_on_folded_frames_and_has_nothing_to_learn():
 
 
 def test_has_no_causal_form():
-    call = TimeCall()
+    call = ForwardContext()
     call.open_step(1, None)
     with pytest.raises(NotImplementedError, match="no causal form"):
         VideoShuffle(call)(torch.zeros(1, 4, 1, 1))

@@ -10,7 +10,7 @@ import torch
 from bare_operators import run
 from torch import nn
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import BranchAttention, sth_hybrid
 from spatempo.operators.sth_conv import SthConv2d, watch_attention
 
@@ -33,7 +33,7 @@ def test_attention_by_hand():
 
 
 def test_attention_weighs_each_channel_of_a_clip_and_all_its_frames_alike():
-    conv = SthConv2d(TimeCall(), 8, 8, p=1 / 2, scale=1)
+    conv = SthConv2d(ForwardContext(), 8, 8, p=1 / 2, scale=1)
     assert conv.attention is not None
     nn.init.normal_(conv.attention.fc.weight, std=3)
     clip = torch.randn(2, 3, 8, 4, 4)
@@ -52,9 +52,9 @@ def test_attention_weighs_each_channel_of_a_clip_and_all_its_frames_alike():
 @pytest.mark.parametrize("form", ["hybrid", "merge"])
 @torch.no_grad()
 def test_attention_starts_at_one_half(form):
-    conv = SthConv2d(TimeCall(), 8, 8, form=form)
-    plain = SthConv2d(TimeCall(), 8, 8, form=form, integration="sum")
-    half = SthConv2d(TimeCall(), 8, 8, form=form, scale=1)
+    conv = SthConv2d(ForwardContext(), 8, 8, form=form)
+    plain = SthConv2d(ForwardContext(), 8, 8, form=form, integration="sum")
+    half = SthConv2d(ForwardContext(), 8, 8, form=form, scale=1)
     plain.load_state_dict({k: v for k, v in conv.state_dict().items() if not k.startswith("attention")})
     half.load_state_dict(conv.state_dict())
     clip = torch.randn(1, 4, 8, 5, 5)
@@ -66,8 +66,8 @@ def test_attention_starts_at_one_half(form):
 
 
 def test_watching_leaves_nothing_behind():
-    model = nn.Sequential(SthConv2d(TimeCall(), 8, 8))
-    call = TimeCall()
+    model = nn.Sequential(SthConv2d(ForwardContext(), 8, 8))
+    call = ForwardContext()
     model.append(SthConv2d(call, 8, 8, integration="sum"))
     with watch_attention(model) as seen:
         twin = copy.deepcopy(model)

@@ -9,7 +9,7 @@ from bare_operators import rows, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import kernels_from_image, sth_hybrid, sth_merge
 from spatempo.operators.sth_conv import SthConv2d
 
@@ -117,7 +117,7 @@ def test_equals_one_dense_3d_convolution_forward_and_backward(
     form, groups, width_in, width_out, frames, side, stride, last
 ):
     conv = SthConv2d(
-        TimeCall(),
+        ForwardContext(),
         groups * width_in,
         groups * width_out,
         stride=stride,

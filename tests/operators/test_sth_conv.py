@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from functools import partial
+
 import pytest
 import torch
 from bare_operators import run
+from networks import build_on
 from torch import nn
 
 from spatempo.errors import SpatempoError
+from spatempo.models.seams import replace_conv
 from spatempo.operators.base import Reach
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth_conv import SthConv2d, SthOptions
 
 
@@ -18,7 +23,7 @@ from spatempo.operators.sth_conv import SthConv2d, SthOptions
 @pytest.mark.parametrize("stride", [1, 2])
 @torch.no_grad()
 def test_keeps_the_memory_layout_and_clips_apart(form, integration, stride):
-    conv = SthConv2d(TimeCall(), 8, 8, stride=stride, form=form, integration=integration)
+    conv = SthConv2d(ForwardContext(), 8, 8, stride=stride, form=form, integration=integration)
     if conv.attention is not None:
         nn.init.normal_(conv.attention.fc.weight)
     clip = torch.randn(3, 4, 8, 6, 6)
@@ -71,7 +76,7 @@ def test_p_must_be_a_unit_fraction(p):
 )
 def test_refuses_what_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
-        SthConv2d(TimeCall(), 8, 8, **options)
+        SthConv2d(ForwardContext(), 8, 8, **options)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +92,15 @@ def test_refuses_what_cannot_be(options, message):
     ],
 )
 def test_refuses_convolutions_that_it_cannot_replace(conv, message):
+    build = build_on(nn.Sequential(OrderedDict(layer7=conv)))
     with pytest.raises(SpatempoError, match=message) as error:
-        SthConv2d.like(conv, TimeCall(), "layer7")
+        replace_conv(build, "layer7", partial(SthConv2d.like, context=build.context), design="STH")
     assert "\n" not in str(error.value)
 
 
 def test_reach_by_gradient():
     for integration, reach, seen in (("sum", Reach(1, 1), [2, 3, 4]), ("attention", None, list(range(7)))):
-        conv = SthConv2d(TimeCall(), 8, 8, integration=integration)
+        conv = SthConv2d(ForwardContext(), 8, 8, integration=integration)
         if conv.attention is not None:
             nn.init.normal_(conv.attention.fc.weight)
         assert conv.reach == reach
@@ -105,6 +111,6 @@ def test_reach_by_gradient():
 
 
 def test_what_it_says_of_itself():
-    said = SthConv2d(TimeCall(), 8, 16, stride=2, p="1/8").extra_repr()
+    said = SthConv2d(ForwardContext(), 8, 16, stride=2, p="1/8").extra_repr()
     assert said == "8, 16, stride=2, p=1/8, hybrid, attention, scale=2"
-    assert SthConv2d(TimeCall(), 8, 8, form="merge", integration="sum").extra_repr().endswith("merge, sum")
+    assert SthConv2d(ForwardContext(), 8, 8, form="merge", integration="sum").extra_repr().endswith("merge, sum")

@@ -7,7 +7,7 @@ import torch
 from bare_operators import run
 from torch import nn
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import kernels_from_image
 from spatempo.operators.sth_conv import SthConv2d
 
@@ -49,7 +49,7 @@ def image_conv(**options: object) -> nn.Conv2d:
 @torch.no_grad()
 def test_from_image_answers_as_the_2d_convolution_where_it_can(integration, form, stride):
     conv = image_conv(stride=stride)
-    sth = SthConv2d.from_image(conv, TimeCall(), p="1/4", form=form, integration=integration)
+    sth = SthConv2d.from_image(conv, ForwardContext(), p="1/4", form=form, integration=integration)
     flat = torch.randn(1, 3, 8, 1, 1).expand(
         1, 3, 8, 7, 7
     )  # each frame one colour: inside, all 3x3 values see the same
@@ -58,14 +58,14 @@ def test_from_image_answers_as_the_2d_convolution_where_it_can(integration, form
     any_clip = torch.randn(1, 3, 8, 7, 7)
     assert (run(sth, any_clip)[0] - conv(any_clip[0])).abs().max() > 0.5  # no choice reproduces the 2D network
     still = flat[:, :1].expand(1, 3, 8, 7, 7)
-    inflated = SthConv2d.from_image(conv, TimeCall(), form=form, integration=integration, init="inflate")
+    inflated = SthConv2d.from_image(conv, ForwardContext(), form=form, integration=integration, init="inflate")
     assert (inflated.temporal_weight[:, :, 0] != 0).all()
     want = conv(still[0]).unsqueeze(0)[inside]
     torch.testing.assert_close(run(inflated, still)[inside][:, 1], want[:, 1], rtol=1e-4, atol=1e-4)
     # a 2D kernel that is its middle value only is kept whole
     conv.weight.mul_(torch.tensor([0, 1, 0.0]).outer(torch.tensor([0, 1, 0.0])))
     for init in ("sum", "centre"):
-        point = SthConv2d.from_image(conv, TimeCall(), form=form, integration=integration, init=init)
+        point = SthConv2d.from_image(conv, ForwardContext(), form=form, integration=integration, init=init)
         torch.testing.assert_close(run(point, any_clip)[0], conv(any_clip[0]), rtol=1e-4, atol=1e-4)
 
 
@@ -77,6 +77,6 @@ def test_random_weights_have_the_scale_of_the_3x3s():
     want = float(conv(clip[0]).std())
     for form in ("hybrid", "merge"):
         for integration in ("sum", "attention"):
-            sth = SthConv2d.like(conv, TimeCall(), form=form, integration=integration)
+            sth = SthConv2d.like(conv, ForwardContext(), form=form, integration=integration)
             assert float(run(sth, clip).std()) == pytest.approx(want, rel=0.08)
             assert len(set(sth.temporal_weight.flatten().tolist())) > 100  # drawn, not copied

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spatempo.operators.call import TimeCall
+from spatempo.operators.context import ForwardContext
 from spatempo.operators.temporal_pool import TemporalPool, temporal_pool
 
 
@@ -32,7 +32,7 @@ def test_clips_of_a_batch_do_not_meet():
 
 def test_steps_of_two_frames_equal_the_clip_and_halve_the_call():
     x = torch.randn(2, 6, 3, 2, 2)
-    call = TimeCall()
+    call = ForwardContext()
     pool = TemporalPool(call, causal=True)
     parts, past = [], None
     for t in (0, 2, 4):
@@ -48,7 +48,7 @@ def test_steps_of_two_frames_equal_the_clip_and_halve_the_call():
 
 def test_the_first_step_from_a_state_of_zeros_sees_no_frame_before_it():
     x = -1 - torch.rand(2, 4, 3, 2, 2)  # all below zero, so a black frame would show
-    call = TimeCall()
+    call = ForwardContext()
     pool = TemporalPool(call, causal=True)
     call.open_step(2, None)
     pool(x[:, :2].flatten(0, 1))
@@ -69,5 +69,5 @@ def test_gradient_goes_to_the_largest_frame():
 
 def test_reach():
     """A window's own frame is its middle one, or, live, its newest."""
-    assert TemporalPool(TimeCall()).reach == (1, 1)
-    assert TemporalPool(TimeCall(), causal=True).reach == (2, 0)
+    assert TemporalPool(ForwardContext()).reach == (1, 1)
+    assert TemporalPool(ForwardContext(), causal=True).reach == (2, 0)

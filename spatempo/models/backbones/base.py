@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from spatempo.models.chain import Link
+
 
 @dataclass
 class Backbone:
@@ -26,6 +28,8 @@ class Backbone:
         pool: ``(net, maps) -> [N, features]``.
         classifier: prefixes of the weights that were taken off, for example ``("fc.",)``.
         preprocess: what the network was made for where that is not ImageNet's usual, as fields of ``Preprocess``.
+        links: the network as a chain of layers, where it is known as one; :class:`~spatempo.models.chain.RunChain` of
+            them is then ``maps``.
         adapt: ``(weights, modality)`` makes a weight file of the published form into one of the network's, where they
             differ.
     """
@@ -37,6 +41,7 @@ class Backbone:
     pool: Callable[[nn.Module, Tensor], Tensor]
     classifier: tuple[str, ...]
     preprocess: dict[str, Any] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
     adapt: Callable[[dict[str, Tensor], str], dict[str, Tensor]] | None = None
 
 

@@ -7,6 +7,7 @@ which layers make one, and :class:`CaffeNet` builds and runs it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
+from spatempo.models.chain import Link
 
 
 class Conv(NamedTuple):
@@ -79,6 +81,13 @@ class CaffeNet(nn.Module):
         """The modules that put out the maps of each block, in order."""
         return [name for name, module in self.named_children() if isinstance(module, Join)]
 
+    def chain(self) -> tuple[Link, ...]:
+        """The network as a chain: a link per layer or block."""
+        names = [layer.name.removesuffix("_output").removesuffix("_join") for layer in self.layers]
+        runs = [_RunLayers((layer,)) for layer in self.layers]
+        modules = [tuple(self._modules_of((layer,))) for layer in self.layers]
+        return tuple(Link(*each) for each in zip(names, runs, modules, strict=True))
+
     def forward(self, x: Tensor) -> Tensor:
         for side in x.shape[2:]:
             if side < self.first_size or (side - self.first_size) % 32 > 7:
@@ -106,6 +115,19 @@ class CaffeNet(nn.Module):
                 channels = layer.channels
         return channels
 
+    def _modules_of(self, layers: tuple[Conv | Pool | Fork, ...]) -> Iterator[str]:
+        """The names of the modules that layers have."""
+        for layer in layers:
+            if isinstance(layer, Fork):
+                for branch in layer.branches:
+                    yield from self._modules_of(branch)
+                if layer.name:
+                    yield layer.name
+            elif isinstance(layer, Pool):
+                yield layer.name
+            else:
+                yield from (self.conv_name.format(layer.name), self.norm_name.format(layer.name))
+
     def _run(self, layers: tuple[Conv | Pool | Fork, ...], x: Tensor) -> Tensor:
         for layer in layers:
             if isinstance(layer, Fork):
@@ -117,6 +139,16 @@ class CaffeNet(nn.Module):
                 x = self.get_submodule(self.conv_name.format(layer.name))(x)
                 x = F.relu(self.get_submodule(self.norm_name.format(layer.name))(x))
         return x
+
+
+class _RunLayers(NamedTuple):
+    """Some layers of a network, as a link of its chain."""
+
+    layers: tuple[Conv | Pool | Fork, ...]
+
+    def __call__(self, net: nn.Module, x: Tensor) -> Tensor:
+        assert isinstance(net, CaffeNet)
+        return net._run(self.layers, x)
 
 
 # What the published weights of both were trained on: blue, green, red in 0 .. 255, less a mean, not scaled. Written

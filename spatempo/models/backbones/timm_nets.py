@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import timm
+from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
 from spatempo.models.backbones.base import Backbone
+from spatempo.models.chain import module_chain
 
 
 def has_timm(name: str) -> bool:
@@ -26,7 +28,11 @@ def make_timm(name: str) -> Backbone:
     prefixes = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     # where a network has a hidden layer before its classifier (MobileNetV3), that is what the classifier gets
     features: int = getattr(net, "head_hidden_size", 0) or getattr(net, "num_features", 0)
-    return Backbone(net, f"timm/{name}", features, _maps, _pool, tuple(f"{p}." for p in prefixes))
+    links = module_chain(*_RESNET) if type(net) is ResNet else ()
+    return Backbone(net, f"timm/{name}", features, _maps, _pool, tuple(f"{p}." for p in prefixes), links=links)
+
+
+_RESNET = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
 
 def _maps(net: nn.Module, x: Tensor) -> Tensor:

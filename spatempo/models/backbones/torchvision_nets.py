@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.base import Backbone, mean_pool
+from spatempo.models.chain import module_chain
 
 
 def torchvision_names() -> list[str]:
@@ -31,7 +32,8 @@ def make_torchvision(name: str) -> Backbone:
         features = net.fc.in_features
         net.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
         maps = _resnet_maps if kind is tv.ResNet else _regnet_maps
-        return Backbone(net, f"torchvision/{name}", features, maps, mean_pool, ("fc.",))
+        links = module_chain(*(_RESNET if kind is tv.ResNet else _REGNET))
+        return Backbone(net, f"torchvision/{name}", features, maps, mean_pool, ("fc.",), links=links)
     maps = {
         tv.MobileNetV2: _features_maps,
         tv.MobileNetV3: _features_maps,
@@ -51,7 +53,12 @@ def make_torchvision(name: str) -> Backbone:
     kept = tail[: -2 if isinstance(tail[-2], nn.Dropout) else -1]
     net.classifier = nn.Sequential(*kept)
     prefix = f"classifier.{len(tail) - 1}."
-    return Backbone(net, f"torchvision/{name}", last.in_features, maps, _tail_pool, (prefix,))
+    links = module_chain("layers" if kind is tv.MNASNet else "features")
+    return Backbone(net, f"torchvision/{name}", last.in_features, maps, _tail_pool, (prefix,), links=links)
+
+
+_RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+_REGNET = ("stem", "trunk_output")
 
 
 def _resnet_maps(net: nn.Module, x: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.inception_v3 import InceptionV3
+from spatempo.models.build import Build, Parts
 from spatempo.models.design import register_design
-from spatempo.models.designs.gsm import BACKBONES, BN_INCEPTION, plug_inception, plug_residual
+from spatempo.models.designs.gsm import BACKBONES, BN_INCEPTION, RESNET, plug_inception, plug_residual
+from spatempo.models.layouts import gsm
+from spatempo.models.published import Published
 from spatempo.operators.base import TemporalOperator
-from spatempo.operators.call import TimeCall
 from spatempo.operators.gate_shift_fuse import GateShiftFuse
 
 # Eleven here: mixed_6 too, and in mixed_3 the 3x3 of stride 2 that is its shortest branch.
@@ -22,17 +22,19 @@ INCEPTION_V3 = tuple(
     "gsf",
     source="Sudhakaran, Escalera, Lanz, Gate-Shift-Fuse, TPAMI 2023, arXiv 2203.08897",
     backbones=tuple(b for b in BACKBONES if b != "mobilenet_v2"),
+    layouts=(gsm.LAYOUT,),
+    published={
+        "resnet50": (Published(23_974_702, None, 8, 224, 174, f"{RESNET} GSF, whose ratio is 25 %"),),
+    },
 )
 def gsf(
-    net: nn.Module,
-    call: TimeCall,
-    source: str,
+    build: Build,
     *,
     placement: str | None = None,
     ratio: float | None = None,
     shuffle: bool = False,
     causal: bool = False,
-) -> None:
+) -> Parts:
     """Gated shifts with a learnt fusion. They start at random, so that the network does not start as the 2D one.
 
     Args:
@@ -46,11 +48,11 @@ def gsf(
     """
 
     def make(channels: int) -> TemporalOperator:
-        return GateShiftFuse(call, channels, shuffle=shuffle, causal=causal)
+        return GateShiftFuse(build.context, channels, shuffle=shuffle, causal=causal)
 
-    if isinstance(net, BNInception | InceptionV3):
-        plug_inception(
-            "gsf", net, BN_INCEPTION if isinstance(net, BNInception) else INCEPTION_V3, make, placement, ratio
-        )
+    if isinstance(build.net, BNInception | InceptionV3):
+        names = BN_INCEPTION if isinstance(build.net, BNInception) else INCEPTION_V3
+        plug_inception("gsf", build, names, make, placement, ratio)
     else:
-        plug_residual("gsf", net, source, make, placement or "conv3", ratio)
+        plug_residual("gsf", build, make, placement or "conv3", ratio)
+    return Parts(causal=causal)

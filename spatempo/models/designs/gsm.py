@@ -15,12 +15,15 @@ from torch import nn
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.inception_v3 import InceptionV3
-from spatempo.models.blocks import last_conv, need_sites
+from spatempo.models.blocks import last_conv, need_resnet_block, need_sites
+from spatempo.models.build import Build, Parts
 from spatempo.models.design import register_design
 from spatempo.models.designs.tsm import first_of_every
+from spatempo.models.layouts import e2e_spot
+from spatempo.models.layouts import gsm as gsm_layout
+from spatempo.models.published import Published
 from spatempo.models.seams import plug_after, plug_at_conv
 from spatempo.operators.base import TemporalOperator
-from spatempo.operators.call import TimeCall
 from spatempo.operators.gate_shift import GateShift
 
 # The ten convolutions behind each of which the released code has a gate. BN-Inception's blocks that halve the maps have
@@ -60,6 +63,10 @@ BACKBONES = (
     "smallresnet",
 )
 
+_GSM = "GSM paper, table 3: its MACs also count batch norms (2 an element), ReLUs and pooled elements (1 each)"
+GSM_PARAMS = f"{_GSM}; it prints no parameters, they are worked out from the authors' code"
+RESNET = "worked out from the code of"
+
 Make = Callable[[int], TemporalOperator]
 
 
@@ -68,18 +75,35 @@ Make = Callable[[int], TemporalOperator]
     source="Sudhakaran, Escalera, Lanz, Gate-Shift Networks, CVPR 2020, arXiv 1912.00381",
     backbones=BACKBONES,
     older={"every": 1},
+    layouts=(gsm_layout.LAYOUT, e2e_spot.LAYOUT),
+    small={
+        "": ("smallresnet", {}),
+        "conv3": ("smallresnet", {"placement": "conv3", "shuffle": True}),
+    },
+    published={
+        "bninception": (
+            Published(10_499_650, 16.46e9, 8, 224, 174, GSM_PARAMS),
+            Published(None, 32.92e9, 16, 224, 174, _GSM),
+        ),
+        "inception_v3": (
+            Published(22_207_586, 26.85e9, 8, 229, 174, GSM_PARAMS),
+            Published(None, 53.7e9, 16, 229, 174, _GSM),
+        ),
+        "resnet50": (
+            Published(23_959_710, None, 8, 224, 174, f"{RESNET} E2E-Spot (jhong93/spot)", {"placement": None}),
+            Published(23_974_094, None, 8, 224, 174, f"{RESNET} GSF, without its fusion", {"placement": "conv3"}),
+        ),
+    },
 )
 def gsm(
-    net: nn.Module,
-    call: TimeCall,
-    source: str,
+    build: Build,
     *,
     placement: str | None = None,
     share: float | None = None,
     every: int | None = None,
     shuffle: bool = False,
     causal: bool = False,
-) -> None:
+) -> Parts:
     """Gated shifts. They start at zero, so that without ``shuffle`` the network starts as the 2D one.
 
     Args:
@@ -95,23 +119,23 @@ def gsm(
     """
 
     def make(channels: int) -> TemporalOperator:
-        return GateShift(call, channels, shuffle=shuffle, causal=causal)
+        return GateShift(build.context, channels, shuffle=shuffle, causal=causal)
 
-    if isinstance(net, BNInception | InceptionV3):
-        plug_inception(
-            "gsm", net, BN_INCEPTION if isinstance(net, BNInception) else INCEPTION_V3, make, placement, share, every
-        )
+    if isinstance(build.net, BNInception | InceptionV3):
+        names = BN_INCEPTION if isinstance(build.net, BNInception) else INCEPTION_V3
+        plug_inception("gsm", build, names, make, placement, share, every)
     else:
         placement = placement or "conv1"
         if every is not None and (not isinstance(every, int) or every < 1):
             raise SpatempoError(f"gsm: every must be a whole number of 1 or more, got {every!r}")
-        step = every or (first_of_every(source.rpartition("/")[2]) if placement == "conv1" else 1)
-        plug_residual("gsm", net, source, make, placement, share, step)
+        step = every or (first_of_every(build.source.rpartition("/")[2]) if placement == "conv1" else 1)
+        plug_residual("gsm", build, make, placement, share, step)
+    return Parts(causal=causal)
 
 
 def plug_inception(
     design: str,
-    net: nn.Module,
+    build: Build,
     places: tuple[str, ...],
     make: Make,
     placement: str | None,
@@ -126,32 +150,31 @@ def plug_inception(
     if every not in (None, 1):
         raise SpatempoError(f"{design}: every is for residual backbones; an Inception has its published places only")
     for name in places:
-        conv = net.get_submodule(name)
+        conv = build.net.get_submodule(name)
         assert isinstance(conv, nn.Conv2d)
-        plug_after(conv, make(gated_channels(design, conv.out_channels, 100 if share is None else share)))
+        plug_after(build, name, make(gated_channels(design, conv.out_channels, 100 if share is None else share)))
 
 
-def plug_residual(
-    design: str, net: nn.Module, source: str, make: Make, placement: str, share: float | None, step: int = 1
-) -> None:
+def plug_residual(design: str, build: Build, make: Make, placement: str, share: float | None, step: int = 1) -> None:
     """Plugs what ``make(channels)`` gives into the residual branch of every ``step``-th block of a stage."""
     if placement not in ("conv1", "conv3"):
         raise SpatempoError(f"{design}: placement must be 'conv1' or 'conv3', got {placement!r}")
     percent = 25 if share is None else share
-    for site in need_sites(net, source):
+    for site in need_sites(build.net, build.source):
         if site.position % step:
             continue
         if placement == "conv1":
             assert isinstance(site.conv, nn.Conv2d)
-            plug_at_conv(site.conv, make(gated_channels(design, site.conv.in_channels, percent)), site.conv_name)
+            plug_at_conv(build, site.conv_name, make(gated_channels(design, site.conv.in_channels, percent)))
         else:
             conv = last_conv(site.block)
             if conv is None:
                 raise SpatempoError(
                     f"{design}: placement 'conv3' is for ResNet's basic and bottleneck blocks, and {site.name} of "
-                    f"{source} is a {type(site.block).__name__}: take placement='conv1', or a ResNet"
+                    f"{build.source} is a {type(site.block).__name__}: take placement='conv1', or a ResNet"
                 )
-            plug_after(conv, make(gated_channels(design, conv.out_channels, percent)))
+            name = f"{site.name}.{need_resnet_block(site, build.source, design)[-1]}"
+            plug_after(build, name, make(gated_channels(design, conv.out_channels, percent)))
 
 
 def gated_channels(design: str, channels: int, percent: float) -> int:

@@ -6,11 +6,18 @@ Where do the convolutions look along time? In the stem and the first stages (MCx
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from torch import nn
+
 from spatempo.errors import SpatempoError
-from spatempo.models.design import register_native
+from spatempo.models.build import Build, Parts
+from spatempo.models.design import register_design
+from spatempo.models.designs.r2plus1d_published import PUBLISHED
+from spatempo.models.layouts.video_resnet import LAYOUTS, settle_eps
 from spatempo.models.native.convs import (
     Conv2D,
     Conv2Plus1D,
@@ -20,7 +27,7 @@ from spatempo.models.native.convs import (
     mid_channels,
     plain_stem,
 )
-from spatempo.models.native.model import CAFFE2_EPS, TORCH_EPS, VideoResNetModel
+from spatempo.models.native.r2plus1d import CAFFE2_EPS, Block, block_maker, set_eps, shortcut_maker
 from spatempo.models.native.video_resnet import BasicBlock, Bottleneck, VideoResNet
 from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
@@ -56,80 +63,56 @@ STEM_MID = 45  # of 64; not the formula's 83 (VMZ, r3d_model.py)
 PUBLISHED_WEIGHTS = {n: f"torchvision/{n}" for n in ("r3d_18", "mc3_18", "r2plus1d_18")}
 
 
-def _register_by_kernel(design: str, dimensions: str) -> None:
-    """Enters a network whose five groups are each 2D or 3D."""
+def _register(design: str, sizes: tuple[str, ...], **facts: Any) -> Any:
+    """What all of the paper's networks have in common."""
+    names = {size: f"{design}_{size}" for size in sizes}
+    return register_design(
+        design,
+        source=SOURCE,
+        sizes=sizes,
+        layouts=LAYOUTS,
+        settle=settle_eps,
+        published={size: PUBLISHED[name] for size, name in names.items() if name in PUBLISHED},
+        **{"preprocess": PREPROCESS, "small": {"": ("18", {"width": 8})}, **facts},
+    )
 
-    @register_native(design, source=SOURCE, sizes=("18", "34") if design == "r3d" else ("18",), preprocess=PREPROCESS)
-    def build(
-        size: str,
-        *,
-        name: str,
-        num_classes: int,
-        dropout: float,
-        preprocess: Preprocess,
-        width: int = 64,
-        bn_eps: float | None = None,
-        stem_pool: bool = False,
-    ) -> VideoResNetModel:
+
+def _register_by_kernel(design: str, dimensions: str) -> None:
+    """Registers a network whose five groups are each 2D or 3D."""
+
+    @_register(design, sizes=("18", "34") if design == "r3d" else ("18",))
+    def build_network(build: Build, *, width: int = 64, bn_eps: float | None = None, stem_pool: bool = False) -> Parts:
         """Args: see :func:`r2plus1d`."""
-        _check(design, width, bn_eps)
-        block, layers = _layers(design, size)
         makers = [Conv3D if d == "3" else Conv2D for d in dimensions[1:]]
-        stem = plain_stem(3, width, int(dimensions[0]))
-        net = VideoResNet(block, makers, layers, stem, width=width, pool=stem_pool)
         options = {"width": width, "bn_eps": bn_eps, "stem_pool": stem_pool}
-        return _model(design, size, options, net, name, num_classes, dropout, preprocess)
+        return _parts(design, build, makers, partial(plain_stem, 3, width, int(dimensions[0])), options)
 
 
 for _design, _dimensions in DIMENSIONS.items():
     _register_by_kernel(_design, _dimensions)
 
 
-@register_native("r2d", source=SOURCE, sizes=("18",), preprocess=replace(PREPROCESS, frames=8))
-def r2d(
-    size: str,
-    *,
-    name: str,
-    num_classes: int,
-    dropout: float,
-    preprocess: Preprocess,
-    width: int = 64,
-    bn_eps: float | None = None,
-    stem_pool: bool = False,
-    stem_frames: int | None = None,
-) -> VideoResNetModel:
+@_register("r2d", sizes=("18",), preprocess=replace(PREPROCESS, frames=8), fixed_frames=True)
+def r2d(build: Build, *, width: int = 64, bn_eps: float | None = None, stem_pool: bool = False) -> Parts:
     """R2D: the frames of a clip are channels of its first convolution, and there is no time after it.
 
     Args:
-        stem_frames: L, the frames it is made for; by default those of ``preprocess``.
         width, bn_eps, stem_pool: see :func:`r2plus1d`.
     """
-    _check("r2d", width, bn_eps)
-    frames = preprocess.frames if stem_frames is None else stem_frames
-    if not isinstance(frames, int) or frames < 1:
-        raise SpatempoError(f"r2d: stem_frames must be a whole number of 1 or more, got {frames!r}")
-    block, layers = _layers("r2d", size)
-    stem = plain_stem(3, width, frames, pad=False)
-    net = VideoResNet(block, [Conv2D] * 4, layers, stem, width=width, pool=stem_pool)
-    options = {"width": width, "bn_eps": bn_eps, "stem_pool": stem_pool, "stem_frames": frames}
-    preprocess = replace(preprocess, frames=frames)
-    return _model("r2d", size, options, net, name, num_classes, dropout, preprocess)
+    options = {"width": width, "bn_eps": bn_eps, "stem_pool": stem_pool}
+    return _parts("r2d", build, [Conv2D] * 4, partial(plain_stem, 3, width, build.frames, pad=False), options)
 
 
-@register_native("r2plus1d", source=SOURCE, sizes=tuple(LAYERS), preprocess=PREPROCESS)
+@_register("r2plus1d", sizes=tuple(LAYERS), small={"": ("18", {"width": 8}), "bottleneck": ("50", {"width": 4})})
 def r2plus1d(
-    size: str,
+    build: Build,
     *,
-    name: str,
-    num_classes: int,
-    dropout: float,
-    preprocess: Preprocess,
     width: int = 64,
     midplanes: str = "paper",
     form: str = "paper",
     bn_eps: float | None = None,
     stem_pool: bool = False,
-) -> VideoResNetModel:
+) -> Parts:
     """R(2+1)D: every convolution is one in space, batch norm, ReLU and one in time.
 
     Args:
@@ -141,7 +124,6 @@ def r2plus1d(
         bn_eps: of the batch norms. ``None``: 1e-5, or what loaded weights need (VMZ's: 1e-3).
         stem_pool: a (1, 3, 3) max-pool after the stem, as VMZ has for inputs of 224 pixels.
     """
-    _check("r2plus1d", width, bn_eps)
     for option, value, known in (
         ("midplanes", midplanes, ("paper", "torchvision")),
         ("form", form, ("paper", "mmaction2")),
@@ -149,53 +131,46 @@ def r2plus1d(
         if value not in known:
             raise SpatempoError(f"r2plus1d: {option} must be {known[0]!r} or {known[1]!r}, got {value!r}")
     other = form == "mmaction2"
-    block, layers = _layers("r2plus1d", size)
-    makers: list[Maker] = [Conv2Plus1D] * 4
-    stem_mid = mid_channels(3, width, d=7) if other else STEM_MID * width // 64
-    net = VideoResNet(
-        block,
-        makers,
-        layers,
-        factorised_stem(3, width, stem_mid),
-        width=width,
-        mid_per_block=midplanes == "torchvision",
-        pool=stem_pool or other,
-        factorised_shortcut=other,
-    )
     if other:
         bn_eps = CAFFE2_EPS if bn_eps is None else bn_eps
-        preprocess = replace(preprocess, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        build.input = replace(build.input, mean=IMAGENET_MEAN, std=IMAGENET_STD)
     options = {"width": width, "midplanes": midplanes, "form": form, "bn_eps": bn_eps, "stem_pool": stem_pool}
-    mid_eps = TORCH_EPS if other else None  # there, the norm inside a convolution does not get the setting
-    return _model("r2plus1d", size, options, net, name, num_classes, dropout, preprocess, mid_eps)
+    makers: list[Maker] = [Conv2Plus1D] * 4
+
+    def stem() -> nn.Module:
+        return factorised_stem(3, width, mid_channels(3, width, d=7) if other else STEM_MID * width // 64)
+
+    return _parts("r2plus1d", build, makers, stem, options)
 
 
-def _model(
-    design: str,
-    size: str,
-    options: dict[str, Any],
-    net: VideoResNet,
-    name: str,
-    num_classes: int,
-    dropout: float,
-    preprocess: Preprocess,
-    mid_eps: float | None = None,
-) -> VideoResNetModel:
-    return VideoResNetModel(
-        name,
-        design,
-        size,
-        options,
-        net,
-        num_classes=num_classes,
-        dropout=dropout,
-        preprocess=preprocess,
-        weights_source=PUBLISHED_WEIGHTS.get(f"{design}_{size}"),
-        mid_eps=mid_eps,
+def _parts(
+    design: str, build: Build, makers: Sequence[Maker], stem: Callable[[], nn.Module], options: Mapping[str, Any]
+) -> Parts:
+    """The network as a part, with its head: features are averaged over time before dropout and classifier."""
+    _check(design, options["width"], options["bn_eps"])
+    block, layers = _layers(design, build.source)
+    other = options.get("form") == "mmaction2"
+    net = VideoResNet(
+        stem(),
+        layers,
+        block_maker(block, makers, options.get("midplanes") == "torchvision"),
+        shortcut_maker(makers, other),
+        inputs=options["width"],
+        width=options["width"],
+        expansion=block.expansion,
+        pools={0: nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))} if options["stem_pool"] or other else None,
+    )
+    set_eps(net, options)
+    return Parts(
+        network=net,
+        head=build.linear_head(net.num_features, pool="features"),
+        input=build.input,
+        options=dict(options),
+        weights_source=PUBLISHED_WEIGHTS.get(f"{design}_{build.source}"),
     )
 
 
-def _layers(design: str, size: str) -> tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]:
+def _layers(design: str, size: str) -> tuple[Block, tuple[int, ...]]:
     if size not in LAYERS:
         raise SpatempoError(f"{design} has no {size!r} layers; it has {', '.join(LAYERS)}, as in {design}_18")
     return LAYERS[size]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.blocks import Site, last_conv, need_sites
+from spatempo.models.build import Build, Parts
 from spatempo.models.design import LISTED_BACKBONES, register_design
+from spatempo.models.layouts import e2e_spot, mmaction_tsm, tsm_online
+from spatempo.models.layouts import tsm as tsm_layout
+from spatempo.models.published import Published
 from spatempo.models.seams import plug_after, plug_at_block, plug_at_conv
-from spatempo.operators.call import TimeCall
 from spatempo.operators.non_local import NonLocal
 from spatempo.operators.shift import Padding, TemporalShift
 from spatempo.operators.temporal_pool import TemporalPool
@@ -36,17 +37,42 @@ BN_INCEPTION = (
 # behind those of these blocks that they have.
 NON_LOCAL = ("layer2.0", "layer2.2", "layer3.0", "layer3.2", "layer3.4")
 
+MMACTION = "mmaction2's model zoo"
+TABLE_2 = "TSM paper, table 2 (its 24.3 M parameters are those of 400 classes)"
+_MORE = f"{MMACTION}; its MACs count more than convolutions and linear layers"
+_NON_LOCAL_PARAMS = "parameters worked out from the released code"
+_NON_LOCAL = (
+    f"{MMACTION}, whose 61.3 G hold the two products with the affinity in each non-local block (without them, as our "
+    f"MACs are counted, they would be 49.1 G); {_NON_LOCAL_PARAMS}"
+)
+
 
 @register_design(
     "tsm",
     source="Lin, Gan, Han, TSM, ICCV 2019",
     backbones=(*LISTED_BACKBONES, "bninception"),
     variants={"resnet50_nl": ("resnet50", {"non_local": True})},
+    layouts=(tsm_layout.LAYOUT, tsm_online.LAYOUT, mmaction_tsm.LAYOUT, e2e_spot.LAYOUT),
+    small={
+        "": ("smallresnet", {}),
+        "non_local": ("smallresnet", {"non_local": True}),
+        "temporal_pool": ("smallresnet", {"temporal_pool": True}),
+    },
+    published={
+        "resnet50": (
+            Published(24.3e6, 33e9, 8, 224, 400, TABLE_2),
+            Published(23.87e6, 32.88e9, 8, 224, 174, _MORE),
+        ),
+        "resnet50_nl": (
+            Published(31_686_096, 61.3e9, 8, 224, 400, _NON_LOCAL, products=True),
+            Published(31_223_022, None, 8, 224, 174, _NON_LOCAL_PARAMS),
+        ),
+        "resnet101": (Published(None, 62.66e9, 8, 224, 174, _MORE),),
+        "mobilenet_v2": (Published(2.736e6, 3.269e9, 8, 256, 400, _MORE),),
+    },
 )
 def tsm(
-    net: nn.Module,
-    call: TimeCall,
-    source: str,
+    build: Build,
     *,
     shift_div: int = 8,
     placement: str | None = None,
@@ -55,7 +81,7 @@ def tsm(
     every: int | None = None,
     non_local: bool = False,
     temporal_pool: bool = False,
-) -> None:
+) -> Parts:
     """Temporal shift in every residual block.
 
     Args:
@@ -69,55 +95,59 @@ def tsm(
         non_local: non-local blocks in the second and third stage of a ResNet, too; they see the whole clip.
         temporal_pool: halve the frames before the second stage of a ResNet, rounding up.
     """
-    if isinstance(net, BNInception):
+
+    def shift() -> TemporalShift:
+        return TemporalShift(build.context, div=shift_div, causal=causal, padding=padding)
+
+    if isinstance(build.net, BNInception):
         if placement not in (None, "inplace") or every not in (None, 1):
             raise SpatempoError("tsm: BN-Inception has no residual branch: placement is 'inplace', in every block")
         if non_local or temporal_pool:
             raise SpatempoError("tsm: non_local and temporal_pool are for ResNets, not for BN-Inception")
         for name in BN_INCEPTION:
-            plug_after(net.get_submodule(name), TemporalShift(call, div=shift_div, causal=causal, padding=padding))
-        return
+            plug_after(build, name, shift())
+        return Parts(causal=causal)
     placement = placement or "residual"
     if placement not in ("residual", "inplace"):
         raise SpatempoError(f"tsm: placement must be 'residual' or 'inplace', got {placement!r}")
     if every is not None and (not isinstance(every, int) or every < 1):
         raise SpatempoError(f"tsm: every must be a whole number of 1 or more, got {every!r}")
-    step = every or first_of_every(source.rpartition("/")[2])
-    sites = need_sites(net, source)
+    step = every or first_of_every(build.source.rpartition("/")[2])
+    sites = need_sites(build.net, build.source)
     if non_local:
-        _add_non_local(sites, call, source, causal)
+        _add_non_local(build, sites, causal)
     if temporal_pool:
-        _add_temporal_pool(sites, call, source, causal)
+        _add_temporal_pool(build, sites, causal)
     for site in sites:
         if site.position % step:
             continue
-        operator = TemporalShift(call, div=shift_div, causal=causal, padding=padding)
         if placement == "residual":
-            plug_at_conv(site.conv, operator, site.conv_name)
+            plug_at_conv(build, site.conv_name, shift())
         else:
-            plug_at_block(site.block, operator)
+            plug_at_block(build, site.name, shift())
+    return Parts(causal=causal)
 
 
-def _add_non_local(sites: list[Site], call: TimeCall, source: str, causal: bool) -> None:
+def _add_non_local(build: Build, sites: list[Site], causal: bool) -> None:
     if causal:
         raise SpatempoError("tsm: a non-local block looks at the whole clip: take either causal or non_local")
     chosen = [site for site in sites if site.name in NON_LOCAL]
     convs = [last_conv(site.block) for site in chosen]
     if not chosen or None in convs:
         raise SpatempoError(
-            f"tsm: non_local is behind basic and bottleneck blocks layer2.0, layer3.0, ... of a ResNet, and {source} "
-            "has none: take a ResNet"
+            "tsm: non_local is behind basic and bottleneck blocks layer2.0, layer3.0, ... of a ResNet, and "
+            f"{build.source} has none: take a ResNet"
         )
     for site, conv in zip(chosen, convs, strict=True):
         assert conv is not None
-        plug_after(site.block, NonLocal(call, conv.out_channels))
+        plug_after(build, site.name, NonLocal(build.context, conv.out_channels))
 
 
-def _add_temporal_pool(sites: list[Site], call: TimeCall, source: str, causal: bool) -> None:
+def _add_temporal_pool(build: Build, sites: list[Site], causal: bool) -> None:
     first = [site for site in sites if site.name.startswith("layer1.")]
     if not first or not any(site.name == "layer2.0" for site in sites):
         raise SpatempoError(
-            f"tsm: temporal_pool is before the second stage of a ResNet, and {source} has no residual blocks layer1.0 "
-            "and layer2.0: take a ResNet"
+            f"tsm: temporal_pool is before the second stage of a ResNet, and {build.source} has no residual blocks "
+            "layer1.0 and layer2.0: take a ResNet"
         )
-    plug_after(first[-1].block, TemporalPool(call, causal=causal))
+    plug_after(build, first[-1].name, TemporalPool(build.context, causal=causal))

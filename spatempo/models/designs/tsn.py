@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from spatempo.errors import SpatempoError
+from spatempo.models.build import Build, Parts
 from spatempo.models.design import LISTED_BACKBONES, register_design
-from spatempo.operators.call import TimeCall
+from spatempo.models.designs.gsm import GSM_PARAMS
+from spatempo.models.designs.tsm import MMACTION, TABLE_2
+from spatempo.models.layouts import mmaction_tsm, tsm
+from spatempo.models.published import Published
 
 
 @register_design(
     "tsn",
     source="Wang et al., Temporal Segment Networks, ECCV 2016",
     backbones=(*LISTED_BACKBONES, "bninception", "inception_v3"),
+    layouts=(tsm.LAYOUT, mmaction_tsm.LAYOUT),
+    published={
+        "bninception": (Published(10_448_590, 32.73e9, 16, 224, 174, GSM_PARAMS),),
+        "resnet50": (
+            Published(24.3e6, 33e9, 8, 224, 400, TABLE_2),
+            Published(24.33e6, None, 8, 224, 400, MMACTION),
+        ),
+    },
 )
-def tsn(net: nn.Module, call: TimeCall, source: str, *, causal: bool = False, consensus: str = "average") -> None:
+def tsn(build: Build, *, causal: bool = False, consensus: str = "average") -> Parts:
     """No operator at all: the frames meet only in the consensus, so their order cannot matter. Causal as it is.
 
     Args:
@@ -25,3 +35,4 @@ def tsn(net: nn.Module, call: TimeCall, source: str, *, causal: bool = False, co
     """
     if causal and consensus == "linear":
         raise SpatempoError("tsn: consensus 'linear' needs the whole clip: take either causal or linear")
+    return Parts(head=build.linear_head(consensus=consensus), causal=causal)

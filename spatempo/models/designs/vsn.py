@@ -14,11 +14,17 @@ from torch import nn
 
 from spatempo.errors import SpatempoError
 from spatempo.models.blocks import Site, inverted_end, need_resnet_block, need_sites
+from spatempo.models.build import Build
 from spatempo.models.design import register_design
+from spatempo.models.published import Published
 from spatempo.models.seams import plug_after, plug_at_conv
-from spatempo.operators.call import TimeCall
 from spatempo.operators.shift import TemporalShift
 from spatempo.operators.shuffle import VideoShuffle
+
+_RESNET50 = (
+    "VSN paper, table 2: 24.3 M are those of 400 classes; with the 174 of its Something-Something they are 23.9 M"
+)
+_RESNET101 = "VSN paper, table 2: 42.9 M are those of 174 classes, while its ResNet-50 row has those of 400"
 
 ON_OFF = {"on": True, "off": False, True: True, False: False}
 
@@ -27,11 +33,17 @@ ON_OFF = {"on": True, "off": False, True: True, False: False}
     "vsn",
     source="Ma, Zhou, Lu, Zhang, Video Shuffle Networks, arXiv 1911.11319, 2019",
     backbones=("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "smallresnet"),
+    small={
+        "": ("smallresnet", {}),
+        "headtail": ("smallresnet", {"placement": "headtail", "shift": False}),
+    },
+    published={
+        "resnet50": (Published(24.3e6, 33e9, 8, 224, 400, _RESNET50),),
+        "resnet101": (Published(42.9e6, 63e9, 8, 224, 174, _RESNET101),),
+    },
 )
 def vsn(
-    net: nn.Module,
-    call: TimeCall,
-    source: str,
+    build: Build,
     *,
     placement: str | None = None,
     shift: bool | str = "on",
@@ -63,14 +75,14 @@ def vsn(
         raise SpatempoError(f"vsn: shift must be 'on' or 'off', got {shift!r}")
     if not isinstance(every, int) or every < 1:
         raise SpatempoError(f"vsn: every must be a whole number of 1 or more, got {every!r}")
-    for _, stage in groupby(need_sites(net, source), _stage):
+    for _, stage in groupby(need_sites(build.net, build.source), _stage):
         sites = list(stage)
         chosen = {"last": sites[-1:], "first": sites[:1], "all": sites}[blocks]
         for site in sites:
             if site in chosen:
-                _shuffle_block(site, call, source, placement)
+                _shuffle_block(build, site, placement)
             elif ON_OFF[shift] and site.position % every == 0:
-                plug_at_conv(site.conv, TemporalShift(call, div=shift_div), site.conv_name)
+                plug_at_conv(build, site.conv_name, TemporalShift(build.context, div=shift_div))
 
 
 def _stage(site: Site) -> tuple[str, int | None]:
@@ -79,21 +91,23 @@ def _stage(site: Site) -> tuple[str, int | None]:
     return site.name.rpartition(".")[0], site.conv.in_channels if inverted_end(site.block) else None
 
 
-def _shuffle_block(site: Site, call: TimeCall, source: str, placement: str | None) -> None:
+def _shuffle_block(build: Build, site: Site, placement: str | None) -> None:
+    def shuffle() -> VideoShuffle:
+        return VideoShuffle(build.context)
+
     end = inverted_end(site.block)
     if end is not None:
         if placement == "compact":
             raise SpatempoError(
-                f"vsn: round the depthwise convolutions of {source} a shuffle mixes no frames: take "
+                f"vsn: shuffling around the depthwise convolutions of {build.source} does not mix frames: take "
                 "placement='headtail', or a ResNet"
             )
-        plug_at_conv(site.conv, VideoShuffle(call), site.conv_name)
-        plug_after(site.block.get_submodule(end), VideoShuffle(call))
+        plug_at_conv(build, site.conv_name, shuffle())
+        plug_after(build, f"{site.name}.{end}", shuffle())
         return
-    convs = need_resnet_block(site, source, "vsn")
-    first = "conv1" if placement == "headtail" else "conv2"
-    plug_at_conv(site.block.get_submodule(first), VideoShuffle(call), f"{site.name}.{first}")
+    convs = need_resnet_block(site, build.source, "vsn")
+    plug_at_conv(build, f"{site.name}.{'conv1' if placement == 'headtail' else 'conv2'}", shuffle())
     if placement != "headtail" and len(convs) == 3:
-        plug_at_conv(site.block.get_submodule("conv3"), VideoShuffle(call), f"{site.name}.conv3")  # behind bn2, ReLU
+        plug_at_conv(build, f"{site.name}.conv3", shuffle())  # after bn2 and ReLU
     else:
-        plug_after(site.block.get_submodule(f"bn{len(convs)}"), VideoShuffle(call))
+        plug_after(build, f"{site.name}.bn{len(convs)}", shuffle())

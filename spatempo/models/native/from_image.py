@@ -18,6 +18,7 @@ The batch norm after a convolution is the image's; the one inside (2+1)D starts 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ from spatempo.models.native.video_resnet import VideoResNet
 _LAYER = re.compile(r"(layer\d\.\d+)\.(?:(conv|bn)(\d)|(downsample\.\d))\.(\w+)$")
 
 
-def is_image_resnet(weights: dict[str, Tensor]) -> bool:
+def is_image_resnet(weights: Mapping[str, Tensor]) -> bool:
     """Whether these are the weights of a 2D ResNet."""
     return "layer1.0.conv1.weight" in weights and weights["layer1.0.conv1.weight"].ndim == 4
 
@@ -36,11 +37,11 @@ def is_image_resnet(weights: dict[str, Tensor]) -> bool:
 def from_image(net: VideoResNet, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The video network's weights by its own names; what has no place comes back as it was, to be reported by name."""
     made: dict[str, Tensor] = {}
-    stem_norm = len(net.stem) - 2  # the last two layers are the norm that the image has too, and a ReLU
+    stem = list(net.stem.children())
+    stem_norm = len(stem) - 2  # the last two layers are the norm that the image has too, and a ReLU
     for name, weight in weights.items():
         layer = _LAYER.match(name)
         if name == "conv1.weight":
-            stem = list(net.stem.children())
             plain = stem_norm == 1
             converted = _conv(stem[0], weight) if plain else _factorised(stem, weight)
             made.update({f"stem.0.{k}" if plain else f"stem.{k}": v for k, v in converted.items()} or {name: weight})

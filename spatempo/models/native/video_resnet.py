@@ -1,43 +1,56 @@
-"""One residual network for all of the R(2+1)D paper: a stem, and a convolution maker for each of four stages.
+"""A residual network over space and time of which everything is an argument: stem, blocks, strides, pooling, expansion.
 
-Built after torchvision's ``models/video/resnet.py`` and with its key names: ``stem.0``, ``layerL.B.conv1.0``,
-``layerL.B.conv1.1`` (batch norm), ``layerL.0.downsample.0``. Differences: the last linear layer is the video model's
-head; mid channels by convolution or by block; any width; a max-pool after the stem and factorised shortcuts for the
-networks of other code that have them.
+Key names are those of torchvision's ``models/video/resnet.py``: ``stem.0``, ``layerL.B.conv1.0``, ``layerL.B.conv1.1``
+(batch norm), ``layerL.0.downsample.0``. The last linear layer is the video model's head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from spatempo.models.native.convs import Conv2Plus1D, Maker, mid_channels
+
+class Place(NamedTuple):
+    """Where a block is, and what it must do there.
+
+    Attributes:
+        stage: 0 .. 3.
+        position: in its stage, from 0.
+        inputs: channels that come in.
+        width: of its convolutions; it puts out ``width * expansion`` channels.
+        stride: in space; whether time is strided too is the block's own affair.
+    """
+
+    stage: int
+    position: int
+    inputs: int
+    width: int
+    stride: int
+
+
+MakeBlock = Callable[[Place, "nn.Module | None"], nn.Module]
+"""``(place, shortcut) -> block``; the shortcut is ``None`` where it is the identity."""
+MakeShortcut = Callable[[Place, int], nn.Module]
+"""``(place, outputs) -> shortcut``, a convolution and a batch norm."""
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions of one maker beside a shortcut; ReLU after the sum.
+    """Two convolutions next to a shortcut; ReLU after the sum.
 
     Args:
-        inputs, width: channels of what comes in, and of the two convolutions.
-        maker: of the convolutions.
-        stride: of the first.
+        conv1, conv2: the convolutions, from the block's input to ``width`` channels and on to ``width``.
+        width: channels.
         downsample: the shortcut's convolution and batch norm, where it is not the identity.
-        mid_per_block: both convolutions get the mid channels of the first, as in torchvision.
     """
 
     expansion = 1
 
-    def __init__(
-        self, inputs: int, width: int, maker: Maker, stride: int, downsample: nn.Module | None, mid_per_block: bool
-    ) -> None:
+    def __init__(self, conv1: nn.Module, conv2: nn.Module, width: int, downsample: nn.Module | None) -> None:
         super().__init__()
-        mid1 = mid_channels(inputs, width)
-        mid2 = mid1 if mid_per_block else mid_channels(width, width)
-        self.conv1 = nn.Sequential(maker(inputs, width, mid1, stride), nn.BatchNorm3d(width), nn.ReLU(inplace=True))
-        self.conv2 = nn.Sequential(maker(width, width, mid2), nn.BatchNorm3d(width))
+        self.conv1 = nn.Sequential(conv1, nn.BatchNorm3d(width), nn.ReLU(inplace=True))
+        self.conv2 = nn.Sequential(conv2, nn.BatchNorm3d(width))
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
 
@@ -45,27 +58,29 @@ class BasicBlock(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         return self.relu(self.conv2(self.conv1(x)) + shortcut)
 
+    def temporal_paths(self) -> list[list[nn.Module]]:
+        """See :func:`~spatempo.models.native.reach.temporal_extent`."""
+        return _with_shortcut([self.conv1, self.conv2], self.downsample)
+
 
 class Bottleneck(nn.Module):
-    """1x1x1 down to ``width``, one convolution of the maker, 1x1x1 up to four times ``width``.
+    """A 1x1x1 convolution down to ``width``, one over space and time, and a 1x1x1 up to four times ``width``.
 
-    Mid channels follow from ``width`` alone, as in the authors' code; by block, as in torchvision, from the block's
-    input.
+    Args:
+        reduce, conv, expand: the three convolutions.
+        width: channels of the middle one.
+        downsample: the shortcut's convolution and batch norm, where it is not the identity.
     """
 
     expansion = 4
 
     def __init__(
-        self, inputs: int, width: int, maker: Maker, stride: int, downsample: nn.Module | None, mid_per_block: bool
+        self, reduce: nn.Module, conv: nn.Module, expand: nn.Module, width: int, downsample: nn.Module | None
     ) -> None:
         super().__init__()
-        mid = mid_channels(inputs if mid_per_block else width, width)
-        outputs = width * self.expansion
-        self.conv1 = nn.Sequential(
-            nn.Conv3d(inputs, width, 1, bias=False), nn.BatchNorm3d(width), nn.ReLU(inplace=True)
-        )
-        self.conv2 = nn.Sequential(maker(width, width, mid, stride), nn.BatchNorm3d(width), nn.ReLU(inplace=True))
-        self.conv3 = nn.Sequential(nn.Conv3d(width, outputs, 1, bias=False), nn.BatchNorm3d(outputs))
+        self.conv1 = nn.Sequential(reduce, nn.BatchNorm3d(width), nn.ReLU(inplace=True))
+        self.conv2 = nn.Sequential(conv, nn.BatchNorm3d(width), nn.ReLU(inplace=True))
+        self.conv3 = nn.Sequential(expand, nn.BatchNorm3d(width * self.expansion))
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
 
@@ -73,78 +88,86 @@ class Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         return self.relu(self.conv3(self.conv2(self.conv1(x))) + shortcut)
 
+    def temporal_paths(self) -> list[list[nn.Module]]:
+        """See :func:`~spatempo.models.native.reach.temporal_extent`."""
+        return _with_shortcut([self.conv1, self.conv2, self.conv3], self.downsample)
+
 
 class VideoResNet(nn.Module):
     """Clips ``[B, C, T, H, W]`` to maps ``[B, num_features, T', H', W']``.
 
     Args:
-        block: basic or bottleneck.
-        makers: of the four stages' convolutions.
-        layers: blocks of the four stages.
-        stem: the first layers, ``width`` channels out.
-        width: channels of the first stage (bottleneck width); it doubles from stage to stage.
-        mid_per_block: torchvision's rule for the mid channels instead of the paper's.
-        pool: a (1, 3, 3) max-pool of stride (1, 2, 2) after the stem.
-        factorised_shortcut: the shortcuts' 1x1x1 convolutions are (2+1)D too (mmaction2).
+        stem: the first layers.
+        layers: blocks of each stage.
+        make_block: makes each block.
+        make_shortcut: makes the shortcuts that are not the identity: where the stride or the channels change.
+        inputs: channels that the stem puts out.
+        width: of the first stage; it doubles from stage to stage.
+        expansion: output channels of a block over its width.
+        strides: in space, of the first block of each stage.
+        pools: pooling by where it is: 0 after the stem, n after the n-th stage.
     """
 
     def __init__(
         self,
-        block: type[BasicBlock] | type[Bottleneck],
-        makers: Sequence[Maker],
+        stem: nn.Module,
         layers: Sequence[int],
-        stem: nn.Sequential,
+        make_block: MakeBlock,
+        make_shortcut: MakeShortcut,
         *,
+        inputs: int = 64,
         width: int = 64,
-        mid_per_block: bool = False,
-        pool: bool = False,
-        factorised_shortcut: bool = False,
+        expansion: int = 1,
+        strides: Sequence[int] = (1, 2, 2, 2),
+        pools: Mapping[int, nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        pools = pools or {}
         self.stem = stem
-        self.pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)) if pool else nn.Identity()
-        inputs = width
-        for number, (maker, count) in enumerate(zip(makers, layers, strict=True)):
-            planes, blocks = width * 2**number, []
-            outputs = planes * block.expansion
+        self.pool = pools.get(0, nn.Identity())
+        self.stages = len(layers)
+        for stage, (count, first) in enumerate(zip(layers, strides, strict=True)):
+            planes = width * 2**stage
+            outputs, blocks = planes * expansion, []
             for position in range(count):
-                stride = 2 if number > 0 and position == 0 else 1
+                place = Place(stage, position, inputs, planes, first if position == 0 else 1)
                 shortcut = None
-                if stride != 1 or inputs != outputs:
-                    shortcut = _shortcut(inputs, outputs, maker, stride, factorised_shortcut)
-                blocks.append(block(inputs, planes, maker, stride, shortcut, mid_per_block))
+                if place.stride != 1 or inputs != outputs:
+                    shortcut = make_shortcut(place, outputs)
+                blocks.append(make_block(place, shortcut))
                 inputs = outputs
-            self.add_module(f"layer{number + 1}", nn.Sequential(*blocks))
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+            if stage + 1 in pools:
+                self.add_module(f"pool{stage + 1}", pools[stage + 1])
         self.num_features = inputs
-        self.recompute = False
         self._start()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.stem(x))
-        for _, block in self.blocks():
-            if self.recompute and torch.is_grad_enabled():
-                out = checkpoint(block, x, use_reentrant=False)
-                assert isinstance(out, Tensor)
-                x = out
-            else:
-                x = block(x)
+        for module in self._in_order():
+            x = module(x)
         return x
 
     def blocks(self) -> list[tuple[str, nn.Module]]:
         """The residual blocks by name, in order."""
-        stages = [f"layer{i}" for i in range(1, 5)]
+        stages = [f"layer{i + 1}" for i in range(self.stages)]
         return [(f"{stage}.{i}", block) for stage in stages for i, block in self.get_submodule(stage).named_children()]
 
+    def temporal_paths(self) -> list[list[nn.Module]]:
+        """See :func:`~spatempo.models.native.reach.temporal_extent`."""
+        return [self._in_order()]
+
+    def _in_order(self) -> list[nn.Module]:
+        children = dict(self.named_children())
+        names = ["stem", "pool", *(f"{kind}{i + 1}" for i in range(self.stages) for kind in ("layer", "pool"))]
+        return [children[name] for name in names if name in children]
+
     def _start(self) -> None:
-        """He's initialisation, as in the authors' code and torchvision."""
+        """He's initialisation, as in the R(2+1)D authors' code and torchvision."""
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def _shortcut(inputs: int, outputs: int, maker: Maker, stride: int, factorised: bool) -> nn.Sequential:
-    if factorised:
-        conv: nn.Module = Conv2Plus1D(inputs, outputs, mid_channels(inputs, outputs, d=1), stride, t=1, d=1)
-    else:
-        conv = nn.Conv3d(inputs, outputs, 1, maker.shortcut_stride(stride), bias=False)
-    return nn.Sequential(conv, nn.BatchNorm3d(outputs))
+def _with_shortcut(branch: list[nn.Module], shortcut: nn.Module | None) -> list[list[nn.Module]]:
+    """The paths of a residual block; an identity shortcut adds none that reaches further."""
+    return [branch] if shortcut is None else [branch, [shortcut]]

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
-from spatempo.models.adapters.wrappers import Operators, operators_of
+from spatempo.models.layout import Operators, WeightLayout, Weights
+from spatempo.models.layouts.wrappers import operators_of
+from spatempo.models.video_model import VideoModel
 
 _RESNET = re.compile(r"(layer\d\.\d+\.)?(?:conv(\d)|downsample)\.(conv|bn)\.(\w+)$")
 _MOBILENET = re.compile(r"layer(\d)\.(\d+)\.conv\.(\d)\.(conv|bn)\.(\w+)$")
@@ -25,21 +27,17 @@ _PLAIN = {"0": {"conv": "0.0", "bn": "0.1"}, "1": {"conv": "1", "bn": "2"}}
 _ENDS = {"conv1.conv": "0.0", "conv1.bn": "0.1", "conv2.conv": "18.0", "conv2.bn": "18.1"}
 
 
-def matches(names: Iterable[str]) -> bool:
-    """Whether these are the keys of such a checkpoint."""
-    return "backbone.conv1.conv.weight" in set(names)
+def _matches(weights: Weights) -> bool:
+    return "backbone.conv1.conv.weight" in weights
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
     rename = _renamer(weights)
     return {rename(name): tensor for name, tensor in weights.items()}
 
 
-def operators(names: Iterable[str]) -> Operators:
-    """The operators that these weights are for."""
-    names = list(names)
-    return operators_of(names, _renamer(names))
+def _operators(weights: Weights) -> Operators:
+    return operators_of(weights, _renamer(weights))
 
 
 def _renamer(names: Iterable[str]) -> Callable[[str], str]:
@@ -78,3 +76,6 @@ def _mobilenet(name: str) -> str:
     if inside is None or stage not in _FIRST_FEATURE:
         return name
     return f"features.{_FIRST_FEATURE[stage] + int(block)}.conv.{inside}.{rest}"
+
+
+LAYOUT = WeightLayout("mmaction2's TSN and TSM", _matches, _convert, operators=_operators)

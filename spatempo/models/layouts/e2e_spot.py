@@ -7,38 +7,35 @@ classifier of each frame is ``_pred_fine._fc_out``; other temporal heads (GRU, T
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from functools import partial
 
 from torch import Tensor
 
-from spatempo.models.adapters.gsm_official import shuffle_remark
-from spatempo.models.adapters.wrappers import Operators, operators_of
+from spatempo.models.layout import Operators, WeightLayout, Weights
+from spatempo.models.layouts.gsm import shuffle_note
+from spatempo.models.layouts.wrappers import operators_of
 from spatempo.models.video_model import VideoModel
 
 _LINEAR = {"_pred_fine._fc_out.weight": "head.fc.weight", "_pred_fine._fc_out.bias": "head.fc.bias"}
 
 
-def matches(names: Iterable[str]) -> bool:
-    """Whether these are the keys of such a checkpoint."""
+def _matches(names: Weights) -> bool:
     return any(n.startswith("_features.") for n in names)
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
     """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; other temporal heads are left out."""
     kept = [n for n in weights if n.startswith("_features.") or n in _LINEAR]
     return {_rename(name, names=weights): weights[name] for name in kept}
 
 
-def operators(names: Iterable[str]) -> Operators:
-    """The operators that these weights are for."""
-    names = set(names)
+def _operators(names: Weights) -> Operators:
     return operators_of(names, partial(_rename, names=names))
 
 
-def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
-    """What to say about such weights in this model."""
-    said = shuffle_remark(weights, model)
+def _note(weights: Weights, model: VideoModel) -> str | None:
+    said = shuffle_note(weights, model)
     if not any(n in _LINEAR for n in weights):
         head = "the temporal head of the file (GRU, TCN or ASFormer) is left out, and the classifier starts untrained"
         said = head if said is None else f"{head}; {said}"
@@ -53,3 +50,6 @@ def _rename(name: str, *, names: Container[str]) -> str:
         conv = f"{wrapped}.conv" if f"{wrapped}.net.conv.weight" in names else wrapped
         name = f"{conv}.temporal.{rest}"
     return f"backbone.{name.removeprefix('_features.').replace('.net.', '.')}"
+
+
+LAYOUT = WeightLayout("jhong93/spot", _matches, _convert, operators=_operators, note=_note)

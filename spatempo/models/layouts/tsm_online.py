@@ -7,28 +7,25 @@ A bare state_dict of a MobileNetV2 with flat blocks: ``features.3.conv.0.weight`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from torch import Tensor
 
-from spatempo.models.adapters.tsm_official import nested_mobilenet
+from spatempo.models.layout import WeightLayout, Weights
+from spatempo.models.layouts.tsm import nested_mobilenet
 from spatempo.models.video_model import VideoModel
 
 _FLAT_ONLY = re.compile(r"features\.\d+\.conv\.7\.")  # torchvision's blocks have no eighth part
 
 
-def matches(names: Iterable[str]) -> bool:
-    """Whether these are the keys of such a checkpoint."""
-    return any(_FLAT_ONLY.match(n) for n in names)
+def _matches(weights: Weights) -> bool:
+    return any(_FLAT_ONLY.match(n) for n in weights)
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
     return {_rename(name): tensor for name, tensor in weights.items()}
 
 
-def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
-    """What to say about such weights in this model."""
+def _note(weights: Weights, model: VideoModel) -> str | None:
     if model.design == "tsm" and model.options.get("causal"):
         return None
     return (
@@ -41,3 +38,6 @@ def _rename(name: str) -> str:
     if name.startswith("classifier."):
         return "head.fc." + name.removeprefix("classifier.")
     return f"backbone.{nested_mobilenet(name)}"
+
+
+LAYOUT = WeightLayout("TSM's online demo", _matches, _convert, note=_note)

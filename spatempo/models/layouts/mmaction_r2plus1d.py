@@ -7,9 +7,12 @@ shortcuts' 1x1x1 too; the head is ``cls_head.fc_cls``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from torch import Tensor
+
+from spatempo.errors import SpatempoError
+from spatempo.models.layout import WeightLayout, Weights
+from spatempo.models.video_model import VideoModel
 
 _INSIDE = {"conv.conv_s": "0.0", "conv.bn_s": "0.1", "conv.conv_t": "0.3", "conv": "0", "bn": "1"}
 _STEM = {"conv.conv_s": "0", "conv.bn_s": "1", "conv.conv_t": "3", "bn": "4"}
@@ -18,13 +21,11 @@ _KEY = re.compile(
 )
 
 
-def matches(names: Iterable[str]) -> bool:
-    """Whether these are the keys of such a checkpoint."""
+def _matches(names: Weights) -> bool:
     return any(n.startswith("backbone.") and ".conv_s." in n for n in names)
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
     return {_rename(name): tensor for name, tensor in weights.items()}
 
 
@@ -36,3 +37,11 @@ def _rename(name: str) -> str:
         return name  # reported by name as an unknown weight
     stem, block, part, rest = key.groups()
     return f"backbone.stem.{_STEM[part]}.{rest}" if stem else f"backbone.{block}.{_INSIDE[part]}.{rest}"
+
+
+def _check(weights: Weights, model: VideoModel) -> None:
+    if model.options.get("form", "mmaction2") != "mmaction2":
+        raise SpatempoError("the weights are of mmaction2's form of R(2+1)D: give form='mmaction2'")
+
+
+LAYOUT = WeightLayout("mmaction2's R(2+1)D", _matches, _convert, check=_check)

@@ -12,11 +12,12 @@ MobileNetV2 ``base_model.classifier``, in TSN's InceptionV3 ``base_model.top_cls
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from torch import Tensor
 
-from spatempo.models.adapters.wrappers import Operators, operators_of
+from spatempo.models.layout import Operators, WeightLayout, Weights
+from spatempo.models.layouts.wrappers import operators_of
+from spatempo.models.video_model import VideoModel
 
 _NON_LOCAL = re.compile(r"(layer\d\.\d+)\.nl\.(theta|phi\.0|g\.0|W\.0|W\.1)\.")
 _INSIDE = {"theta": "theta", "phi.0": "phi", "g.0": "g", "W.0": "out", "W.1": "bn"}
@@ -28,20 +29,19 @@ _CLASSIFIER = re.compile(r"(?:new_fc|base_model\.(?:fc|classifier|top_cls_fc))\.
 _INCEPTION = re.compile(r"(?:module\.)?base_model\.(?:inception|mixed)_")
 
 
-def matches(names: Iterable[str]) -> bool:
-    """Whether these are the keys of such a checkpoint."""
-    return any(n.removeprefix("module.").startswith("base_model.") for n in names)
+def _matches(weights: Weights) -> bool:
+    gated = any(n.endswith(".conv3D.weight") for n in weights)  # GSM's code has the same names
+    return not gated and any(n.removeprefix("module.").startswith("base_model.") for n in weights)
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; 3D convolutions lose their temporal side."""
+def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
+    """Renames; the 3D convolutions of one place lose their temporal side."""
     return {_rename(name): value.squeeze(2) if value.ndim == 5 else value for name, value in weights.items()}
 
 
-def operators(names: Iterable[str]) -> Operators | None:
-    """The operators that these weights are for; ``None`` for an Inception, in which shifts are no modules."""
-    names = list(names)
-    return None if any(_INCEPTION.match(n) for n in names) else operators_of(names, _rename)
+def _operators(weights: Weights) -> Operators | None:
+    """``None`` for an Inception, in which shifts are no modules."""
+    return None if any(_INCEPTION.match(n) for n in weights) else operators_of(weights, _rename)
 
 
 def nested_mobilenet(name: str) -> str:
@@ -63,3 +63,6 @@ def _rename(name: str) -> str:
     name = re.sub(r"(layer\d\.\d+)\.block\.", r"\1.", name)
     name = _NON_LOCAL.sub(lambda found: f"{found[1]}.temporal.{_INSIDE[found[2]]}.", name)
     return f"backbone.{nested_mobilenet(name)}"
+
+
+LAYOUT = WeightLayout("mit-han-lab/temporal-shift-module", _matches, _convert, operators=_operators)

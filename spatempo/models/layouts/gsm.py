@@ -9,11 +9,11 @@ dropout, the base model's own. That these Inceptions want blue, green, red is se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from torch import Tensor
 
-from spatempo.models.adapters.wrappers import Operators, operators_of
+from spatempo.models.layout import Operators, WeightLayout, Weights
+from spatempo.models.layouts.wrappers import operators_of
 from spatempo.models.video_model import VideoModel
 
 _BEHIND_CONV = re.compile(r"gs[mf]_(\w+)\.(?=(?:bn|conv3D|channel_conv[12])\.)")
@@ -21,27 +21,19 @@ _IN_BOTTLENECK = re.compile(r"(layer\d\.\d+)\.gsf\.")
 _CLASSIFIER = re.compile(r"(?:base_model\.(?:fc|top_cls_fc)|new_fc)\.(weight|bias)$")
 
 
-def matches(names: Iterable[str]) -> bool:
-    """Whether these are the keys of such a checkpoint."""
+def _matches(names: Weights) -> bool:
     return any(n.removeprefix("module.").startswith("base_model.") and n.endswith(".conv3D.weight") for n in names)
 
 
-def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; no tensor is changed."""
+def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
     return {_rename(name.removeprefix("module.")): tensor for name, tensor in weights.items()}
 
 
-def operators(names: Iterable[str]) -> Operators:
-    """The operators that these weights are for."""
+def _operators(names: Weights) -> Operators:
     return operators_of(names, lambda name: _rename(name.removeprefix("module.")))
 
 
-def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
-    """What to say about such weights in this model."""
-    return shuffle_remark(weights, model)
-
-
-def shuffle_remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
+def shuffle_note(weights: Weights, model: VideoModel) -> str | None:
     """The shuffle behind each gate, which no key tells, if the weights have gates and the model has no shuffle."""
     if model.options.get("shuffle") or not any(name.endswith(".conv3D.weight") for name in weights):
         return None
@@ -58,3 +50,6 @@ def _rename(name: str) -> str:
     name = name.removeprefix("base_model.")
     name = _IN_BOTTLENECK.sub(r"\1.conv3.temporal.", _BEHIND_CONV.sub(r"\1.temporal.", name))
     return f"backbone.{name}"
+
+
+LAYOUT = WeightLayout("swathikirans/GSM and GSF", _matches, _convert, operators=_operators, note=shuffle_note)

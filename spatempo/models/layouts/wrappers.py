@@ -15,15 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from spatempo.operators.base import TemporalOperator
+from spatempo.models.layout import Operators
 from spatempo.operators.gate_shift import GateShift
 from spatempo.operators.gate_shift_fuse import GateShiftFuse
 from spatempo.operators.non_local import NonLocal
 from spatempo.operators.shift import TemporalShift
 from spatempo.operators.temporal_pool import TemporalPool
-
-Operators = dict[str, type[TemporalOperator]]
-"""Operators by their module's name in a backbone of ours, for example ``layer1.0.conv1.temporal``."""
 
 _POOLED = re.compile(r"(?:^|\.)layer(\d)\.net\.")
 _BLOCK = re.compile(r"(?:^|\.)(layer\d\.\d+)\.net\.")
