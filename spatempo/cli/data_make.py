@@ -39,9 +39,9 @@ class Options:
 
 def run(options: Options) -> dict[str, Any]:
     """Renders; returns ``root, classes, train, val, test``."""
-    from spatempo.data.generated.make import make
+    from spatempo.data.generated.make import make_data
 
-    return make(
+    return make_data(
         options.out,
         preset=options.preset,
         seed=options.seed,

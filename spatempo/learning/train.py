@@ -63,7 +63,7 @@ class TrainResult:
 def train(
     data: str | Path | Manifest,
     *,
-    model: str,
+    model: str | VideoModel,
     val: str | Path | Manifest | None = None,
     out: str | Path | None = None,
     recipe: str | Recipe | Mapping[str, Any] | None = None,
@@ -93,7 +93,8 @@ def train(
 
     Args:
         data: training clips: a folder of class folders, a CSV, a published list, or a Manifest.
-        model: name of a design, see ``list_models``.
+        model: name of a design, see ``list_models``; or a model made with ``create_model``, which is trained as it is,
+            with weights or without, and gets the recipe's input specification and the classes of the data.
         val: validation clips, in any of these forms; their labels must be training classes.
         out: the run's folder, new or empty; None: ``runs/MODEL``, or the first free of ``runs/MODEL-2``, ...
         recipe: a name of ``RECIPES``, a Recipe, or its fields; None: ``"finetune"`` with weights, else ``"scratch"``.

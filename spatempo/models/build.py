@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from spatempo.models.chain import Link
+from spatempo.models.chain import Link, RunChain
 from spatempo.models.consensus import make_consensus
 from spatempo.models.head import Head, LinearHead
 from spatempo.operators.base import TemporalOperator
@@ -67,7 +67,7 @@ class Build:
     dropout: float
     input: Preprocess
     links: tuple[Link, ...] = ()
-    maps: Callable[[nn.Module, Tensor], Tensor] | None = None
+    maps: Callable[[nn.Module, Tensor], Tensor] = field(default=RunChain(()))  # noqa: RUF009
     plugs: list[Plug] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 

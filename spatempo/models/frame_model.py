@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -70,7 +69,7 @@ class FrameModel(VideoModel):
         self.tail = feature_maps
         self.causal = causal
         self.step_frames = prod(operator.time_stride for operator in self.operators)
-        self._maps: Callable[[nn.Module, Tensor], Tensor] = build.maps or backbone.maps
+        self._maps = build.maps
         self._pool = backbone.pool
         self._adapt = backbone.adapt
 

@@ -130,7 +130,8 @@ def _frame_model(
 ) -> VideoModel:
     base = make_backbone(chosen)
     spec = replace(preprocess, **{**base.preprocess, **given})
-    build = Build(base.net, base.source, ForwardContext(), num_classes, base.features, dropout, spec, base.links)
+    build = Build(base.net, base.source, ForwardContext(), num_classes, base.features, dropout, spec)
+    build.links, build.maps = base.links, base.maps
     parts = design.plug(build, **options) or Parts()
     return FrameModel(
         _name(design, base.source.rpartition("/")[2], options),

@@ -1,1 +1,8 @@
-"""Spatio-temporal operators, one per file: a function, a module, its causal form and its state."""
+"""Spatio-temporal operators, one per file: a function, a module, its causal form and its state.
+
+Public names are loaded when first used; ``__init__.pyi`` lists them.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

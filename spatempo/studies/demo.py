@@ -40,11 +40,11 @@ def demo(
     Returns:
         The rows of `compare`.
     """
-    from spatempo.data.generated.make import make
+    from spatempo.data.generated.make import make_data
     from spatempo.studies.compare import compare
 
     data = Path(out) / "data"
-    make(data, preset=preset, progress=True)
+    make_data(data, preset=preset, progress=True)
     rows = compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
     _draw(rows, Path(out) / "accuracy.png")
     return rows

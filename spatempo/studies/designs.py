@@ -75,13 +75,13 @@ def designs(
     Raises:
         SpatempoError: an unknown model, or data or folders that cannot be used.
     """
-    from spatempo.data.generated.make import make
+    from spatempo.data.generated.make import make_data
     from spatempo.studies.compare import compare
 
     if unknown := [name for name in models if name not in DESIGNS]:
         raise SpatempoError(f"there is no {unknown[0]!r} here; choose from {','.join(DESIGNS)}")
     data = Path(out) / "data"
-    make(data, preset=preset, progress=True)
+    make_data(data, preset=preset, progress=True)
     chosen = {name: DESIGNS[name] for name in models}
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
     rows = compare(data, chosen, budget=budget, out=out, **fixed)

@@ -105,7 +105,7 @@ def run_experiment(
 def _on(
     task: str, name: str, experiment: Experiment, out: Path, seeds: int, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    from spatempo.data.generated.make import make
+    from spatempo.data.generated.make import make_data
     from spatempo.report.figures import save_png
     from spatempo.report.inside import attention_plot
     from spatempo.studies.page import write_page
@@ -113,7 +113,7 @@ def _on(
     from spatempo.studies.rows import measure_latency, row_of
 
     data = out / "data" / task
-    make(data, preset=task, progress=True)
+    make_data(data, preset=task, progress=True)
     parts = find_parts(data)
     epochs = experiment.tasks[task]
     page, cache = out / f"{name}-{task}" / "report.html", out / f"{name}-{task}" / "cache"

@@ -15,10 +15,10 @@ from spatempo.cli.main import main
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated data set, preset ``tiny``: 18 clips to train, 6 to validate, 12 to test, 6 classes."""
-    from spatempo.data.generated.make import make
+    from spatempo.data.generated.make import make_data
 
     folder = tmp_path_factory.mktemp("generated") / "data set ü"
-    make(folder, preset="tiny", workers=1)
+    make_data(folder, preset="tiny", workers=1)
     return folder
 
 

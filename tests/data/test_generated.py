@@ -15,7 +15,7 @@ import pytest
 
 from spatempo.data.generated import make as making
 from spatempo.data.generated import photos, sheet
-from spatempo.data.generated.make import make
+from spatempo.data.generated.make import make_data
 from spatempo.data.generated.presets import PAIRS, PRESETS, get_preset
 from spatempo.errors import SpatempoError
 from spatempo.video.sampling import segment_indices
@@ -39,7 +39,7 @@ def contents(root: Path) -> dict[str, bytes]:
 def every_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One clip of every class in every split, with all disturbances."""
     root = tmp_path_factory.mktemp("generated") / "all classes"
-    make(root, "standard", seed=3, clips_per_class=1, size=48, frames=24, workers=1)
+    make_data(root, "standard", seed=3, clips_per_class=1, size=48, frames=24, workers=1)
     return root
 
 
@@ -100,16 +100,16 @@ def test_groups_stay_in_one_split_and_hold_one_clip_of_each_class_of_the_pair(ev
 
 
 def test_the_same_bytes_whatever_the_workers_and_the_number_of_clips(tmp_path: Path) -> None:
-    make(tmp_path / "one", "tiny", seed=5, size=32, workers=1)
+    make_data(tmp_path / "one", "tiny", seed=5, size=32, workers=1)
     calls: list[tuple[int, int]] = []
-    make(tmp_path / "two", "tiny", seed=5, size=32, workers=2, progress=lambda *call: calls.append(call))
+    make_data(tmp_path / "two", "tiny", seed=5, size=32, workers=2, progress=lambda *call: calls.append(call))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert calls[-1] == (36, 36)
     assert calls == sorted(calls)
-    make(tmp_path / "fewer", "tiny", seed=5, size=32, workers=1, clips_per_class=1)
+    make_data(tmp_path / "fewer", "tiny", seed=5, size=32, workers=1, clips_per_class=1)
     fewer, one = contents(tmp_path / "fewer"), contents(tmp_path / "one")
     assert all(one[name] == data for name, data in fewer.items() if name.endswith(".mp4"))
-    make(tmp_path / "other", "tiny", seed=6, size=32, workers=1, clips_per_class=1)
+    make_data(tmp_path / "other", "tiny", seed=6, size=32, workers=1, clips_per_class=1)
     other = contents(tmp_path / "other")
     videos = [name for name in fewer if name.endswith(".mp4")]
     assert len({fewer[name] for name in videos} | {other[name] for name in videos}) == 2 * len(videos)  # none alike
@@ -122,21 +122,21 @@ def test_an_interrupted_rendering_is_continued(tmp_path: Path) -> None:
 
     options = {"seed": 1, "size": 32, "workers": 1}
     with pytest.raises(KeyboardInterrupt):
-        make(tmp_path / "a", "tiny", progress=interrupt, **options)
+        make_data(tmp_path / "a", "tiny", progress=interrupt, **options)
     assert not (tmp_path / "a" / "dataset.json").exists()
-    rest = make(tmp_path / "a", "tiny", **options)
-    whole = make(tmp_path / "b", "tiny", **options)
+    rest = make_data(tmp_path / "a", "tiny", **options)
+    whole = make_data(tmp_path / "b", "tiny", **options)
     assert 0 < rest["rendered"] < whole["rendered"] == 36
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    again = make(tmp_path / "a", "tiny", **options)
+    again = make_data(tmp_path / "a", "tiny", **options)
     assert again == {**rest, "rendered": 0}
     (tmp_path / "a/videos/test/red_disc/red_disc_00001.mp4").unlink()
-    assert make(tmp_path / "a", "tiny", **options)["rendered"] == 1
+    assert make_data(tmp_path / "a", "tiny", **options)["rendered"] == 1
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_the_result_is_json_and_counts(tmp_path: Path) -> None:
-    result = make(tmp_path / "d", "tiny", size=32, workers=1)
+    result = make_data(tmp_path / "d", "tiny", size=32, workers=1)
     assert json.loads(json.dumps(result)) == result
     assert result["clips"] == {"train": 18, "val": 6, "test": 12}
     for split in ("train", "val", "test"):
@@ -147,16 +147,16 @@ def test_the_result_is_json_and_counts(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(SpatempoError, match="not empty and holds no generated data set"):
-        make(tmp_path, "tiny")
+        make_data(tmp_path, "tiny")
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
-    make(tmp_path / "d", "tiny", size=32, clips_per_class=1, workers=1)
+    make_data(tmp_path / "d", "tiny", size=32, clips_per_class=1, workers=1)
     before = contents(tmp_path / "d")
     for change in ({"seed": 1}, {"size": 34}, {"clips_per_class": 2}, {"preset": "demo"}):
         with pytest.raises(SpatempoError, match="another preset, seed, option or version"):
-            make(tmp_path / "d", **{"preset": "tiny", "size": 32, "clips_per_class": 1, **change})
+            make_data(tmp_path / "d", **{"preset": "tiny", "size": 32, "clips_per_class": 1, **change})
     (tmp_path / "file").write_text("")
     with pytest.raises(SpatempoError, match=r"file: cannot write the data set"):
-        make(tmp_path / "file", "tiny")
+        make_data(tmp_path / "file", "tiny")
     assert contents(tmp_path / "d") == before
 
 
@@ -174,7 +174,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 )
 def test_options_that_cannot_be_served(tmp_path: Path, options: dict, words: str) -> None:
     with pytest.raises(SpatempoError, match=words) as caught:
-        make(tmp_path / "d", **{"preset": "tiny", **options})
+        make_data(tmp_path / "d", **{"preset": "tiny", **options})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "d").exists()
 
@@ -183,7 +183,7 @@ def test_without_scikit_image_one_line_says_how_to_get_it(tmp_path: Path, monkey
     monkeypatch.setattr(photos, "find_spec", lambda name: None)
     photos.pyramids.cache_clear()
     with pytest.raises(SpatempoError, match=r"pip install 'spatempo\[generate\]'"):
-        make(tmp_path / "d", "tiny")
+        make_data(tmp_path / "d", "tiny")
 
 
 def test_a_worker_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_worker_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(making, "ProcessPoolExecutor", Dying)
     with pytest.raises(SpatempoError, match="workers=1"):
-        make(tmp_path / "d", "tiny", workers=2)
+        make_data(tmp_path / "d", "tiny", workers=2)
 
 
 def test_rendering_needs_neither_torch_nor_opencv() -> None:

@@ -39,6 +39,9 @@ class Net(nn.Module):
     def backbone(self) -> nn.Module:
         return self
 
+    def new_parameters(self) -> list[nn.Parameter]:
+        return []
+
     def head_parameters(self) -> list[nn.Parameter]:
         return list(self.head.parameters())
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spatempo.data.generated.make import make
+from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError
 from spatempo.studies import compare as compare_module
@@ -32,7 +32,7 @@ SMALL = {"recipe": "demo", "size": 32, "frames": 8, "batch_size": 6, "workers": 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    make(folder, preset="tiny", workers=1)
+    make_data(folder, preset="tiny", workers=1)
     return folder
 
 

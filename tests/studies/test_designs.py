@@ -10,7 +10,7 @@ import pytest
 import torch
 from networks import randomise
 
-from spatempo.data.generated.make import make
+from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.evaluate import evaluate
@@ -29,7 +29,7 @@ CAUSAL = sorted(name for name, design in CATALOGUE.items() if "causal" in design
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    make(folder, preset="tiny", workers=1)
+    make_data(folder, preset="tiny", workers=1)
     return folder
 
 

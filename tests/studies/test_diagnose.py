@@ -10,7 +10,7 @@ import pytest
 import torch
 from networks import randomise
 
-from spatempo.data.generated.make import make
+from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import Manifest, Sample, load_manifest
 from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError
@@ -35,7 +35,7 @@ from spatempo.video.source import open_video
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    make(folder, preset="tiny", workers=1)
+    make_data(folder, preset="tiny", workers=1)
     return folder / "test.csv"
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from spatempo.data.generated.make import make
+from spatempo.data.generated.make import make_data
 from spatempo.errors import SpatempoError
 from spatempo.learning.train import TrainResult
 from spatempo.models.info import describe
@@ -25,7 +25,7 @@ pytest.importorskip("optuna", reason="needs Optuna: pip install optuna")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    make(folder, preset="tiny", workers=1)
+    make_data(folder, preset="tiny", workers=1)
     return folder
 
 

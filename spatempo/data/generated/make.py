@@ -77,7 +77,7 @@ class Source:
         ]
 
 
-def make(
+def make_data(
     out: str | os.PathLike[str],
     preset: str = "demo",
     *,

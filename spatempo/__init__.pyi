@@ -1,0 +1,43 @@
+from .data.generated.make import make_data
+from .data.manifest import load_manifest
+from .data.scan import scan
+from .errors import OptionError, SpatempoError, VideoError
+from .evaluation.evaluate import evaluate
+from .evaluation.fusion import fuse
+from .evaluation.latency import measure_latency
+from .evaluation.predict import predict
+from .evaluation.timeline import timeline
+from .learning.train import train
+from .models.checkpoint import load, save_checkpoint
+from .models.design import register_design
+from .models.info import describe
+from .models.registry import create_model, list_models
+from .studies.compare import compare
+from .studies.diagnose import diagnose
+from .version import __version__
+from .video.source import open_video
+
+__all__ = [
+    "OptionError",
+    "SpatempoError",
+    "VideoError",
+    "__version__",
+    "compare",
+    "create_model",
+    "describe",
+    "diagnose",
+    "evaluate",
+    "fuse",
+    "list_models",
+    "load",
+    "load_manifest",
+    "make_data",
+    "measure_latency",
+    "open_video",
+    "predict",
+    "register_design",
+    "save_checkpoint",
+    "scan",
+    "timeline",
+    "train",
+]

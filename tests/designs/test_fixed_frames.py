@@ -1,0 +1,65 @@
+"""A design whose parameters depend on T: the number is stored, and another one raises one clear error."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spatempo import SpatempoError, create_model
+from spatempo.models import Build, Head, Parts, load, register_design, save_checkpoint
+
+
+class AllFrames(Head):
+    """One linear layer on the features of all T frames side by side, ``[B, T, F] -> [B, K]``."""
+
+    per_frame = False
+
+    def __init__(self, frames: int, features: int, num_classes: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(frames * features, num_classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.fc(features.flatten(1))
+
+
+def test_the_number_of_frames_is_part_of_the_model(everything_works, tmp_path):
+    @register_design("allframes", source="a test", fixed_frames=True)
+    def allframes(build: Build) -> Parts:
+        return Parts(head=AllFrames(build.frames, build.features, build.num_classes))
+
+    model = everything_works("allframes_smallresnet", frames=6, free_frames=False)
+    assert model.fixed_frames == 6
+    with pytest.raises(SpatempoError, match="made for clips of 6 frames and got 4: make it with frames=4"):
+        model(torch.zeros(1, 3, 4, 32, 32))
+    model = create_model("allframes_smallresnet", frames=5, num_classes=2)
+    save_checkpoint(model, tmp_path)
+    assert load(tmp_path).fixed_frames == 5
+
+
+def test_a_name_is_taken_once_and_the_longest_one_wins():
+    @register_design("wide", source="a test")
+    def wide(build: Build) -> None: ...
+
+    @register_design("wide_open", source="a test")
+    def wide_open(build: Build) -> None: ...
+
+    assert create_model("wide_smallresnet").design == "wide"
+    assert create_model("wide_open_smallresnet").design == "wide_open"
+    with pytest.raises(ValueError, match="'wide' is registered already"):
+        register_design("wide", source="another")(wide)
+
+
+def test_an_error_in_a_designs_code_keeps_its_traceback(tmp_path):
+    broken = False
+
+    @register_design("buggy", source="a test")
+    def buggy(build: Build) -> None:
+        if broken:
+            raise TypeError("a slip in the design's code")
+
+    save_checkpoint(create_model("buggy_smallresnet", num_classes=2), tmp_path)
+    broken = True
+    for build in (lambda: create_model("buggy_smallresnet"), lambda: load(tmp_path)):
+        with pytest.raises(TypeError, match="a slip"):
+            build()
