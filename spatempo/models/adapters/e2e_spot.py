@@ -7,6 +7,7 @@ classifier of each frame is ``_pred_fine._fc_out``; other temporal heads (GRU, T
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from functools import partial
 
@@ -15,7 +16,9 @@ from torch import Tensor
 from spatempo.models.adapters.gsm_official import shuffle_remark
 from spatempo.models.adapters.wrappers import Operators, operators_of
 from spatempo.models.video_model import VideoModel
+from spatempo.operators.shift import TemporalShift
 
+_SHIFTED = re.compile(r"\.\w+\.net\.(?:conv\.)?weight$")
 _LINEAR = {"_pred_fine._fc_out.weight": "head.fc.weight", "_pred_fine._fc_out.bias": "head.fc.bias"}
 
 
@@ -31,9 +34,17 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def operators(names: Iterable[str]) -> Operators:
-    """The operators that these weights are for."""
+    """The operators that these weights are for.
+
+    E2E-Spot's shift writes into its input (``inplace=True``), which is the block's too: the shortcut carries shifted
+    frames as well. So it is a shift before the whole block, although it is wrapped around the first convolution.
+    """
     names = set(names)
-    return operators_of(names, partial(_rename, names=names))
+    found = operators_of(names, partial(_rename, names=names))
+    if TemporalShift not in found.values():
+        return found
+    blocks = [_SHIFTED.sub("", name).removeprefix("_features.") for name in names if _SHIFTED.search(name)]
+    return {f"{block}.temporal_in": TemporalShift for block in blocks}
 
 
 def remark(weights: dict[str, Tensor], model: VideoModel) -> str | None:
