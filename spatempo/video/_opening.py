@@ -48,6 +48,7 @@ def open_stream(path: str, timeout: float | None) -> tuple[InputContainer, Video
     if stream.codec_context is None:  # PyAV's way to say that there is no decoder for it
         container.close()
         raise VideoError(path, "its codec is unknown: damaged, or not supported; convert it or leave it out")
+    stream.codec_context.options = options  # those of the container do not reach the decoder
     check_size(path, stream.codec_context.height, stream.codec_context.width)
     for other in container.streams:
         if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not even read the others

@@ -53,7 +53,8 @@ def test_an_address_gives_the_frames_of_the_file(clip: Path, manner: str) -> Non
 
 def test_the_time_between_two_reads_does_not_count(tmp_path: Path) -> None:
     # a container of which FFmpeg reads something to seek
-    path = make_clip(tmp_path / "a.avi", b_frames=0, height=240, width=320, options={"qp": "10", "x264-params": "keyint=12"})
+    options = {"qp": "10", "x264-params": "keyint=12"}
+    path = make_clip(tmp_path / "a.avi", b_frames=0, height=240, width=320, options=options)
     with serve(path.read_bytes()) as server, PyAVReader(server.address, timeout=SHORT) as video:
         video.read([40])
         opened = video._decoder._container
