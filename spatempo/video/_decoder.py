@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TypeVar, cast
 
 import av
 import numpy as np
@@ -88,7 +88,7 @@ class Decoder:
             VideoError: the network fails. Right `after_seek` that is an FFmpegError: some servers cannot seek.
         """
         assert self._container is not None
-        packets = self._container.demux(self._stream)
+        packets = cast("Generator[av.Packet]", self._container.demux(self._stream))
         while True:
             try:
                 packet = self._wait(lambda: next(packets, None))

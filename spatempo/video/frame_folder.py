@@ -32,6 +32,8 @@ _FLOW_TEMPLATES = tuple(
     for stem in ("flow_{}_", "{}_")
     for number in ("{:05d}", "{:06d}", "{:04d}")
 )
+# What images are opened as, whatever their names end in. Pillow knows more formats; one of them runs Ghostscript.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
 
 class FrameFolder(Closing):
@@ -115,7 +117,7 @@ class FrameFolder(Closing):
             raise VideoError(self.path, f"{name} is not a file, but a folder, pipe or device; extract the frames again")
         try:
             with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-                image = Image.open(path)
+                image = Image.open(path, formats=_FORMATS)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise self._damaged(number, error) from error
         check_size(self.path, image.height, image.width, name)
