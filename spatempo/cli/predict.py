@@ -82,12 +82,17 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
             document.append({"video": video, "predictions": [], "error": error.reason})
     broken = [entry for entry in document if "error" in entry]
     if broken:
-        first = f"{broken[0]['video']}: {broken[0]['error']}"
-        some = "the video" if len(document) == 1 else f"{len(broken)} of {len(document)} videos"
-        files = any(not is_address(entry["video"]) for entry in broken)
-        fix = "; mend or leave out what `data scan` lists" if files else ""
-        raise Incomplete(document, f"{some} cannot be read ({first}){fix}")
+        raise Incomplete(document, _say(broken, len(document)))
     return document
+
+
+def _say(broken: list[dict[str, Any]], videos: int) -> str:
+    """The error line: the reason where there is one video, else how many have one in the table or document."""
+    files = any(not is_address(entry["video"]) for entry in broken)
+    fix = "; fix or leave out what `data scan` lists" if files else ""
+    if videos == 1:
+        return f"{broken[0]['video']}: {broken[0]['error']}"
+    return f"{len(broken)} of {videos} videos cannot be read, each named above with its reason{fix}"
 
 
 def expand(given: str) -> list[str]:
@@ -110,8 +115,9 @@ def show(document: list[dict[str, Any]] | dict[str, Any]) -> None:
         return show_timeline(document)
     rows: list[tuple[object, ...]] = []
     for entry in document:
-        if "error" in entry:
+        if "error" in entry and len(document) > 1:  # of a single video the error line says it all
             rows.append((entry["video"], f"cannot be read: {entry['error']}", None))
         for rank, guess in enumerate(entry["predictions"]):
             rows.append((entry["video"] if rank == 0 else "", guess["label"], percent(guess["score"])))
-    print_table(["video", "label", "score"], rows)
+    if rows:
+        print_table(["video", "label", "score"], rows)

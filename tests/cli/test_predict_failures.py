@@ -1,7 +1,8 @@
-"""``predict`` of videos at addresses: it gives up, says why, and Ctrl-C ends it."""
+"""``predict`` of what cannot be read: named once; an address is given up in time, and Ctrl-C ends the wait."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 import pytest
 from video_clips import make_clip
 from video_server import serve
+
+from spatempo.cli.main import main
 
 
 def test_an_address_is_predicted_like_a_file(document, checkpoint, tmp_path):
@@ -32,9 +35,28 @@ def test_a_server_that_does_not_answer_is_given_up(capsys, failure, document, ch
     assert f"{server.address}: timed out: no answer within 0.5 s; check the address" in line
 
 
-def test_what_is_said_of_an_address_fits_addresses(capsys, document, checkpoint):
-    from spatempo.cli.main import main
+def test_a_bad_video_is_printed_once(capsys, checkpoint, tmp_path):
+    good, bad = make_clip(tmp_path / "good.mp4", count=20), tmp_path / "bad.mp4"
+    bad.write_text("text")
+    for words, inside in (([bad], False), ([good, bad], True)):
+        assert main(["predict", str(checkpoint), *map(str, words)]) == 2
+        captured = capsys.readouterr()
+        assert (captured.out + captured.err).count(str(bad)) == 1
+        assert (captured.out + captured.err).count("not a video") == 1
+        assert (str(bad) in captured.out) is inside
+        assert captured.err.count("\n") == 1
 
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+@pytest.mark.parametrize("timeline", [False, True])
+def test_pipes_and_devices_are_not_read(failure, checkpoint, tmp_path, timeline):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    words = ["--timeline", "--out", tmp_path / "out"] if timeline else []
+    for path in (tmp_path / "pipe.mp4", "/dev/zero"):
+        assert f"{path}: neither a file nor a folder" in failure("predict", checkpoint, path, *words)
+
+
+def test_what_is_said_of_an_address_fits_addresses(capsys, document, checkpoint):
     with serve(b"", "404 Not Found") as server:
         assert main(["predict", str(checkpoint), server.address]) == 2
     error = capsys.readouterr().err
