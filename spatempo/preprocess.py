@@ -43,8 +43,8 @@ class Preprocess:
         frames: frames of a clip (T).
         sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"`` (T frames of a window).
         size: side of the square crop, pixels.
-        resize: short side of the frame before the crop, pixels; ``None`` stands for ``round(size * 256 / 224)``, the
-            field's proportion (TSM: 256 for a crop of 224).
+        resize: short side of the frame before the crop, pixels; ``None`` is ``size * 256 // 224``, as TSN, TSM and GSM
+            compute it (256 for a crop of 224, 261 for 229). The same number given is stored as ``None``.
         mean, std: per channel of what is read (R, G, B; of flow x, y), for values scaled to 0..1. When not given, those
             of ImageNet's (see :meth:`with_statistics`).
         modality: ``"rgb"``, ``"flow"`` or ``"rgbdiff"`` (each RGB frame less the one before).
@@ -74,8 +74,10 @@ class Preprocess:
         if self.resize is not None and (not _is_count(self.resize) or self.resize < self.size):
             raise SpatempoError(
                 f"preprocess: resize is {self.resize!r} but the crop is {self.size} pixels; give a whole number of at "
-                f"least {self.size}, or none for {round(self.size * 256 / 224)}"
+                f"least {self.size}, or none for {self.size * 256 // 224}"
             )
+        if self.resize == self.size * 256 // 224:
+            object.__setattr__(self, "resize", None)
         if self.sampling not in SAMPLINGS:
             raise SpatempoError(
                 f"preprocess: sampling {self.sampling!r} is not known; choose from {_listed(SAMPLINGS)}"
@@ -96,7 +98,7 @@ class Preprocess:
     @property
     def short_side(self) -> int:
         """Short side of the frame before the crop, pixels."""
-        return round(self.size * 256 / 224) if self.resize is None else self.resize
+        return self.size * 256 // 224 if self.resize is None else self.resize
 
     @property
     def read_channels(self) -> int:
@@ -129,13 +131,16 @@ class Preprocess:
         return replace(self, mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, for a checkpoint's metadata."""
+        """Plain JSON types, for a checkpoint's metadata; the short side is always a number."""
         plain = asdict(self)
-        return {**plain, "mean": list(self.mean), "std": list(self.std)}
+        return {**plain, "resize": self.short_side, "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
-        """Inverse of :meth:`to_dict`; missing keys take their defaults, unknown ones are an error."""
+        """Inverse of :meth:`to_dict`; missing keys take their defaults, unknown ones are an error.
+
+        Checkpoints from before ``resize`` was always written keep their short side, ``round(size * 256 / 224)``.
+        """
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
@@ -143,7 +148,10 @@ class Preprocess:
                 f"preprocess: {_listed(unknown)} not known here (known: {', '.join(known)}); "
                 "a newer spatempo may have written it: upgrade, or remove the key"
             )
-        return cls(**values)
+        given = cls(**values)
+        if values.get("resize") is None:
+            return replace(given, resize=round(given.size * 256 / 224))
+        return given
 
     @staticmethod
     def crops(n: int) -> tuple[str, ...]:
@@ -159,7 +167,10 @@ class Preprocess:
             frames: uint8 ``[T, H, W, 3]``, RGB, any H and W; in other modalities ``[T * span, H, W, read_channels]``.
             crop: ``"center"``, ``"left"`` or ``"right"``: where along the *longer* side the square lies (left is the
                 top and right the bottom of a portrait frame); across the shorter side it is always centred. Left and
-                right touch the border, as the field's three "full resolution" test crops do.
+                right touch the border as in SlowFast's code, so that together the crops see all that there is to see of
+                a frame of up to three squares. TSM's code (``GroupFullResSample``) places crops at multiples of a
+                quarter of the free pixels, rounded down: its right crop ends up to 3 pixels before the border, and its
+                centre one is up to 2 pixels further left.
 
         Returns:
             Float32 clip ``[C, T, size, size]``, physically ``[T, size, size, C]``.

@@ -35,11 +35,14 @@ class Shifted(nn.Module):
         self.frames = frames
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.net(self.shift(x))
+
+    def shift(self, x: Tensor) -> Tensor:
         x = x.unflatten(0, (-1, self.frames))
         fold = x.shape[2] // 8
         future = F.pad(x[:, 1:, :fold], (0, 0, 0, 0, 0, 0, 0, 1))
         past = F.pad(x[:, :-1, fold : 2 * fold], (0, 0, 0, 0, 0, 0, 1, 0))
-        return self.net(torch.cat([future, past, x[:, :, 2 * fold :]], 2).flatten(0, 1))
+        return torch.cat([future, past, x[:, :, 2 * fold :]], 2).flatten(0, 1)
 
 
 class Pooled(nn.Module):

@@ -44,6 +44,14 @@ class Gated(nn.Module):
         return self.net(torch.cat([moved.transpose(1, 2).flatten(0, 1), x[:, self.channels :]], 1))
 
 
+class Overwriting(Shifted):
+    """A temporal shift wrapped around a layer that writes into its input, which a shortcut beside it then carries."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.copy_(self.shift(x))
+        return self.net(x)
+
+
 class Spot(nn.Module):
     """E2E-Spot's: ``_features`` and ``_pred_fine``, a linear layer or, with ``gru``, a GRU before it.
 
@@ -68,7 +76,7 @@ class Spot(nn.Module):
         for stage in stages:
             for block in list(stage.children())[::every]:
                 conv = block.conv1 if isinstance(block.conv1, nn.Conv2d) else block.conv1.conv  # pyright: ignore
-                shifted = Shifted(block.conv1, frames)  # pyright: ignore
+                shifted = Overwriting(block.conv1, frames)  # pyright: ignore
                 block.conv1 = Gated(block.conv1, conv.in_channels, frames) if operator == "gsm" else shifted  # pyright: ignore
         self._pred_fine = nn.Module()
         self._pred_fine._fc_out = nn.Linear(features, classes)

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
 from spatempo.errors import SpatempoError
-from spatempo.frames import resize_frames, resize_short
+from spatempo.frames import corner, resize_frames, resize_short
 from spatempo.preprocess import Preprocess, collate_clips
 
 
@@ -29,9 +29,36 @@ def raw(size: int, resize: int) -> Preprocess:
     return Preprocess(size=size, resize=resize, mean=(0, 0, 0), std=(1, 1, 1))
 
 
-def test_short_side_keeps_the_proportion_of_256_to_224():
-    assert [Preprocess(size=s).short_side for s in (224, 112, 64, 48)] == [256, 128, 73, 55]
+def test_short_side_is_that_of_the_authors_code():
+    """TSN's, TSM's and GSM's ``scale_size``: ``input_size * 256 // 224``."""
+    sizes = (224, 229, 112, 256, 64, 48)
+    assert [Preprocess(size=s).short_side for s in sizes] == [256, 261, 128, 292, 73, 54]
     assert Preprocess(size=224, resize=224).short_side == 224
+    assert Preprocess(size=229, resize=261) == Preprocess(size=229)
+
+
+@pytest.mark.parametrize("fields", [{}, {"resize": None}])
+def test_a_description_without_a_short_side_is_of_before_and_keeps_its_own(fields):
+    sizes = range(1, 600)
+    was = {s: Preprocess.from_dict({**Preprocess().to_dict(), "resize": None, "size": s}) for s in sizes}
+    assert was == {s: Preprocess.from_dict({"size": s, **fields}) for s in sizes}
+    assert {s: fed.short_side for s, fed in was.items()} == {s: round(s * 256 / 224) for s in sizes}
+    assert was[229].short_side == 262
+    assert was[48].short_side == 55
+    for size, old in was.items():
+        for fed in (old, Preprocess(size=size)):
+            again = Preprocess.from_dict(json.loads(json.dumps(fed.to_dict())))
+            assert (again, again.short_side) == (fed, fed.short_side)
+
+
+def test_crops_differ_by_few_pixels_from_tsms():
+    """Its GroupFullResSample has crops at multiples of a quarter of what is free, rounded down."""
+    for free in range(100):
+        quarter = free // 4
+        left, center, right = (corner(64, 64 + free, 64, crop)[1] for crop in ("left", "center", "right"))
+        assert (left, right) == (0, free)
+        assert 0 <= right - 4 * quarter <= 3
+        assert 0 <= center - 2 * quarter <= 2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from spatempo.cli.output import Incomplete, percent, print_table
 from spatempo.cli.predict_timeline import TimelineOptions, run_timeline, show_timeline
 from spatempo.data._paths import find_clips
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.video._address import TIMEOUT, check_timeout, is_address
 
 
 @dataclass
@@ -35,6 +36,8 @@ class Options:
     """squares cut out of every frame, also averaged: 1 (middle), 3 (left, middle, right) or 10 (with mirror images)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    timeout: float = TIMEOUT
+    """seconds to wait for an address: to open it, to seek in it, and for each packet. Local files are not timed."""
     timeline: TimelineOptions = field(default_factory=TimelineOptions)
     json: bool = False
     """print one JSON document."""
@@ -53,10 +56,13 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
         raise SpatempoError("no video given: spatempo predict CHECKPOINT VIDEO...")
     if options.top < 1:
         raise SpatempoError(f"--top {options.top}: ask for at least 1 label")
+    check_timeout(options.timeout)
     if options.timeline.timeline:
         if len(options.videos) != 1 or options.clips != 1 or options.crops != 1:
             raise SpatempoError("--timeline takes one video and shows its windows as one clip, one crop each")
-        return run_timeline(options.checkpoint, options.videos[0], options.device, options.timeline)
+        return run_timeline(
+            options.checkpoint, options.videos[0], options.device, options.timeline, timeout=options.timeout
+        )
     options.timeline.check_unused()
     videos = [video for given in options.videos for video in expand(given)]
 
@@ -68,16 +74,25 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
     document: list[dict[str, Any]] = []
     for video in videos:
         try:
-            labels = predict(model, video, top=options.top, clips=options.clips, crops=options.crops)
+            labels = predict(
+                model, video, top=options.top, clips=options.clips, crops=options.crops, timeout=options.timeout
+            )
             document.append({"video": video, "predictions": labels})
         except VideoError as error:
             document.append({"video": video, "predictions": [], "error": error.reason})
     broken = [entry for entry in document if "error" in entry]
     if broken:
-        first = f"{broken[0]['video']}: {broken[0]['error']}"
-        some = "the video" if len(document) == 1 else f"{len(broken)} of {len(document)} videos"
-        raise Incomplete(document, f"{some} cannot be read ({first}); mend or leave out what `data scan` lists")
+        raise Incomplete(document, _say(broken, len(document)))
     return document
+
+
+def _say(broken: list[dict[str, Any]], videos: int) -> str:
+    """The error line: the reason where there is one video, else how many have one in the table or document."""
+    files = any(not is_address(entry["video"]) for entry in broken)
+    fix = "; fix or leave out what `data scan` lists" if files else ""
+    if videos == 1:
+        return f"{broken[0]['video']}: {broken[0]['error']}"
+    return f"{len(broken)} of {videos} videos cannot be read, each named above with its reason{fix}"
 
 
 def expand(given: str) -> list[str]:
@@ -100,8 +115,9 @@ def show(document: list[dict[str, Any]] | dict[str, Any]) -> None:
         return show_timeline(document)
     rows: list[tuple[object, ...]] = []
     for entry in document:
-        if "error" in entry:
+        if "error" in entry and len(document) > 1:  # of a single video the error line says it all
             rows.append((entry["video"], f"cannot be read: {entry['error']}", None))
         for rank, guess in enumerate(entry["predictions"]):
             rows.append((entry["video"] if rank == 0 else "", guess["label"], percent(guess["score"])))
-    print_table(["video", "label", "score"], rows)
+    if rows:
+        print_table(["video", "label", "score"], rows)

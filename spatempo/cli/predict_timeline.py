@@ -59,7 +59,9 @@ class TimelineOptions:
             raise SpatempoError(f"--{given.replace('_', '-')} is for long videos: add --timeline, or leave it out")
 
 
-def run_timeline(checkpoint: str, video: str, device: str, options: TimelineOptions) -> dict[str, Any]:
+def run_timeline(
+    checkpoint: str, video: str, device: str, options: TimelineOptions, *, timeout: float
+) -> dict[str, Any]:
     """Finds, writes and, if asked, draws the segments; returns the timeline and ``files``, the paths written.
 
     Raises:
@@ -81,11 +83,11 @@ def run_timeline(checkpoint: str, video: str, device: str, options: TimelineOpti
     asked = {name: getattr(options, name) for name in ("window", "stride", "min_score", "min_length", "batch_size")}
     given = {name: value for name, value in asked.items() if value is not None}
     with _bar("looking") as report:
-        found = timeline(model, video, background=options.background, report=report, **given)
+        found = timeline(model, video, background=options.background, report=report, timeout=timeout, **given)
     files = write_timeline(found, folder)
     if options.annotate is not None:
         with _bar("drawing") as report:
-            files["annotated"] = str(annotate(video, captions(found), options.annotate, report))
+            files["annotated"] = str(annotate(video, captions(found), options.annotate, report, timeout))
     return found.to_json() | {"files": files}
 
 

@@ -16,6 +16,7 @@ VIDEO_SUFFIXES = tuple(
     )
 )
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+_MOST_LINKS = 4  # on the way to a clip; folders full of links to each other have endless ways
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
@@ -28,25 +29,57 @@ def is_image(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
-def find_clips(folder: Path) -> Iterator[Path]:
-    """Every clip below `folder`, in sorted order: video files, and folders of images (frame folders).
+def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """What is in a folder, sorted by name, without hidden names.
 
-    A folder that holds images and no video is one clip and is not searched further. Hidden names are left out.
+    Raises:
+        SpatempoError: it cannot be listed.
     """
     try:
         with os.scandir(folder) as listing:
-            entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
+            return sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
     except OSError as error:
         raise SpatempoError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from None
-    videos = [e for e in entries if is_video(e.name) and not e.is_dir()]
-    if not videos and any(is_image(e.name) for e in entries):
-        yield folder
-        return
-    for entry in entries:
-        if entry.is_dir():
-            yield from find_clips(folder / entry.name)
-        elif is_video(entry.name):
-            yield folder / entry.name
+
+
+def find_clips(folder: Path) -> Iterator[Path]:
+    """Every clip below `folder`, in sorted order: video files, and folders of images (frame folders).
+
+    A folder that holds images and no video is one clip and is not searched further. Hidden names are left out. Links to
+    folders are followed, except those that lead back to a folder that contains them: all that is there is found anyway.
+
+    Raises:
+        SpatempoError: a folder that cannot be listed; links through links through links.
+    """
+    # what is still to come, the next one last: a path, whether it is a folder, and the real folders that were left for
+    # another by a link on the way to it
+    left: list[tuple[Path, bool, tuple[Path, ...]]] = [(folder, True, ())]
+    while left:
+        path, is_folder, left_by_link = left.pop()
+        if not is_folder:
+            yield path
+            continue
+        entries = listed(path)
+        # os.path.isdir instead of the entry's own: of a link to itself it says no, and does not raise
+        folders = {entry.name for entry in entries if os.path.isdir(entry.path)}
+        videos = {entry.name for entry in entries if is_video(entry.name)} - folders
+        if not videos and any(is_image(entry.name) for entry in entries):
+            yield path
+            continue
+        for entry in reversed(entries):
+            if entry.name in videos:
+                left.append((path / entry.name, False, ()))
+            elif entry.name in folders and not entry.is_symlink():
+                left.append((path / entry.name, True, left_by_link))
+            elif entry.name in folders:
+                target, here = Path(os.path.realpath(entry.path)), Path(os.path.realpath(path))
+                if any(one.is_relative_to(target) for one in (here, *left_by_link)):
+                    continue
+                if len(left_by_link) == _MOST_LINKS:
+                    raise SpatempoError(
+                        f"{entry.path}: a link inside {_MOST_LINKS} others; replace it by the folder it leads to"
+                    )
+                left.append((path / entry.name, True, (*left_by_link, here)))
 
 
 def inside(root: Path, path: str, where: str) -> str:

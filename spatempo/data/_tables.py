@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spatempo.errors import SpatempoError
 
+MOST_BYTES = 256 << 20  # of a table or a file of names: two million clips take half of that
 GROUP_COLUMNS = ("group", "scene")  # the first one present is used
 
 
@@ -82,10 +83,12 @@ def read_list(file: Path) -> list[Row]:
         where = f"{file}:{number}"
         fields = line.rsplit(maxsplit=2)
         if len(fields) != 3:
-            raise SpatempoError(f"{where}: {line.strip()!r} is not 'path frames label'; correct the line")
+            raise SpatempoError(f"{where}: {shortened(line.strip())!r} is not 'path frames label'; correct the line")
         path, frames, label = fields
         if not is_number(label):
-            raise SpatempoError(f"{where}: label {label!r} is not a whole number from 0; a line is 'path frames label'")
+            raise SpatempoError(
+                f"{where}: label {shortened(label)!r} is not a whole number from 0; a line is 'path frames label'"
+            )
         rows.append(Row(where, path.strip(), label, _frame_count(where, frames)))
     return rows
 
@@ -109,6 +112,11 @@ def clean_name(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
 
+def shortened(text: str, most: int = 200) -> str:
+    """Text to repeat in an error: not more than `most` characters of it."""
+    return text if len(text) <= most else text[:most] + "..."
+
+
 def is_number(text: str) -> bool:
     """Whether this is a whole number from 0, of a size that counts something."""
     return text.isascii() and text.isdigit() and len(text) <= 9
@@ -130,11 +138,14 @@ def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _text(file: Path) -> str:
-    """The file as text; a byte order mark is dropped."""
+    """The file as text, of at most :data:`MOST_BYTES`; a byte order mark is dropped."""
     try:
-        data = file.read_bytes()
+        with open(file, "rb") as stream:
+            data = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise SpatempoError(f"{file}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if len(data) > MOST_BYTES:
+        raise SpatempoError(f"{file}: more than {MOST_BYTES >> 20} MiB, the most that a table may have; split it")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -145,4 +156,4 @@ def _text(file: Path) -> str:
 def _frame_count(where: str, text: str) -> int:
     if is_number(text) and int(text) >= 1:
         return int(text)
-    raise SpatempoError(f"{where}: frames is {text!r}; give a whole number of 1 or more")
+    raise SpatempoError(f"{where}: frames is {shortened(text)!r}; give a whole number of 1 or more")

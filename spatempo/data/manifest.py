@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spatempo.data._paths import find_clips, inside, is_video
+from spatempo.data._paths import find_clips, inside, is_video, listed
 from spatempo.data._tables import Row, clean_name, is_number, read_csv, read_list, read_names
 from spatempo.errors import SpatempoError
 
@@ -94,10 +94,12 @@ def load_manifest(
     """
     given = Path(source)
     forms = "give a folder of class folders, a CSV or a list file"
-    if not given.exists():
+    if not os.path.exists(given):
         raise SpatempoError(f"{given}: no such file or folder; {forms}")
     if given.is_file() and is_video(given):
         raise SpatempoError(f"{given}: a video, not a table of videos; {forms}")
+    if not given.is_file() and not given.is_dir():  # a pipe or a device would be waited for, or read without end
+        raise SpatempoError(f"{given}: neither a file nor a folder, but a pipe, socket or device; {forms}")
     folder = given if given.is_dir() else given.parent
     top = Path(os.path.realpath(folder if root is None or given.is_dir() else root))
     if not top.is_dir():
@@ -118,15 +120,17 @@ def load_manifest(
 
 def _class_folders(folder: Path) -> list[Row]:
     """Rows of a folder with one folder per class."""
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    entries = [Path(entry.path) for entry in listed(folder)]
     tables = [entry.name for entry in entries if entry.suffix.lower() == ".csv"]
     hint = f"give a table ({folder / tables[0]})" if tables else "make one folder per class, or give a CSV (path,label)"
-    folders = [entry for entry in entries if entry.is_dir()]
+    real = Path(os.path.realpath(folder))
+    # a link to the folder itself, or to one that contains it, is no class
+    folders = [e for e in entries if os.path.isdir(e) and not real.is_relative_to(os.path.realpath(e))]
     if not folders:
         raise SpatempoError(f"{folder}: no class folders in it; {hint}")
     if len(folders) == 1 and tables:
         raise SpatempoError(f"{folder}: only one class folder, {folders[0].name!r}, beside {tables[0]}; {hint}")
-    loose = next((entry for entry in entries if is_video(entry) and not entry.is_dir()), None)
+    loose = next((entry for entry in entries if is_video(entry) and not os.path.isdir(entry)), None)
     if loose is not None:
         raise SpatempoError(f"{loose}: lies beside the class folders and has no class; move it into one of them")
     rows = []

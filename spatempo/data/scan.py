@@ -95,18 +95,23 @@ def scan(
 
 
 def write_manifest(file: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a CSV manifest (UTF-8), complete or not at all. Columns: :data:`COLUMNS`, and those extra ones in use."""
+    """Writes a CSV manifest (UTF-8), complete or not at all. Columns: :data:`COLUMNS`, and those extra ones in use.
+
+    Text is always quoted, and otherwise unchanged: a class may be called ``=1+1``, or hold a line break.
+    """
     rows = list(rows)
     columns = [*COLUMNS, *(name for name in EXTRA_COLUMNS if any(row.get(name) for row in rows))]
     with whole_file(Path(file)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(
+            stream, columns, restval="", extrasaction="ignore", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
         writer.writeheader()
         writer.writerows(rows)
 
 
 def _jobs(source: Path, template: str | None, full: bool) -> tuple[Path, list[_Job]]:
     """The clips to open, and the folder that their names are relative to."""
-    if source.is_dir():
+    if os.path.isdir(source):
         root = Path(os.path.realpath(source))
         names = [clip.relative_to(root) for clip in find_clips(root)]
         if not names:

@@ -14,7 +14,7 @@ from spatempo.errors import SpatempoError
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import Protocol
 from spatempo.evaluation.scores import eval_mode, score_views
-from spatempo.video.source import open_video
+from spatempo.video.source import TIMEOUT, open_video
 
 
 def predict(
@@ -25,6 +25,7 @@ def predict(
     clips: int | None = None,
     crops: int | None = None,
     protocol: str | Protocol | None = None,
+    timeout: float = TIMEOUT,
 ) -> list[dict[str, Any]]:
     """The best classes of a video, read and scored exactly as ``test`` does it.
 
@@ -35,6 +36,7 @@ def predict(
         top: how many classes, at most all.
         clips, crops: views of the video, 1 x 1 by default.
         protocol: a published one instead.
+        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
 
     Returns:
         ``[{"label", "score"}]``, the best first; scores are the softmax of the mean logits (or mean
@@ -50,7 +52,7 @@ def predict(
     if isinstance(video, Tensor | np.ndarray):
         clip = load_views(ArrayFrames(video, preprocess.read_channels), preprocess, plan.clips, plan.crops)
     else:
-        with open_video(os.fspath(video), flow=preprocess.modality == "flow") as source:
+        with open_video(os.fspath(video), flow=preprocess.modality == "flow", timeout=timeout) as source:
             clip = load_views(source, preprocess, plan.clips, plan.crops)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     with eval_mode(model), torch.inference_mode():

@@ -24,7 +24,7 @@ from spatempo.evaluation.scores import eval_mode, score_views
 from spatempo.evaluation.timeline_segments import Segment, find_segments
 from spatempo.evaluation.timeline_windows import Windows, default_seconds
 from spatempo.preprocess import collate_clips
-from spatempo.video.source import VideoSource, open_video
+from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
 Report = Callable[[float, float], None]
 
@@ -74,6 +74,7 @@ def timeline(
     background: Sequence[str] = (),
     batch_size: int = 4,
     report: Report | None = None,
+    timeout: float = TIMEOUT,
 ) -> Timeline:
     """Finds what the model knows in a long video.
 
@@ -89,6 +90,7 @@ def timeline(
         background: classes that make no segment, such as ``["still"]``.
         batch_size: windows in one call of the model.
         report: called with (seconds done, seconds in all) about once a batch.
+        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
 
     Raises:
         SpatempoError: a number or class that cannot be used, a model that takes anything but RGB, a folder of images
@@ -100,7 +102,7 @@ def timeline(
         raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {preprocess.modality}")
     classes = getattr(model, "classes", None)
     _check(min_score, min_length, batch_size, background, classes or ())
-    with open_video(os.fspath(video)) as source:
+    with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
             raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
         usual = default_seconds(preprocess, source.fps, getattr(model, "clip_seconds", None))

@@ -55,9 +55,11 @@ def start_network(
         )
     network.classes = list(classes)
     network.preprocess = replace(network.preprocess, sampling=recipe.sampling)
-    if before and weights is None and mean is None and std is None:
-        started = Preprocess.from_dict(before["preprocess"])  # the weights of the start said what it is
-        own = network.preprocess
-        if (started.modality, started.stack) == (own.modality, own.stack):  # another modality is told as such later
-            network.preprocess = started
+    if before:
+        own, started = network.preprocess, Preprocess.from_dict(before["preprocess"])
+        if started.size == own.size:  # for which an earlier version may have had another short side
+            network.preprocess = replace(own, resize=started.short_side)
+        same_input = (started.modality, started.stack) == (own.modality, own.stack)  # others are reported later
+        if weights is None and mean is None and std is None and same_input:
+            network.preprocess = started  # the weights of the start said what it is
     return network

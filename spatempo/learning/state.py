@@ -20,6 +20,8 @@ from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.files import WriteError, cannot_write, write_whole
 from spatempo.learning.recipe import Recipe, differences
+from spatempo.models.registry import parse_name
+from spatempo.preprocess import Preprocess
 
 FORMAT = 1
 
@@ -114,6 +116,7 @@ def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -
             same = " (as many, but other paths or labels)" if counts[0] == counts[1] else ""
             found.append(f"{words} data was {counts[0]}, now {counts[1]}{same}")
     plain = ("model", "options", "classes", "preprocess", "devices")
+    old = _as_written_now(old)
     found += differences({k: old.get(k) for k in plain}, {k: new.get(k) for k in plain})
     then, now = old.get("recipe", {}), new.get("recipe", {})
     later = {k: v for k, v in Recipe().to_dict().items() if k in now and k not in then}  # fields of a newer version
@@ -123,3 +126,14 @@ def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -
             f"{path}: was written by another run: {'; '.join(found[:4])}; give the same data and settings to resume, "
             "or another out to start anew"
         )
+
+
+def _as_written_now(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The identity of a run with options that came after it, and with its short side."""
+    now = dict(identity)
+    if "options" in now:
+        design, _, _ = parse_name(now["model"])
+        now["options"] = {**design.options, **design.older, **now["options"]}
+    if now.get("preprocess"):
+        now["preprocess"] = Preprocess.from_dict(now["preprocess"]).to_dict()
+    return now

@@ -67,7 +67,7 @@ class Build:
     dropout: float
     input: Preprocess
     links: tuple[Link, ...] = ()
-    maps: Callable[[nn.Module, Tensor], Tensor] = field(default=RunChain(()))  # noqa: RUF009
+    maps: Callable[[nn.Module, Tensor], Tensor] = field(default=RunChain(()))
     plugs: list[Plug] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 

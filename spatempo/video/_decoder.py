@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TypeVar, cast
 
 import av
-import av.stream
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -16,8 +16,11 @@ from av.video.stream import VideoStream
 
 from spatempo.errors import VideoError
 from spatempo.video._address import is_address
+from spatempo.video._network import network_failure, within
+from spatempo.video._opening import open_stream
 from spatempo.video.packet_index import UNKNOWN, PacketIndex
 
+Result = TypeVar("Result")
 Receive = Callable[[int, av.VideoFrame], None]  # (time of the packet or number of the frame, the frame)
 _NEAR = 12  # packets; reading over so few is faster than a seek
 _INHERITED: list[object] = []  # containers carried over a fork, see `close`
@@ -39,11 +42,13 @@ class Decoder:
     Args:
         path: a file, or an address that FFmpeg can open.
         threads: decoding threads; 0 lets FFmpeg choose.
+        timeout: seconds that opening an address, a seek or a packet may take; files are not timed.
     """
 
-    def __init__(self, path: str, threads: int) -> None:
+    def __init__(self, path: str, threads: int, timeout: float) -> None:
         self.path = path
         self.threads = threads
+        self._timeout = timeout if is_address(path) else None
         self._container: InputContainer | None = None
         self._stream: VideoStream | None = None
         self._packets: Iterator[av.Packet] = iter(())
@@ -59,21 +64,7 @@ class Decoder:
     def open(self) -> tuple[InputContainer, VideoStream]:
         """Open the file afresh, at its start."""
         self.close()
-        # an absolute path, so that a file called "a:b.mp4" is no protocol "a"
-        name = self.path if is_address(self.path) else os.path.abspath(self.path)
-        try:
-            container = av.open(name, metadata_errors="ignore")
-        except (FFmpegError, OSError) as error:
-            raise VideoError(
-                self.path, f"not a video, or damaged ({error.strerror}); replace the file or leave it out"
-            ) from error
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
-            container.close()
-            raise VideoError(self.path, "it has no video stream, or is cut short; leave it out")
-        for other in container.streams:
-            if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not even read the others
-                other.discard = av.stream.Discard.all
+        container, stream = open_stream(self.path, self._timeout)
         stream.codec_context.thread_count = self.threads
         stream.thread_type = "NONE" if self.threads == 1 else "AUTO"
         self._container, self._stream, self._pid = container, stream, os.getpid()
@@ -82,12 +73,45 @@ class Decoder:
 
     def close(self) -> None:
         """Let go of the file. Reading again opens it again."""
+        self._packets = iter(())
         if self._container is not None:
             if self._pid == os.getpid():
                 self._container.close()
             else:  # inherited over a fork: its threads live in the parent, so freeing it here could wait for ever
                 _INHERITED.append(self._container)
         self._container = self._stream = self._position = self._ahead = None
+
+    def packets(self, *, after_seek: bool = False) -> Iterator[av.Packet]:
+        """The packets of the open file, from where it is read next; the last one is empty and ends the stream.
+
+        Raises:
+            VideoError: the network fails. Right `after_seek` that is an FFmpegError: some servers cannot seek.
+        """
+        assert self._container is not None
+        packets = cast("Generator[av.Packet]", self._container.demux(self._stream))
+        while True:
+            try:
+                packet = self._wait(lambda: next(packets, None))
+            except FFmpegError as error:
+                if self._timeout is not None and not after_seek and (failure := network_failure(self.path, error)):
+                    raise failure from error
+                raise
+            if packet is None:
+                return
+            try:
+                yield packet
+            except GeneratorExit:
+                packets.close()  # PyAV goes on timing until then
+                raise
+            after_seek = False
+
+    def _wait(self, work: Callable[[], Result]) -> Result:
+        """``work()``, which reads from the file; at an address within the timeout."""
+        try:
+            return within(self._timeout, self.path, work)
+        except (VideoError, KeyboardInterrupt):
+            self._container = None  # not closed: the thread that waits for it may still use it
+            raise
 
     def by_index(self, index: PacketIndex, numbers: np.ndarray, receive: Receive) -> None:
         """Hand (pts, frame) of every one of the frames `numbers` to `receive`.
@@ -147,17 +171,13 @@ class Decoder:
         """Bring the file to where packet `start` is read next."""
         if self._container is None or self._pid != os.getpid():
             self.open()
-        assert self._container is not None
-        assert self._stream is not None
         if self._position is None or not 0 <= start - self._position <= _NEAR:
             # containers look up presentation or decoding times, so the first try may land too late
             for time in (index.pts[start], index.dts[start]):
                 if time == UNKNOWN:
                     continue
                 try:
-                    self._container.seek(int(time), stream=self._stream)
-                    self._packets = self._container.demux(self._stream)
-                    packet = next(self._packets)
+                    packet = self._seek(int(time))
                 except (FFmpegError, StopIteration):
                     continue
                 found = np.flatnonzero(index.pts == packet.pts).tolist() if packet.pts is not None else []
@@ -166,11 +186,20 @@ class Decoder:
                     break
             else:
                 self.open()
-                self._packets = self._container.demux(self._stream)
+                self._packets = self.packets()
                 self._position, self._ahead = 0, None
         while self._position < start:
             self._next_packet(index)
-        return self._stream.codec_context
+        return self.video_stream.codec_context
+
+    def _seek(self, time: int) -> av.Packet:
+        """Bring the file to the key packet at or before `time`, and read it."""
+        container, stream = self._container, self._stream
+        assert container is not None
+        self._packets = iter(())  # ends the former packets, whose time limit would count for the seek
+        self._wait(lambda: container.seek(time, stream=stream))
+        self._packets = self.packets(after_seek=True)
+        return next(self._packets)
 
     def _next_packet(self, index: PacketIndex) -> av.Packet:
         assert self._position is not None
@@ -194,9 +223,8 @@ class Decoder:
 
     def all_frames(self) -> Iterator[av.VideoFrame]:
         """All frames from the start. Packets that the decoder refuses are passed over; it may recover."""
-        self._container, self._stream = self.open()
-        codec = self._stream.codec_context
-        packets = self._container.demux(self._stream)
+        codec = self.open()[1].codec_context
+        packets = self.packets()
         while True:
             try:
                 packet = next(packets, None)

@@ -10,6 +10,18 @@ import numpy as np
 
 from spatempo.errors import SpatempoError, VideoError
 
+# Pixels of one frame, twice those of 8K UHD. A damaged header may name any size, and decoders allocate what it says.
+MAX_PIXELS = 1 << 26
+
+
+def check_size(path: str, height: int, width: int, name: str = "its frames") -> None:
+    """Raises VideoError if frames of this size, in pixels, are larger than any that is read."""
+    if height * width > MAX_PIXELS:
+        most = MAX_PIXELS // 10**6
+        raise VideoError(
+            path, f"{name}: {width}x{height} pixels, more than {most} million; damaged, or scale the video down"
+        )
+
 
 def check_indices(path: str, indices: Sequence[int], frames: int) -> np.ndarray:
     """`indices` as int64 [k].

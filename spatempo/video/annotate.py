@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from spatempo.errors import SpatempoError
-from spatempo.video.source import open_video
+from spatempo.video.source import TIMEOUT, open_video
 from spatempo.video.writer import write_video
 
 Caption = tuple[float, float, str]  # from, until (seconds from the first frame), text of one line
@@ -25,6 +25,7 @@ def annotate(
     captions: Sequence[Caption],
     out: str | os.PathLike[str],
     report: Callable[[float, float], None] | None = None,
+    timeout: float = TIMEOUT,
 ) -> Path:
     """Writes `video` again with each caption in its lower left corner while it lasts; without sound.
 
@@ -36,13 +37,14 @@ def annotate(
         captions: in order, not overlapping.
         out: the file to write, such as ``annotated.mp4``; it appears when it is complete.
         report: called with (seconds done, seconds in all) once a second of video.
+        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
 
     Raises:
         SpatempoError: `out` is the video itself, no name of a video, or cannot be written; images carry no times.
         VideoError: the video cannot be read.
     """
     check_target(out, video)
-    with open_video(os.fspath(video)) as source:
+    with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
             raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import string
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video._frames import Closing, check_indices, scaled_size
+from spatempo.video._frames import Closing, check_indices, check_size, scaled_size
 
 # Names used by the published frame lists: TSN/TSM (Kinetics, UCF), Something-Something v2, Jester, Something v1, ...
 _TEMPLATES = tuple(
@@ -31,6 +32,8 @@ _FLOW_TEMPLATES = tuple(
     for stem in ("flow_{}_", "{}_")
     for number in ("{:05d}", "{:06d}", "{:04d}")
 )
+# What images are opened as, whatever their names end in. Pillow knows more formats; one of them runs Ghostscript.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
 
 class FrameFolder(Closing):
@@ -108,10 +111,17 @@ class FrameFolder(Closing):
                 raise self._damaged(number, error) from error
 
     def _open(self, number: int) -> Any:
+        name = self.template.format(self._first + number)
+        path = os.path.join(self.path, name)
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device would be waited for
+            raise VideoError(self.path, f"{name} is not a file, but a folder, pipe or device; extract the frames again")
         try:
-            return Image.open(os.path.join(self.path, self.template.format(self._first + number)))
-        except (OSError, SyntaxError, ValueError) as error:
+            with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+                image = Image.open(path, formats=_FORMATS)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise self._damaged(number, error) from error
+        check_size(self.path, image.height, image.width, name)
+        return image
 
     def _damaged(self, number: int, error: Exception) -> VideoError:
         name = self.template.format(self._first + number)

@@ -8,11 +8,11 @@ be frames one for one, and otherwise the reason why they are not believed. The r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
@@ -48,7 +48,7 @@ class PacketIndex:
         return sum(array.nbytes for array in vars(self).values())
 
 
-def index_packets(container: InputContainer, stream: VideoStream) -> PacketIndex | str:
+def index_packets(packets: Iterable[av.Packet], stream: VideoStream) -> PacketIndex | str:
     """Read all packets of `stream`; return the index, or one line why the packets cannot be believed."""
     codec = stream.codec_context
     name = codec.codec.canonical_name
@@ -57,7 +57,7 @@ def index_packets(container: InputContainer, stream: VideoStream) -> PacketIndex
 
     pts, dts, shown, key, spare = [], [], [], [], []
     try:
-        for packet in container.demux(stream):
+        for packet in packets:
             if packet.size == 0 and packet.pts is None:  # the end of the stream
                 continue
             if packet.size == 0:

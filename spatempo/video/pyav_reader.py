@@ -28,6 +28,7 @@ from av.video.reformatter import VideoReformatter
 
 from spatempo.errors import VideoError
 from spatempo.video import _facts
+from spatempo.video._address import TIMEOUT
 from spatempo.video._decoder import Decoder, IndexIsWrong, Receive
 from spatempo.video._facts import Facts
 from spatempo.video._frames import Closing, check_indices, scaled_size, turn
@@ -40,14 +41,16 @@ class PyAVReader(Closing):
     Args:
         path: a file, or an address that FFmpeg can open and seek in.
         threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
+        timeout: seconds, see `spatempo.video.source.open_video`.
 
     Raises:
-        VideoError: it cannot be opened, has no video stream, or no frame of it decodes.
+        VideoError: it cannot be opened, does not arrive in time, has no video stream, or no frame of it decodes.
     """
 
-    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1, timeout: float = TIMEOUT) -> None:
         self.path = os.fspath(path)
         self.threads = threads
+        self.timeout = timeout
         self._start()
         self._known()
 
@@ -92,8 +95,8 @@ class PyAVReader(Closing):
         return self._facts
 
     def _learn(self) -> Facts:
-        container, stream = self._decoder.open()
-        index = index_packets(container, stream)
+        _, stream = self._decoder.open()
+        index = index_packets(self._decoder.packets(), stream)
         if isinstance(index, str):
             return self._learn_by_decoding(index)
         first: list[av.VideoFrame] = []
@@ -103,7 +106,8 @@ class PyAVReader(Closing):
             return self._learn_by_decoding(str(wrong))
         if first[0].interlaced_frame:  # the two fields of a frame may be two packets
             return self._learn_by_decoding("interlaced")
-        return Facts.of(stream, first[0], index.pts[index.packet].tolist(), index, None)
+        # not `stream`: the file may have been opened again, which frees what belonged to it before
+        return Facts.of(self._decoder.video_stream, first[0], index.pts[index.packet].tolist(), index, None)
 
     def _learn_by_decoding(self, distrust: str) -> Facts:
         """Decode everything, convert nothing, count."""
@@ -154,7 +158,7 @@ class PyAVReader(Closing):
     def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (seconds since the first frame, uint8 [H, W, 3]) in order; see `FrameStream.stream`."""
         facts = self._known()
-        decoder = Decoder(self.path, self.threads)  # its own, so that `read` may be used in between
+        decoder = Decoder(self.path, self.threads, self.timeout)  # its own, so that `read` may be used in between
         start: int | None = None
         try:
             for number, frame in enumerate(decoder.all_frames()):
@@ -184,12 +188,12 @@ class PyAVReader(Closing):
 
     def _start(self) -> None:
         self._facts: Facts | None = None
-        self._decoder = Decoder(self.path, self.threads)
+        self._decoder = Decoder(self.path, self.threads, self.timeout)
         self._reformatter = VideoReformatter()  # kept: setting up the scaler costs more than using it
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "threads": self.threads}
+        return {"path": self.path, "threads": self.threads, "timeout": self.timeout}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path, self.threads = state["path"], state["threads"]
+        self.path, self.threads, self.timeout = state["path"], state["threads"], state["timeout"]
         self._start()

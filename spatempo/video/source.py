@@ -15,7 +15,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video._address import is_address
+from spatempo.video._address import TIMEOUT, check_timeout, is_address
 
 
 @runtime_checkable
@@ -105,6 +105,7 @@ def open_video(
     *,
     threads: int = 1,
     flow: bool = False,
+    timeout: float = TIMEOUT,
 ) -> VideoSource:
     """Open a video file, an address that FFmpeg can open and seek in, or a folder of frames.
 
@@ -117,13 +118,16 @@ def open_video(
         threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
         flow: read a folder of optical flow, whose frames are uint8 [H, W, 2]
             (`spatempo.video.frame_folder.FlowFolder`).
+        timeout: seconds that opening an address, a seek in it and each of its packets may take; other paths are not
+            timed.
 
     Raises:
-        VideoError: it is missing, is no video, or no frame of it decodes.
+        VideoError: it is missing, is no video, or no frame of it decodes; an address that does not answer in time.
         SpatempoError: an unknown backend, or one that does not load here.
     """
     if backend not in BACKENDS:
         raise SpatempoError(f"backend={backend!r} is not known: use one of {', '.join(BACKENDS)}")
+    check_timeout(timeout)
     name = os.fspath(path)
     if not is_address(name):
         if os.path.isdir(name):
@@ -132,6 +136,8 @@ def open_video(
             return FlowFolder(name, template) if flow else FrameFolder(name, template)
         if not os.path.exists(name):
             raise VideoError(name, "no such file or folder; check the path")
+        if not os.path.isfile(name):  # a pipe or a device would be waited for, or read without end
+            raise VideoError(name, "neither a file nor a folder, but a pipe, socket or device; give a video file")
         if os.path.getsize(name) == 0:
             raise VideoError(name, "the file is empty; copy it again or leave it out")
     if flow:
@@ -144,7 +150,9 @@ def open_video(
     if backend == "torchcodec":
         from spatempo.video.torchcodec_reader import TorchCodecReader
 
+        if is_address(name):
+            raise VideoError(name, "torchcodec waits for a server without a time limit; use backend='pyav'")
         return TorchCodecReader(name, threads=threads)
     from spatempo.video.pyav_reader import PyAVReader
 
-    return PyAVReader(name, threads=threads)
+    return PyAVReader(name, threads=threads, timeout=timeout)

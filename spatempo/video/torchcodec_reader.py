@@ -40,7 +40,7 @@ class TorchCodecReader(Closing):
     """One video file. See `spatempo.video.source.VideoSource` for what it promises.
 
     Args:
-        path: a file, or an address that FFmpeg can open.
+        path: a file.
         threads: decoding threads; 0 lets FFmpeg choose.
 
     Raises:

@@ -7,7 +7,7 @@ import pytest
 
 from spatempo.data._parallel import CRASHED, run_all
 from spatempo.data.manifest import load_manifest
-from spatempo.data.scan import COLUMNS, scan
+from spatempo.data.scan import COLUMNS, scan, write_manifest
 from spatempo.errors import SpatempoError
 
 
@@ -69,6 +69,28 @@ def test_the_manifest_it_writes_can_be_loaded(clips, tmp_path):
         out.unlink()
     with pytest.raises(SpatempoError, match="below its own folder"):
         scan(clips, workers=0, out=tmp_path / "elsewhere.csv")
+
+
+@pytest.mark.parametrize(
+    "label", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", 'a "b", c', "\ta\nb", "\x1b[31mred", "7"]
+)
+def test_labels_are_quoted_and_read_back_unchanged(clips, label):
+    """Also those that a spreadsheet would take for a formula."""
+    table, out = clips / "t.csv", clips / "out.csv"
+    rows = [{"path": f"wave/clip {i}.mp4", "label": label, "frames": 12, "fps": 10.0} for i in range(2)]
+    write_manifest(table, rows)
+    scan(table, workers=0, out=out)
+    text = out.read_text(encoding="utf-8")
+    with open(out, newline="", encoding="utf-8") as file:
+        header, *read = csv.reader(file)
+    samples = load_manifest(out)
+    table.unlink()
+    out.unlink()
+    assert tuple(header) == COLUMNS
+    assert [row[:3] for row in read] == [[f"wave/clip {i}.mp4", label.strip(), "12"] for i in range(2)]
+    assert samples.classes == (label.strip(),)
+    quoted = '"' + label.strip().replace('"', '""') + '"'
+    assert f'"wave/clip 0.mp4",{quoted},12,10.0,' in text
 
 
 def test_groups_of_a_table_are_kept(clips):

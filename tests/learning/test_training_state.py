@@ -12,7 +12,11 @@ from tiny_runs import largest_file
 
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError
+from spatempo.learning.network import start_network
+from spatempo.learning.recipe import Recipe
+from spatempo.learning.recipes import resolve
 from spatempo.learning.state import check_same_run, fingerprint_data, load_state, save_state
+from spatempo.preprocess import Preprocess
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -101,3 +105,26 @@ def test_another_run_is_refused_by_name() -> None:
         with pytest.raises(SpatempoError, match="another run") as caught:
             check_same_run(run, {**run, **change}, path)
         assert words in str(caught.value)
+
+
+def test_a_run_of_before_an_option_and_the_short_side_is_the_same_run() -> None:
+    fed = Preprocess(size=48, resize=55).to_dict()
+    now = {
+        "model": "gsm_smallresnet",
+        "options": {"placement": None, "share": None, "every": 1, "shuffle": False, "causal": False},
+        "preprocess": fed,
+    }
+    then = {
+        **now,
+        "options": {k: v for k, v in now["options"].items() if k != "every"},
+        "preprocess": {**fed, "resize": None},
+    }
+    path = Path("state.pt")
+    check_same_run(then, now, path)
+    with pytest.raises(SpatempoError, match=r"options was .*'every': 1.* now .*'every': None"):
+        check_same_run(then, {**now, "options": {**now["options"], "every": None}}, path)
+    asked = Recipe(size=48, frames=2)
+    recipe = resolve(asked, clips=4, classes=("a", "b"), short_side=None, weights=False)
+    for before, short_side in ((then, 55), ({}, 54)):
+        network = start_network("tsn_smallresnet", ["a", "b"], recipe, None, None, None, {}, before)
+        assert network.preprocess.short_side == short_side

@@ -108,6 +108,21 @@ def test_a_checkpoint_of_before_the_length_of_training_videos_was_kept(tmp_path,
     assert load(tmp_path).clip_seconds is None
 
 
+@pytest.mark.parametrize("size", [32, 40, 64])
+def test_a_checkpoint_of_before_the_short_side_was_kept_has_the_one_it_was_trained_with(tmp_path, model, size):
+    model.preprocess = Preprocess(frames=5, size=size)
+    save_checkpoint(model, tmp_path)
+    facts = describe_checkpoint(tmp_path)
+    assert facts["preprocess"]["resize"] == size * 256 // 224
+    assert load(tmp_path).preprocess == model.preprocess
+    facts["preprocess"]["resize"] = None
+    save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
+    old = load(tmp_path)
+    assert old.preprocess.short_side == {32: 37, 40: 46, 64: 73}[size]
+    save_checkpoint(old, tmp_path / "again")
+    assert load(tmp_path / "again").preprocess == old.preprocess
+
+
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, model):
     """The file-size limit of a process stands in for a full disk."""
     save_checkpoint(model, tmp_path, metrics={"top1": 0.5})

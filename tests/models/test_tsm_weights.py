@@ -166,7 +166,13 @@ def test_online_demo_for_gestures(tmp_path):
     torch.testing.assert_close(logits, frames.mean(1), rtol=1e-4, atol=1e-4 * float(frames.abs().max()))
     with torch.no_grad():
         torch.testing.assert_close(model.forward_frames(clip), frames, rtol=1e-4, atol=1e-4 * float(frames.abs().max()))
-    with pytest.warns(UserWarning, match="causal=True"):
+    for name, options in (("tsm_mobilenet_v2", {}), ("tsn_mobilenet_v2", {"causal": True})):
+        with pytest.warns(UserWarning, match="create tsm_mobilenet_v2 with causal=True"):
+            create_model(name, pretrained=path, **given, **options)
+    image = {**weights, "classifier.weight": torch.zeros(1000, 1280), "classifier.bias": torch.zeros(1000)}
+    torch.save(image, path)  # ImageNet's weights in the same layout: TSM's code starts from them
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         create_model("tsm_mobilenet_v2", pretrained=path, **given)
     torch.save({k: v for k, v in weights.items() if k != "features.9.conv.3.weight"}, path)
     with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(features.9.conv.1.0.weight\)"):

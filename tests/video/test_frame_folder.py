@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import damaged, random_damage
 from PIL import Image
 from video_clips import pictures
 
@@ -97,6 +102,58 @@ def test_faulty_folders_are_refused_in_one_line(tmp_path: Path) -> None:
     for name in ("img_00001.jpg", "img_00002.jpg"):
         (tmp_path / name).unlink()
     refused("img_00001.jpg is missing; numbering starts at 1", "img_{:05d}.jpg")
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG whose header claims a size; its pixels are those of another."""
+    header = struct.pack(">II5B", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    parts = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+# Pillow raises DecompressionBombError at the first size, warns at the second, says nothing at the third
+@pytest.mark.parametrize("size", [(60_000, 60_000), (10_000, 10_000), (8_200, 8_200)])
+@pytest.mark.parametrize("number", [1, 4])
+@pytest.mark.filterwarnings("error")
+def test_an_image_of_absurd_size_is_one_unreadable_clip(tmp_path: Path, size: tuple[int, int], number: int) -> None:
+    make_folder(tmp_path, "img_{:05d}.png")
+    (tmp_path / f"img_{number:05d}.png").write_bytes(png_of_size(*size))
+    with pytest.raises(VideoError, match=rf"img_{number:05d}\.png.*damaged") as error:
+        open_video(tmp_path).read([0, 3])
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_images_are_read_or_named(tmp_path: Path) -> None:
+    make_folder(tmp_path / "whole", "img_{:05d}.png", count=1)
+    make_folder(tmp_path / "whole", "img_{:05d}.jpg", count=1)
+    for seed in range(200):
+        for ending in ("png", "jpg"):
+            data = (tmp_path / "whole" / f"img_00001.{ending}").read_bytes()
+            changes = random_damage(np.random.default_rng(seed))
+            (tmp_path / f"img_00001.{ending}").write_bytes(damaged(data, changes))
+            with contextlib.suppress(VideoError):  # anything else fails the test
+                open_video(tmp_path, template=f"img_{{:05d}}.{ending}").read([0], short_side=16)
+
+
+def test_what_is_called_an_image_runs_no_program(tmp_path: Path) -> None:
+    """Pillow hands PostScript to Ghostscript."""
+    Image.new("RGB", (16, 16)).save(tmp_path / "img_00001.eps")
+    (tmp_path / "img_00001.eps").rename(tmp_path / "img_00001.jpg")
+    with pytest.raises(VideoError, match="missing or damaged"):
+        open_video(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_pipe_among_the_images_is_not_waited_for(tmp_path: Path, number: int) -> None:
+    make_folder(tmp_path)
+    (tmp_path / f"img_{number:05d}.jpg").unlink()
+    os.mkfifo(tmp_path / f"img_{number:05d}.jpg")
+    with pytest.raises(VideoError, match=rf"img_{number:05d}\.jpg is not a file"):
+        open_video(tmp_path).read([0, 3])
 
 
 @pytest.mark.parametrize("template", ["img.jpg", "img_{}_{}.jpg", "img_{", "img_{name}.jpg", "img_{:05q}.jpg"])

@@ -7,6 +7,7 @@ classifier of each frame is ``_pred_fine._fc_out``; other temporal heads (GRU, T
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from functools import partial
 
@@ -16,7 +17,9 @@ from spatempo.models.layout import Operators, WeightLayout, Weights
 from spatempo.models.layouts.gsm import shuffle_note
 from spatempo.models.layouts.wrappers import operators_of
 from spatempo.models.video_model import VideoModel
+from spatempo.operators.shift import TemporalShift
 
+_SHIFTED = re.compile(r"\.\w+\.net\.(?:conv\.)?weight$")
 _LINEAR = {"_pred_fine._fc_out.weight": "head.fc.weight", "_pred_fine._fc_out.bias": "head.fc.bias"}
 
 
@@ -31,7 +34,14 @@ def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
 
 
 def _operators(names: Weights) -> Operators:
-    return operators_of(names, partial(_rename, names=names))
+    """E2E-Spot's shift writes into its input (``inplace=True``), which is the block's too: the shortcut carries shifted
+    frames as well. So it is a shift before the whole block, although it is wrapped around the first convolution.
+    """
+    found = operators_of(names, partial(_rename, names=names))
+    if TemporalShift not in found.values():
+        return found
+    blocks = [_SHIFTED.sub("", name).removeprefix("_features.") for name in names if _SHIFTED.search(name)]
+    return {f"{block}.temporal_in": TemporalShift for block in blocks}
 
 
 def _note(weights: Weights, model: VideoModel) -> str | None:

@@ -1,7 +1,8 @@
 """The layout of TSM's online demo for gestures, ``mobilenetv2_jester_online.pth.tar``.
 
 A bare state_dict of a MobileNetV2 with flat blocks: ``features.3.conv.0.weight``, ``features.0.0.weight``,
-``classifier.weight``, with nothing about its shifts, which take from the frame before only.
+``classifier.weight``, with nothing about its shifts, which take from the frame before only. The image network that the
+authors start from has the same layout.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
 
 
 def _note(weights: Weights, model: VideoModel) -> str | None:
-    if model.design == "tsm" and model.options.get("causal"):
+    classes = weights["classifier.weight"].shape[0] if "classifier.weight" in weights else 0
+    if (model.design == "tsm" and model.options.get("causal")) or classes == 1000:  # ImageNet's: no shifts in training
         return None
     return (
         "the online demo's network has temporal shifts that look at past frames only: create tsm_mobilenet_v2 with "

@@ -1,0 +1,125 @@
+"""Files damaged at random, and on purpose where it hurts: every one is read, or named in one line."""
+
+from __future__ import annotations
+
+import os
+import struct
+from itertools import count
+from pathlib import Path
+
+import pytest
+from damage import CLIPS, KINDS, Damage, damaged, write_clips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from video_clips import make_clip
+
+from spatempo.errors import VideoError
+from spatempo.video.source import open_video
+
+_number = count()
+_changes = st.lists(
+    st.builds(Damage, st.sampled_from(KINDS), st.floats(0, 1), st.integers(1, 2000), st.integers(0, 255)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return write_clips(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damaged")
+
+
+def read_or_named(path: Path) -> None:
+    """Any error but a VideoError of one line fails the test."""
+    try:
+        with open_video(path) as video:
+            n, size = video.frames, (video.height, video.width)
+            assert n >= 1
+            assert video.read([0, n // 2, n - 1]).shape == (3, *size, 3)
+            assert len(video.read([n - 1, 0], short_side=16)) == 2
+    except VideoError as error:
+        said = str(error)
+    else:
+        return
+    assert "\n" not in said
+
+
+def _check(whole: dict[str, bytes], folder: Path, name: str, changes: list[Damage]) -> None:
+    path = folder / f"{next(_number)} {name}"  # a new name each, as what is known of a file is kept by its name
+    path.write_bytes(damaged(whole[name], changes) or b"\0")
+    read_or_named(path)
+    path.unlink()
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(sorted(CLIPS)), changes=_changes)
+def test_a_damaged_file_is_read_or_named(
+    whole: dict[str, bytes], folder: Path, name: str, changes: list[Damage]
+) -> None:
+    _check(whole, folder, name, changes)
+
+
+@pytest.mark.slow
+@settings(max_examples=5000)
+@given(name=st.sampled_from(sorted(CLIPS)), changes=_changes)
+def test_many_damaged_files_are_read_or_named(
+    whole: dict[str, bytes], folder: Path, name: str, changes: list[Damage]
+) -> None:
+    _check(whole, folder, name, changes)
+
+
+def test_damage_is_what_it_says() -> None:
+    data = bytes(range(100, 200))
+    assert damaged(data, [Damage("flip", 0, 9, 3)]) == bytes([100 ^ 8]) + data[1:]
+    assert damaged(data, [Damage("cut", 0.5, 9, 0)]) == data[:49]
+    assert damaged(data, [Damage("zero", 0, 3, 0)]) == bytes(3) + data[3:]
+    assert damaged(data, [Damage("repeat", 0, 3, 0)]) == data[:3] + data
+    assert damaged(data, [Damage("drop", 0, 3, 0)]) == data[3:]
+    assert damaged(data, [Damage("header", 0.5, 3, 7)]) == data[:-1] + b"\x07"
+    assert damaged(data, [Damage("header", 0, 3, 7)]) == b"\x07" + data[1:]
+    assert damaged(data, [Damage("number", 0, 3, 1)]) == b"\xff" * 4 + data[4:]
+    assert len(damaged(data, [Damage("noise", 0.9, 50, 7)])) == 100
+
+
+def test_an_unknown_codec_is_named(whole: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(whole["h264.mp4"].replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC"))
+    with pytest.raises(VideoError, match="its codec is unknown: damaged, or not supported"):
+        open_video(path)
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt", "name"), [("gif", "rgb8", "a.gif"), ("ffv1", "yuv420p", "a.avi")])
+def test_frames_of_absurd_size_are_not_allocated(tmp_path: Path, codec: str, pix_fmt: str, name: str) -> None:
+    """The header says 16000 x 16000: 3 GB for the frames of such a GIF."""
+    path = make_clip(tmp_path / name, codec, pix_fmt=pix_fmt, count=2, height=48, width=64)
+    old, new = (struct.pack("<HH" if codec == "gif" else "<ii", *size) for size in ((64, 48), (16000, 16000)))
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(VideoError, match=r"16000x16000 pixels, more than 67 million|no frame of it decodes"):
+        open_video(path)
+
+
+def test_a_frame_that_becomes_absurdly_large_is_refused(tmp_path: Path) -> None:
+    """A size that changes on the way is not in the header: VP8 key frames carry their own."""
+    options = {"deadline": "realtime"}
+    path = make_clip(tmp_path / "a.ivf", "libvpx", count=6, height=48, width=64, gop=3, options=options)
+    data = path.read_bytes()
+    start = b"\x9d\x01\x2a"
+    head, middle, tail = data.partition(start + struct.pack("<HH", 64, 48))
+    path.write_bytes(head + middle + tail.replace(start + struct.pack("<HH", 64, 48), start + b"\xff\x3f\xff\x3f"))
+    assert path.read_bytes() != data
+    assert open_video(path).frames == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", Path("/dev/zero")):
+        if path.exists():
+            with pytest.raises(VideoError, match="neither a file nor a folder"):
+                open_video(path)

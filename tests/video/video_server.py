@@ -1,0 +1,105 @@
+"""A server of one video on this machine that answers as it should, or fails in one of the ways that servers fail."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Server:
+    """What a running server is asked for, and how it is stopped.
+
+    Attributes:
+        port: on 127.0.0.1.
+        asked: set at the first connection.
+        connections: how many there were.
+    """
+
+    port: int
+    asked: threading.Event = field(default_factory=threading.Event)
+    connections: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/a.mp4"
+
+
+@contextmanager
+def serve(data: bytes, manner: str = "well") -> Iterator[Server]:
+    """Serves `data` under every path.
+
+    Args:
+        manner: "well"; "no ranges" (always from the start); "silent" (accepts, says nothing); "stalls" (half, then
+            nothing); "dribbles" (a byte in a fifth of a second); "closes" (half, then the end); "stalls at a seek" (at
+            the second request); or a status line such as "404 Not Found".
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(listener.getsockname()[1])
+
+    def accept() -> None:
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:  # closed: the test is over
+                return
+            server.connections += 1
+            server.asked.set()
+            answering = (server, connection, data, manner, server.connections)
+            threading.Thread(target=_answer, args=answering, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.stop.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def _answer(server: Server, connection: socket.socket, data: bytes, manner: str, number: int) -> None:
+    with connection:
+        try:
+            if manner == "silent":
+                server.stop.wait()
+                return
+            request = b""
+            while b"\r\n\r\n" not in request:
+                if not (more := connection.recv(4096)):
+                    return
+                request += more
+            _send(server, connection, request.decode(), data, manner, number)
+        except OSError:  # the reader went away
+            return
+
+
+def _send(server: Server, connection: socket.socket, request: str, data: bytes, manner: str, number: int) -> None:
+    if manner[0].isdigit():
+        connection.sendall(f"HTTP/1.1 {manner}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        return
+    if manner == "stalls at a seek" and number > 1:
+        server.stop.wait()
+        return
+    start = 0
+    if manner != "no ranges":
+        asked = [line for line in request.lower().split("\r\n") if line.startswith("range: bytes=")]
+        start = int(asked[0].removeprefix("range: bytes=").split("-")[0]) if asked else 0
+    status = "200 OK"
+    if manner != "no ranges":
+        status = (
+            f"206 Partial Content\r\nAccept-Ranges: bytes\r\nContent-Range: bytes {start}-{len(data) - 1}/{len(data)}"
+        )
+    body = data[start:]
+    connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode())
+    if manner == "dribbles":
+        for at in range(len(body)):
+            connection.sendall(body[at : at + 1])
+            if server.stop.wait(0.2):
+                return
+    connection.sendall(body[: len(body) // 2] if manner in ("stalls", "closes") else body)
+    if manner == "stalls":
+        server.stop.wait()
