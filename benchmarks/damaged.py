@@ -1,6 +1,6 @@
 """Whether every damaged video is read or named: no other error, no hang, no crash.
 
-    python benchmarks/damaged.py [--files 20000] [--seed 0] [--keep FOLDER] [--only CODEC]
+    python benchmarks/damaged.py [--files 20000] [--first 0] [--seed 0] [--keep FOLDER]
 
 Makes tiny clips of six codecs (h264 and hevc in mp4, vp9 in webm, av1 in mkv, mpeg4 in avi, mpeg2 in ts), damages each
 at random (flipped bits; ranges cut off, zeroed, repeated, dropped or overwritten; bytes and numbers of the headers),
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import shutil
 import sys
 import tempfile
@@ -54,6 +53,8 @@ def read(path: str) -> tuple[str, str]:
 def work(paths: Connection) -> None:
     """Reads the files whose paths come in, until None does."""
     if sys.platform.startswith("linux"):
+        import resource
+
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     while (path := paths.recv()) is not None:
         paths.send(read(path))

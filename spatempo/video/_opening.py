@@ -14,6 +14,11 @@ from spatempo.errors import VideoError
 from spatempo.video._frames import MAX_PIXELS, check_size
 from spatempo.video._network import network_failure, within
 
+# Formats that are lists of other files, which a file of unknown origin does not get to choose. At an address they are
+# how streams are published.
+_LISTS = {"concat", "dash", "hls", "sdp", "vobsub", "webm_dash_manifest"}
+_VIDEOS = ",".join(sorted(av.formats_available - _LISTS))
+
 
 def open_stream(path: str, timeout: float | None) -> tuple[InputContainer, VideoStream]:
     """The open container of a video, at its start, and the best video stream in it.
@@ -28,7 +33,9 @@ def open_stream(path: str, timeout: float | None) -> tuple[InputContainer, Video
     # an absolute path, so that a file called "a:b.mp4" is no protocol "a"
     name = os.path.abspath(path) if timeout is None else path
     options = {"max_pixels": str(MAX_PIXELS)}
-    if timeout is not None:  # ends a seek, which PyAV's own time limit does not cover
+    if timeout is None:
+        options["format_whitelist"] = _VIDEOS
+    else:  # ends a seek, which PyAV's own time limit does not cover
         options["rw_timeout"] = str(int(timeout * 1e6))
     try:
         container = within(
@@ -48,7 +55,7 @@ def open_stream(path: str, timeout: float | None) -> tuple[InputContainer, Video
     if stream.codec_context is None:  # PyAV's way to say that there is no decoder for it
         container.close()
         raise VideoError(path, "its codec is unknown: damaged, or not supported; convert it or leave it out")
-    stream.codec_context.options = options  # those of the container do not reach the decoder
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the container's do not reach the decoder
     check_size(path, stream.codec_context.height, stream.codec_context.width)
     for other in container.streams:
         if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not even read the others

@@ -116,6 +116,14 @@ def test_a_frame_that_becomes_absurdly_large_is_refused(tmp_path: Path) -> None:
     assert open_video(path).frames == 3
 
 
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile {}\n", "#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"])
+def test_a_list_of_other_files_is_no_video(tmp_path: Path, text: str) -> None:
+    make_clip(tmp_path / "other.mp4", count=3)
+    (tmp_path / "list.mp4").write_text(text.format("other.mp4"))
+    with pytest.raises(VideoError, match="not a video"):
+        open_video(tmp_path / "list.mp4")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
