@@ -14,6 +14,7 @@ from spatempo.errors import SpatempoError
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import Protocol
 from spatempo.evaluation.scores import eval_mode, score_views
+from spatempo.limits import check_number
 from spatempo.video.source import open_video
 
 
@@ -44,8 +45,7 @@ def predict(
         SpatempoError: frames, counts or a protocol that cannot be used; scores that are not finite.
         VideoError: the video cannot be read.
     """
-    if top < 1:
-        raise SpatempoError(f"top is {top}; give 1 or more")
+    check_number("top", top)
     plan, preprocess = view_plan(model, protocol, clips, crops)
     if isinstance(video, Tensor | np.ndarray):
         clip = load_views(ArrayFrames(video, preprocess.read_channels), preprocess, plan.clips, plan.crops)

@@ -13,6 +13,7 @@ from typing import Any
 
 import spatempo.models.designs  # noqa: F401  (enters them)
 from spatempo.errors import SpatempoError
+from spatempo.limits import check_number
 from spatempo.models.backbone import make_backbone
 from spatempo.models.design import DESIGNS, Design
 from spatempo.models.frame_model import FrameModel
@@ -100,10 +101,12 @@ def create_model(
         )
     if unknown:
         raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
-    if not isinstance(num_classes, int) or num_classes < 1:
-        raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
-    if not 0 <= dropout < 1:
-        raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
+    numbers = {"num_classes": num_classes, "dropout": dropout, "frames": frames, "size": size, "stack": stack}
+    for setting, value in numbers.items():
+        check_number(setting, value)
+    for setting, values in (("mean", mean), ("std", std)):
+        for value in values or ():
+            check_number(setting, value)
     resolved = {**design.options, **of_name, **options}
     given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
     preprocess = replace(design.preprocess, **given)

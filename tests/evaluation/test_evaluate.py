@@ -166,7 +166,7 @@ def test_predict_leaves_the_model_as_it_was(folder: Path, tsm: nn.Module) -> Non
 def test_predict_refuses(folder: Path) -> None:
     with pytest.raises(VideoError, match=r"3\.mp4"):
         predict(Colour(), folder / "3.mp4")
-    with pytest.raises(SpatempoError, match="top is 0"):
+    with pytest.raises(SpatempoError, match="`top=0`"):
         predict(Colour(), folder / "0.mp4", top=0)
     with pytest.raises(SpatempoError, match="uint8"):
         predict(Colour(), torch.zeros(3, 8, 8, 3))
@@ -179,7 +179,7 @@ def test_evaluate_refuses(folder: Path) -> None:
         evaluate(model, manifest.subset([3]))
     with pytest.raises(SpatempoError, match="at least one"):
         evaluate(model, manifest.subset([]))
-    with pytest.raises(SpatempoError, match="batch_size 0"):
+    with pytest.raises(SpatempoError, match="`batch_size=0`"):
         evaluate(model, manifest, batch_size=0)
     model.classes = ["red", "green", "blue"]  # the same names in another order are other labels
     with pytest.raises(SpatempoError, match=r"load_manifest\(source, classes=model\.classes\)"):

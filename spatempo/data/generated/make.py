@@ -28,6 +28,7 @@ from spatempo.data.generated.presets import CONTROLS, PAIRS, SPLITS, Preset, get
 from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
 from spatempo.files import whole_file, write_whole
+from spatempo.limits import check_number
 from spatempo.video.writer import write_video
 
 RENDERER = 1  # raise it whenever the same seed gives other frames, so that old folders are not taken for new ones
@@ -111,10 +112,8 @@ def make(
         SpatempoError: the folder holds something else, an option cannot be served, or scikit-image is absent.
     """
     chosen = get_preset(preset, clips_per_class=clips_per_class, size=size, frames=frames)
-    if seed < 0:
-        raise SpatempoError(f"seed={seed} is negative; give 0 or more")
-    if workers is not None and workers < 1:
-        raise SpatempoError(f"workers={workers} renders nothing; give at least 1")
+    check_number("seed", seed)
+    check_number("workers", workers, least=1)
     root = Path(out).resolve()
     plan = [
         Source(unit, split, number)
