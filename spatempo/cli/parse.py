@@ -54,7 +54,7 @@ def check_ranges(options: object) -> None:
     for name, value in vars(options).items():
         if is_dataclass(value):
             check_ranges(value)
-        elif name in LIMITS:
+        elif name in LIMITS and isinstance(value, int | float):
             check_number(name, value)
 
 
