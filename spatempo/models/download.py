@@ -36,7 +36,7 @@ def torchvision_weights(source: str, weights: WeightsEnum) -> dict[str, Tensor]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        with _named(f"weights {weights.name} of {source}", weights.url, f"put the file at {file}"):
+        with _named(f"weights {weights.name} of {source}", weights.url, f"put the file at {file}, or "):
             return dict(weights.get_state_dict(progress=True))
     except (RuntimeError, EOFError, UnpicklingError) as error:
         raise SpatempoError(f"{file}: damaged on the way ({_line(error)}); delete it and try again") from error
@@ -62,7 +62,7 @@ def timm_network(source: str, name: str) -> Any:
         place = f"https://huggingface.co/{config.hf_hub_id} ({config.hf_hub_filename or 'model.safetensors'})"
     else:
         place = str(config.url)
-    with _named(f"weights of {source.partition('/')[0]}/{name}", place, "fetch the file on another machine"), _quiet():
+    with _named(f"weights of {source.partition('/')[0]}/{name}", place, ""), _quiet():
         return timm.create_model(name, pretrained=True)
 
 
@@ -73,8 +73,8 @@ def _named(what: str, place: str, way: str) -> Iterator[None]:
         yield
     except _network_errors() as error:
         raise SpatempoError(
-            f"{what}: cannot be downloaded from {place} ({_line(error)}); check the network, or {way} and give a file "
-            "with `weights=FILE`"
+            f"{what}: cannot be downloaded from {place} ({_line(error)}); check the network, or {way}give a file "
+            "that was downloaded elsewhere (`weights=FILE`)"
         ) from error
 
 
