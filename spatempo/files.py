@@ -55,6 +55,9 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     folder = Path(folder)
     try:
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+        if any(len(os.fsencode(part)) > longest for part in folder.parts):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
         if not os.access(there, os.W_OK | os.X_OK):

@@ -200,7 +200,10 @@ def train(
     with Interrupts() as interrupts:
         keeper = Keeper(plan, state, val_loader, progress, unreadable, interrupts)
         del state  # the keeper's to release: it holds the weights and the optimiser once more
-        fit(learner, keeper, place, callbacks)
+        try:
+            fit(learner, keeper, place, callbacks)
+        finally:
+            loading.close()
     records = keeper.records
     best = records.best or {}
     result = TrainResult(

@@ -69,7 +69,7 @@ def save_checkpoint(
     }
     weights = model.state_dict() if state_dict is None else state_dict
     tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in weights.items()}
-    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts, ensure_ascii=False)}))
+    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts)}))
     return folder
 
 

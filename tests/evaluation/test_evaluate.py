@@ -226,6 +226,6 @@ def test_evaluate_refuses(folder: Path) -> None:
 def test_devices() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto").type in ("cpu", "cuda", "mps")
-    for wrong in ("gpu", "cuda:99"):
+    for wrong in ("gpu", "cuda:99", "meta"):
         with pytest.raises(SpatempoError, match=f"'{wrong}' cannot be used here"):
             pick_device(wrong)

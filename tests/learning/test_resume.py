@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -142,6 +143,14 @@ def test_interrupt_saves_and_says_how_to_go_on(
     assert str(tmp_path) in error.replace("\n", "")
     run(clips, tmp_path, resume=True)
     assert_same(outcome(tmp_path), unbroken)
+
+
+def test_workers_end_with_the_run(clips: Path, tmp_path: Path) -> None:
+    """Left to the end of the program they would be terminated, which they outlive for a minute."""
+    with pytest.raises(KeyboardInterrupt) as caught:  # the error keeps everything of the run alive
+        run(clips, tmp_path, workers=1, callbacks=[Interrupt(7)])
+    assert caught.value is not None
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("epoch", [1, 2])

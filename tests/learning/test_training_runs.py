@@ -229,7 +229,7 @@ def test_a_first_file_that_cannot_be_written_promises_nothing(clips: Path, tmp_p
     assert "still loads" not in str(caught.value)
 
 
-@pytest.mark.parametrize("out", ["file/run", "x" * 300, "locked/run"])
+@pytest.mark.parametrize("out", ["file/run", "x" * 300, "none/" + "x" * 300, "locked/run"])
 def test_an_out_that_cannot_be_written_is_one_line_before_any_work(
     clips: Path, tmp_path: Path, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +241,7 @@ def test_an_out_that_cannot_be_written_is_one_line_before_any_work(
         run(clips, tmp_path / out)
     assert "still loads" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "none").exists()
 
 
 class Stop(L.Callback):

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
 from spatempo.files import whole_file, write_whole
 from spatempo.limits import check_number
+from spatempo.process import interruptible, interrupts_held
 from spatempo.video.writer import write_video
 
 RENDERER = 1  # raise it whenever the same seed gives other frames, so that old folders are not taken for new ones
@@ -181,7 +183,10 @@ def _render_all(
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         try:
-            for written in pool.map(_render_one, jobs, chunksize=max(1, min(16, len(jobs) // (4 * workers)))):
+            with interrupts_held():  # submitting starts the processes
+                chunk = max(1, min(16, len(jobs) // (4 * workers)))
+                results = pool.map(partial(interruptible, _render_one), jobs, chunksize=chunk)
+            for written in results:
                 done += written
                 report(done, total)
         except BrokenProcessPool as error:
