@@ -49,10 +49,9 @@ def save_checkpoint(
         The folder.
 
     Raises:
-        OSError: the disk is full or not writable; an earlier checkpoint is then untouched.
+        WriteError: the disk is full or not writable; an earlier checkpoint is then untouched.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "format": FORMAT,
         "name": model.name,
@@ -70,7 +69,7 @@ def save_checkpoint(
     }
     weights = model.state_dict() if state_dict is None else state_dict
     tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in weights.items()}
-    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts, ensure_ascii=False)}))
+    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": json.dumps(facts)}))
     return folder
 
 
@@ -150,8 +149,13 @@ def _read(file: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, T
             f"{file}: is not a spatempo checkpoint, or is damaged ({error}); weights of other code go to --weights"
         ) from error
     if text is None:
-        raise SpatempoError(f"{file}: has weights but no description of a model; give it to create_model's pretrained")
-    facts = json.loads(text)
+        raise SpatempoError(
+            f"{file}: has weights but no description of a model; create one and give it `weights={file}`"
+        )
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        facts = None
     if not isinstance(facts, dict):
         raise SpatempoError(f"{file}: its description is damaged; train or save it again")
     return facts, tensors

@@ -110,10 +110,8 @@ class FrameModel(VideoModel):
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         if not self.causal:
             raise self._not_causal()
+        self._check_step(frames, state)
         images, count = self._fold(frames)
-        if count != self.step_frames:
-            takes = "1 frame" if self.step_frames == 1 else f"{self.step_frames} frames"
-            raise SpatempoError(f"step() takes {takes} at a time, got {count}")
         consensus = self.head.consensus
         features, kept = self._run_step(images, count, state[: -consensus.state_size])
         features = features.unflatten(0, (frames.shape[0], -1))
@@ -139,6 +137,26 @@ class FrameModel(VideoModel):
         wide = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
         scores = torch.zeros(batch_size, self.num_classes, dtype=wide, device=device)
         return (*zeros, *self.head.consensus.begin(scores))
+
+    def _check_step(self, frames: Tensor, state: State) -> None:
+        count, of_consensus = self.step_frames, self.head.consensus.state_size
+        self._check_clip(frames, "what step() takes", str(count))
+        if frames.shape[2] != count:
+            one = "one frame" if count == 1 else f"{count} frames"
+            raise SpatempoError(
+                f"step() takes {one} of each stream, [B, {self.preprocess.channels}, {count}, H, W], got "
+                f"{frames.shape[2]} in shape {list(frames.shape)}; go through a clip by clip.split({count}, 2)"
+            )
+        if not isinstance(state, tuple | list) or len(state) < of_consensus:
+            raise SpatempoError(
+                "step() takes the state of model.init_state(batch_size), or of the step before, got "
+                f"{type(state).__name__}"
+            )
+        if not torch.compiler.is_compiling() and len(state[-of_consensus]) != len(frames):
+            raise SpatempoError(
+                f"step() got {len(frames)} streams and the state of {len(state[-of_consensus])}: make it by "
+                f"model.init_state({len(frames)})"
+            )
 
     def _kept_on_meta(self, batch_size: int, height: int, width: int) -> State:
         """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import os
 from dataclasses import replace
 from typing import Any
 
 import spatempo.models.designs  # noqa: F401  (enters them)
 from spatempo.errors import SpatempoError
+from spatempo.limits import check_number
 from spatempo.models.backbone import make_backbone
 from spatempo.models.design import DESIGNS, Design
 from spatempo.models.frame_model import FrameModel
@@ -35,6 +37,8 @@ def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str, dic
     Raises:
         SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
     """
+    if not isinstance(name, str):
+        raise SpatempoError(f"model {name!r}: give a name as text, such as 'tsm_resnet50'; see `spatempo models`")
     prefix, _, rest = name.partition("_")
     design = DESIGNS.get(prefix)
     if design is None or (backbone is None and not rest):
@@ -55,7 +59,8 @@ def create_model(
     *,
     num_classes: int = 400,
     backbone: str | None = None,
-    pretrained: str | bool | None = None,
+    pretrained: str | os.PathLike[str] | bool | None = None,
+    weights: str | os.PathLike[str] | bool | None = None,
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
     frames: int | None = None,
@@ -73,6 +78,7 @@ def create_model(
         backbone: ours, torchvision's or timm's name, for example ``regnety_008`` or ``timm/resnet50``.
         pretrained: a local weight file (safetensors, or a .pth that needs no code to be read), or a weight set of
             torchvision or timm by its name, which they download; ``True`` is their default set.
+        weights: the same, by the name that ``train`` has for it.
         mean, std: normalisation that the weights expect, if the file has no ``.json`` beside it that says so.
         frames: frames per clip that :attr:`VideoModel.preprocess` asks for, the design's own by default (8; 16 in the
             R(2+1)D paper's). The network itself takes any number, unless its design says otherwise.
@@ -91,6 +97,9 @@ def create_model(
     Raises:
         SpatempoError: unknown name, backbone or option, or weights that do not fit.
     """
+    if pretrained is not None and weights is not None:
+        raise SpatempoError("pretrained and weights are two names of one argument: give one of them")
+    pretrained = weights if pretrained is None else pretrained
     design, backbone_name, of_name = parse_name(name, backbone)
     unknown = sorted(set(options) - set(design.options))
     if "causal" in unknown:
@@ -100,10 +109,12 @@ def create_model(
         )
     if unknown:
         raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
-    if not isinstance(num_classes, int) or num_classes < 1:
-        raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
-    if not 0 <= dropout < 1:
-        raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
+    numbers = {"num_classes": num_classes, "dropout": dropout, "frames": frames, "size": size, "stack": stack}
+    for setting, value in numbers.items():
+        check_number(setting, value)
+    for setting, values in (("mean", mean), ("std", std)):
+        for value in values or ():
+            check_number(setting, value)
     resolved = {**design.options, **of_name, **options}
     given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
     preprocess = replace(design.preprocess, **given)
@@ -137,6 +148,8 @@ def create_model(
         raise SpatempoError(f"{name}: {error}") from error
     set_modality(model, modality, stack)
     if pretrained:
+        if isinstance(pretrained, os.PathLike):
+            pretrained = os.path.join(".", pretrained)  # with a separator it is not taken for the name of a set
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model
 
