@@ -46,12 +46,33 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
     return Path(path)
 
 
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Whether a folder, or the one it would be made in, takes files: asked before the work, not after it.
+
+    Raises:
+        WriteError: it is a file, may not be written to, or has a name that no file system takes.
+    """
+    folder = Path(folder)
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+        if any(len(os.fsencode(part)) > longest for part in folder.parts):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{there} takes no files")
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> WriteError:
     """The line that names the file, the reason and the mend."""
     mends = {
         errno.ENOSPC: "free space on the disk, or choose another folder",
         errno.EFBIG: "raise the limit on the size of files, or choose another folder",
         errno.EDQUOT: "free space in your quota, or choose another folder",
+        errno.ENAMETOOLONG: "choose a shorter name",
     }
     mend = mends.get(error.errno or 0, "check the folder and its permissions, or choose another")
     return WriteError(f"{os.fspath(path)}: cannot be written ({error.strerror or error}); {mend}")

@@ -13,6 +13,7 @@ from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, percent, print_table, print_unreadable
 from spatempo.cli.values import parse_options, parse_rgb
 from spatempo.errors import SpatempoError
+from spatempo.terminal import say
 
 
 @dataclass
@@ -121,11 +122,11 @@ def show(document: list[dict[str, Any]]) -> None:
         shuffled = None if row["shuffled"] is None else percent(row["shuffled"])
         rows.append([row["name"], percent(row["top1"]), shuffled, *shares, *costs])
     print_table(columns, rows)
-    print()
+    say()
     if any(row["families"][family]["within_pair"] is not None for row in document for family in families):
-        print("within the pair: a movement or its reverse; 50% is a coin toss")
+        say("within the pair: a movement or its reverse; 50% is a coin toss")
     print_unreadable(document[0]["unreadable"])
-    print(f"report: {document[0]['report']}")
+    say(f"report: {document[0]['report']}")
 
 
 def _heading(row: dict[str, Any], family: str) -> str:

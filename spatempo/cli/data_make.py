@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from spatempo.cli.flags import Count
 from spatempo.cli.output import print_table
 from spatempo.data.generated.presets import PRESETS
+from spatempo.terminal import say
 
 
 @dataclass
@@ -57,6 +58,6 @@ def show(document: dict[str, Any]) -> None:
     """Prints what lies where, and what to do next."""
     clips = document["clips"]
     print_table(["part", "clips", "manifest"], [(part, clips[part], document[part]) for part in clips])
-    print()
-    print(f"{len(document['classes'])} classes: {', '.join(document['classes'])}")
-    print(f"next: spatempo train {document['train']} --val {document['val']} --model tsm_smallresnet --recipe demo")
+    say()
+    say(f"{len(document['classes'])} classes: {', '.join(document['classes'])}")
+    say(f"next: spatempo train {document['train']} --val {document['val']} --model tsm_smallresnet --recipe demo")

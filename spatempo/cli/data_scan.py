@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from spatempo.cli.flags import Count, Path, Text
 from spatempo.cli.output import print_unreadable
+from spatempo.terminal import say
 
 
 @dataclass
@@ -49,7 +50,7 @@ def run(options: Options) -> dict[str, Any]:
 
 def show(document: dict[str, Any]) -> None:
     """Prints the counts and the unreadable files with their reasons."""
-    print(f"{document['readable']} of {document['clips']} clips can be read")
+    say(f"{document['readable']} of {document['clips']} clips can be read")
     print_unreadable(document["unreadable"])
     if document.get("manifest"):
-        print(f"manifest: {document['manifest']}")
+        say(f"manifest: {document['manifest']}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from spatempo.cli.flags import Checkpoint, Count, Data, Path
 from spatempo.cli.output import percent, print_table, print_unreadable
+from spatempo.terminal import say
 
 
 @dataclass
@@ -61,46 +62,46 @@ def show(document: dict[str, Any]) -> None:
     """Prints what it says in words, then the tables, then where the page is."""
     models = [document, document["against"]] if "against" in document else [document]
     for model in models:
-        print(model["sentence"])
+        say(model["sentence"])
     if "data" in document:
-        print(document["data"]["sentence"])
-    print()
+        say(document["data"]["sentence"])
+    say()
     conditions = ("ordered", "shuffled", "reversed", "frozen")
     columns = ["right answers", "in order", "shuffled", "reversed", "one frame"]
     print_table(columns, [(model["name"], *(percent(model[key]) for key in conditions)) for model in models])
-    print()
+    say()
     rows = [(name, *(percent(row[key]) for key in conditions)) for name, row in document["per_class"].items()]
     print_table(["class", *columns[1:]], rows)
-    print()
+    say()
     frames = [(row["frames"], percent(row["top1"])) for row in document["by_frames"]]
     print_table(["frames", "top-1"], frames)
-    print()
+    say()
     if document["confused"]:
         pairs = [
             (" / ".join(row["classes"]), percent(row["ordered"]), percent(row["shuffled"]))
             for row in document["confused"]
         ]
         print_table(["taken for each other", "in order", "shuffled"], pairs)
-        print()
+        say()
     for model in models:
         _show_inside(model)
     print_unreadable(document["unreadable"])
-    print(f"report: {document['report']}")
+    say(f"report: {document['report']}")
 
 
 def _show_inside(model: dict[str, Any]) -> None:
     """STH's attention by stage, gates by layer, of networks that have them."""
     if "attention" in model:
         found = model["attention"]
-        print(found["sentence"])
+        say(found["sentence"])
         stages = [*found["stages"], {**found, "stage": "all"}]
         rows = [(row["stage"], percent(row["temporal"]), percent(row["settled"])) for row in stages]
         print_table(["attention", "to time", "settled"], rows)
-        print()
+        say()
     if "gates" in model:
         found = model["gates"]
-        print(found["sentence"])
+        say(found["sentence"])
         keys = {"open": "open", "full": "beyond 0.9"} | ({"fusion": "weighs in"} if "fusion" in found else {})
         layers = [*found["layers"], {**found, "layer": "all"}]
         print_table(["gates", *keys.values()], [(row["layer"], *(percent(row[key]) for key in keys)) for row in layers])
-        print()
+        say()

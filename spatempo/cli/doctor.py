@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatempo.cli.output import print_table
+from spatempo.terminal import say
 
 
 @dataclass
@@ -41,11 +42,12 @@ def show(document: dict[str, Any]) -> None:
             works = "yes" if found["works"] else ("not installed" if group == "extras" else "no")
             rows.append((f"{group[:-1]} {name}" if group in _PLURAL else name, works, found["detail"]))
     print_table(["what", "works", "detail"], rows)
-    print()
+    say()
     if not document["problems"]:
-        print("no problems found")
+        say("no problems found")
     for problem in document["problems"]:
-        print(f"problem: {problem['what']}: {problem['reason']}\n   mend: {problem['mend']}")
+        say(f"problem: {problem['what']}: {problem['reason']}")
+        say(f"   mend: {problem['mend']}")
 
 
 _PLURAL = ("decoders", "encoders", "devices", "extras")

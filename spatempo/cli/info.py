@@ -10,6 +10,7 @@ from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, print_table
 from spatempo.cli.values import parse_options
 from spatempo.errors import SpatempoError
+from spatempo.terminal import say
 
 
 @dataclass
@@ -40,10 +41,6 @@ def run(options: Options) -> dict[str, Any]:
 
     from spatempo.models.info import describe
 
-    for flag in ("frames", "size", "classes"):
-        number = getattr(options, flag)
-        if number is not None and number < 1:
-            raise SpatempoError(f"--{flag} {number}: give a whole number from 1")
     given = {"frames": options.frames, "size": options.size, "num_classes": options.classes}
     if clash := sorted(given.keys() & design.keys()):
         raise SpatempoError(f"--option {clash[0]}=...: has a flag of its own (--frames, --size, --classes)")
@@ -80,9 +77,9 @@ def show(document: dict[str, Any]) -> None:
     facts += [(f"option {name}", value) for name, value in document["options"].items()]
     print_table([document["name"], ""], facts)
     stages = [(stage["name"], stage["blocks"] or None, _shape(stage["shape"])) for stage in document["stages"]]
-    print()
+    say()
     print_table(["stage", "blocks", "shape C x T x H x W"], stages)
-    print()
+    say()
     for figures in document["published_all"]:
         network = f"{figures['frames']} x {figures['size']} x {figures['size']}, {figures['classes']} classes"
         network += "".join(f", {name}={value}" for name, value in (figures["options"] or {}).items())
@@ -90,8 +87,8 @@ def show(document: dict[str, Any]) -> None:
             if figures[key] is not None:
                 ours = figures["ours"][key]
                 apart = round(100 * (ours / figures[key] - 1), 1) + 0.0  # + 0.0: no -0.0
-                print(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
-        print(f"  {figures['note']}")
+                say(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
+        say(f"  {figures['note']}")
 
 
 def _products(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,14 +10,19 @@ of our output went away. Anything else is a defect of ours and keeps its traceba
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 from spatempo.errors import SpatempoError
 from spatempo.process import set_up
+from spatempo.terminal import say, settings_named, shown
 from spatempo.version import __version__
 
 # verb -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
@@ -34,6 +39,11 @@ VERBS = {
     "doctor": "Tell what works on this machine, and how to mend what does not.",
 }
 
+# errors of a path that somebody gave, or of the disk below it, which no defect of ours makes
+_NOT_OURS = (
+    *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 READER_GONE = 141  # 128 + SIGPIPE
 
@@ -59,16 +69,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # before OSError, of which it is one
         # the interpreter flushes stdout once more at exit; give it somewhere to go
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
+    except OSError as error:
+        if error.errno not in _NOT_OURS or error.filename is None:
+            raise
+        complain(f"{os.fsdecode(error.filename)}: {error.strerror}; check the path and its permissions")
+        return 2
 
 
 def complain(message: str) -> None:
-    """Prints one line on stderr, whatever line breaks the message holds."""
-    print("spatempo: error: " + " ".join(message.split()), file=sys.stderr)
+    """Prints one line on stderr; a line break in the message (a file name may hold one) is shown as ``\\n``."""
+    say(f"spatempo: error: {message.strip()}", sys.stderr)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -76,7 +91,7 @@ def _dispatch(words: list[str]) -> int:
         print(_help())
         return 0
     if words[0] == "--version":
-        print(f"spatempo {__version__}")
+        say(f"spatempo {__version__}")
         return 0
     if words[0] == "data" and words[1:2] in ([], ["-h"], ["--help"]):
         print(_help("data "))
@@ -99,29 +114,56 @@ def _find_verb(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _run_verb(verb: str, arguments: list[str]) -> int:
-    from spatempo.cli.output import Incomplete, print_json
+    from spatempo.cli.hints import with_flags
+    from spatempo.cli.output import print_json
     from spatempo.cli.parse import parse
 
     module = importlib.import_module("spatempo.cli." + verb.replace(" ", "_"))
-    options = parse(module.Options, f"spatempo {verb}", arguments)
-    if options is None:  # help was asked for, and printed
-        return 0
-    failure = None
-    # the one JSON document owns stdout; what libraries print on the way goes to stderr
-    with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
+    with settings_named(partial(with_flags, options=module.Options)):
         try:
-            document = module.run(options)
-        except Incomplete as error:
-            document, failure = error.document, error
-    if _is_first_process():
-        if options.json:
-            print_json(document)
-        else:
-            module.show(document)
-    if failure is not None:
-        sys.stdout.flush()
-        raise failure
+            options = parse(module.Options, f"spatempo {verb}", arguments)
+            if options is None:  # help was asked for, and printed
+                return 0
+            document, failure = _work(module, options)
+            if _is_first_process():
+                if options.json:
+                    print_json(document)
+                else:
+                    module.show(document)
+            if failure is not None:
+                sys.stdout.flush()
+                raise failure
+        except SpatempoError as error:
+            complain(str(error))
+            return 2
     return 0
+
+
+def _work(module: Any, options: Any) -> tuple[Any, SpatempoError | None]:
+    """What a verb found, and why it is not all that was asked for (None: it is)."""
+    from spatempo.cli.output import Incomplete
+
+    # the one JSON document owns stdout; what libraries print on the way goes to stderr
+    with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext(), _visible_warnings():
+        try:
+            return module.run(options), None
+        except Incomplete as error:
+            return error.document, error
+
+
+@contextlib.contextmanager
+def _visible_warnings() -> Iterator[None]:
+    """Within it a warning that names a file shows control characters of the name escaped, as every other line does."""
+    usual = warnings.formatwarning
+
+    def formatted(message: Warning | str, *words: Any) -> str:
+        return usual(shown(message), *words)  # pyright: ignore[reportArgumentType]  (text will do)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _is_first_process() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from spatempo.errors import SpatempoError
+from spatempo.terminal import say, visible
 
 _PIPED_WIDTH = 10_000  # columns; tables are as wide as their text, so a pipe never loses the end of a path
 
@@ -56,10 +57,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     from rich.table import Table
 
     rows = [list(row) for row in rows]
+    title = title and visible(title)
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for index, heading in enumerate(columns):
         numeric = bool(rows) and all(row[index] is None or _is_number(row[index]) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(visible(heading), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     width = None if sys.stdout.isatty() else _PIPED_WIDTH
@@ -68,15 +70,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     with console.capture() as drawn:
         console.print(table)
     lines = [line.rstrip() for line in drawn.get().splitlines()]
-    print("\n".join(lines).strip("\n"))
+    print("\n".join(lines).strip("\n"))  # of cells whose control characters are escaped
 
 
 def print_unreadable(unreadable: Sequence[Mapping[str, object]]) -> None:
     """Lists videos that cannot be read, one line each with the reason; nothing when there are none."""
     if unreadable:
-        print(f"{counted(len(unreadable), 'video')} cannot be read:")
+        say(f"{counted(len(unreadable), 'video')} cannot be read:")
         for entry in unreadable:
-            print(f"  {entry['path']}: {entry['reason']}")
+            say(f"  {entry['path']}: {entry['reason']}")
 
 
 def counted(number: int, noun: str) -> str:
@@ -110,4 +112,4 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else visible(value)

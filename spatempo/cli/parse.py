@@ -6,12 +6,14 @@ import contextlib
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import TypeVar
 
 import tyro
 
 from spatempo.cli.values import join_rgb
 from spatempo.errors import SpatempoError
+from spatempo.limits import LIMITS, check_number
 
 T = TypeVar("T")
 
@@ -32,17 +34,28 @@ def parse(options: type[T], prog: str, words: Sequence[str]) -> T | None:
         the filled dataclass, or None when ``--help`` was asked for (and printed on stdout).
 
     Raises:
-        SpatempoError: a usage error; names the flag, the problem and ``prog --help``.
+        SpatempoError: a usage error; names the flag, the problem and ``prog --help``. A number outside its range.
     """
     boxes = io.StringIO()
     try:
         with contextlib.redirect_stderr(boxes):
             config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
-            return tyro.cli(options, prog=prog, args=join_rgb(words), config=config)
+            parsed = tyro.cli(options, prog=prog, args=join_rgb(words), config=config)
     except SystemExit as end:
         if not end.code:
             return None
-    raise SpatempoError(f"{one_line(boxes.getvalue())}; see {prog} --help")
+        raise SpatempoError(f"{one_line(boxes.getvalue())}; see {prog} --help") from None
+    check_ranges(parsed)
+    return parsed
+
+
+def check_ranges(options: object) -> None:
+    """Refuses a numeric flag outside the range that `spatempo.limits` gives the setting of its name."""
+    for name, value in vars(options).items():
+        if is_dataclass(value):
+            check_ranges(value)
+        elif name in LIMITS and isinstance(value, int | float):
+            check_number(name, value)
 
 
 def one_line(box: str) -> str:

@@ -54,8 +54,6 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
     """
     if not options.videos:
         raise SpatempoError("no video given: spatempo predict CHECKPOINT VIDEO...")
-    if options.top < 1:
-        raise SpatempoError(f"--top {options.top}: ask for at least 1 label")
     check_timeout(options.timeout)
     if options.timeline.timeline:
         if len(options.videos) != 1 or options.clips != 1 or options.crops != 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from spatempo.cli.flags import Count, Number
 from spatempo.cli.flags import Path as PathFlag
 from spatempo.cli.output import counted, percent, print_table
 from spatempo.errors import SpatempoError
+from spatempo.files import check_folder
+from spatempo.terminal import say
 
 Labels = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="LABEL", help_behavior_hint="(repeatable)")]
 
@@ -75,10 +76,10 @@ def run_timeline(
 
     # before the work, not after it
     folder = Path("runs", "timeline", Path(video).stem) if options.out is None else Path(options.out)
-    _check_place(folder)
+    check_folder(folder)
     if options.annotate is not None:
         check_target(options.annotate, video)
-        _check_place(Path(options.annotate).parent)
+        check_folder(Path(options.annotate).parent)
     model = load(checkpoint, device=str(pick_device(device)))
     asked = {name: getattr(options, name) for name in ("window", "stride", "min_score", "min_length", "batch_size")}
     given = {name: value for name, value in asked.items() if value is not None}
@@ -96,20 +97,13 @@ def show_timeline(document: dict[str, Any]) -> None:
     rows = [(_clock(s["start"]), _clock(s["end"]), s["label"], percent(s["score"])) for s in document["segments"]]
     if rows:
         print_table(["from", "to", "label", "score"], rows)
-        print()
-    print(
+        say()
+    say(
         f"{counted(len(rows), 'segment')} of at least {document['min_length']:g} s and score {document['min_score']:g} "
         f"in {_clock(document['duration'])}; windows of {document['window']:g} s every {document['stride']:g} s"
         f"{LENGTHS[document['window_from']]}"
     )
-    print("written: " + ", ".join(document["files"].values()))
-
-
-def _check_place(folder: Path) -> None:
-    """Whether the folder, or what it would be made in, takes files; an hour later would be late to say so."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise SpatempoError(f"{folder}: cannot be written ({there} takes no files); choose another folder")
+    say("written: " + ", ".join(document["files"].values()))
 
 
 def _clock(seconds: float) -> str:

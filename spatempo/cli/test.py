@@ -10,6 +10,7 @@ from tyro.conf import UseAppendAction, arg
 from spatempo.cli.flags import Checkpoint, Count, Data, Path, Protocol
 from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
+from spatempo.terminal import say
 
 Others = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="CHECKPOINT", help_behavior_hint="(repeatable)")]
 AVERAGES = {"logits": "logits averaged", "softmax": "probabilities averaged"}
@@ -109,23 +110,24 @@ def show(document: dict[str, Any]) -> None:
     views = f"{counted(document['clips'], 'clip')} x {counted(document['crops'], 'crop')}"
     if document["clips"] * document["crops"] > 1:
         views += f", {AVERAGES[document['average']]}"
-    print(
+    say(
         f"top-1 {percent(document['top1'])}   top-5 {percent(document['top5'])}   "
         f"mean class {percent(document['mean_class'])}   ({counted(document['n'], 'video')}, {views})"
     )
-    print()
+    say()
     if "members" in document:
         print_table(["of", "top-1"], [(one["checkpoint"], percent(one["top1"])) for one in document["members"]])
-        print()
+        say()
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)
     if "families" in document:
-        print()
+        say()
         named = [
             (family, percent(found["top1"]), percent(found["within_pair"]))
             for family, found in document["families"].items()
         ]
         print_table(["family", "top-1", "within the pair"], named)
     if "scores" in document:
-        print(f"\nscores: {document['scores']}")
+        say()
+        say(f"scores: {document['scores']}")
     print_unreadable(document["unreadable"])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spatempo.errors import SpatempoError
+from spatempo.limits import check_number
 
 _FRACTION = re.compile(r"([+-]?\d+)/(\d+)")
 
@@ -59,6 +60,8 @@ def parse_rgb(flag: str, text: str | None) -> tuple[float, float, float] | None:
         numbers = []
     if len(numbers) != 3:
         raise SpatempoError(f"{flag} {text}: give three numbers for red, green and blue, such as 0.485,0.456,0.406")
+    for number in numbers:
+        check_number(flag.removeprefix("--"), number)
     return numbers[0], numbers[1], numbers[2]
 
 

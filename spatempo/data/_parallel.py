@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from spatempo.errors import SpatempoError
+from spatempo.process import interruptible, interrupts_held
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,7 +74,8 @@ def _run_together(
 ) -> None:
     """Runs the items numbered `which`; returns early, with some not finished, when a process dies."""
     with _pool(min(workers, len(which))) as pool:
-        futures = {pool.submit(work, items[i]): i for i in which}
+        with interrupts_held():  # submitting starts the processes
+            futures = {pool.submit(interruptible, work, items[i]): i for i in which}
         try:
             for future in as_completed(futures):
                 finish(futures[future], future.result())
@@ -96,7 +98,7 @@ def _run_singly(
             while queue:
                 i = queue.pop(0)
                 try:
-                    finish(i, pool.submit(work, items[i]).result())
+                    finish(i, pool.submit(interruptible, work, items[i]).result())
                 except BrokenProcessPool:
                     finish(i, CRASHED)
                     break
@@ -106,7 +108,9 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     """Spawned processes that are known to start."""
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        pool.submit(int).result()
+        with interrupts_held():  # submitting starts the process
+            started = pool.submit(int)
+        started.result()
     except (BrokenProcessPool, OSError) as error:
         pool.shutdown()
         raise SpatempoError(

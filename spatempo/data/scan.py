@@ -15,6 +15,7 @@ from spatempo.data._paths import find_clips, is_video
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.files import whole_file
+from spatempo.limits import check_number
 
 COLUMNS = ("path", "label", "frames", "fps", "width", "height", "duration")
 EXTRA_COLUMNS = ("group", "family", "pair")  # written where the scanned table has them
@@ -76,6 +77,7 @@ def scan(
     Raises:
         SpatempoError: no clips, a broken table, or the manifest cannot be written.
     """
+    check_number("workers", workers)
     root, jobs = _jobs(Path(source), template, full)
     target = None if out is None else Path(out)
     if target is not None and not root.is_relative_to(Path(os.path.realpath(target.parent))):

@@ -22,6 +22,8 @@ def pick_device(device: str | torch.device) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:  # what is missing decides which of three exceptions torch raises
         picked = torch.device(device)
+        if picked.type == "meta":
+            raise RuntimeError("it holds shapes, no numbers")
         torch.empty(0, device=picked)
     except (
         RuntimeError,

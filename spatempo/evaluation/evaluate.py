@@ -9,7 +9,6 @@ from torch import nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import Manifest
-from spatempo.errors import SpatempoError
 from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.families import families
 from spatempo.evaluation.loading import batches, device_of, manifest_for
@@ -17,6 +16,7 @@ from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import Protocol
 from spatempo.evaluation.result import EvalResult
 from spatempo.evaluation.scores import Scores, eval_mode, score_views
+from spatempo.limits import check_number
 
 __all__ = ["EvalResult", "evaluate", "families", "view_plan"]
 
@@ -52,8 +52,8 @@ def evaluate(
     Raises:
         SpatempoError: data that cannot be used, class names that are not the model's, no readable video.
     """
-    if batch_size < 1 or workers < 0:
-        raise SpatempoError(f"batch_size {batch_size}, workers {workers}: give at least 1 and at least 0")
+    check_number("batch_size", batch_size)
+    check_number("workers", workers)
     manifest = manifest_for(model, data)
     plan, preprocess = view_plan(model, protocol, clips, crops)
     dataset = ClipDataset(manifest, preprocess, train=False, clips=plan.clips, crops=plan.crops)

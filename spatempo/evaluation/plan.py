@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from torch import nn
 
 from spatempo.data.flip import mirror_name
@@ -29,6 +31,8 @@ def view_plan(
             images) for classes that name a direction.
     """
     preprocess = getattr(model, "preprocess", None)
+    if isinstance(model, str | os.PathLike):
+        raise SpatempoError(f"{os.fspath(model)!r} is a path, not a model: load it first, spatempo.load(path)")
     if not isinstance(preprocess, Preprocess):
         raise SpatempoError(
             f"{type(model).__name__} does not say how it is fed: set model.preprocess = Preprocess(...)"

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spatempo.errors import SpatempoError
+from spatempo.limits import check_number
 
 if TYPE_CHECKING:
     from spatempo.preprocess import Preprocess
@@ -198,6 +199,6 @@ def views(preprocess: Preprocess, *, clips: int | None = None, crops: int | None
         SpatempoError: a count below 1.
     """
     clips, crops = (1 if clips is None else clips), (1 if crops is None else crops)
-    if clips < 1 or crops < 1:
-        raise SpatempoError(f"clips {clips} x crops {crops}: both must be at least 1")
+    check_number("clips", clips)
+    check_number("crops", crops)
     return Protocol("views", clips, crops, None, preprocess.size, preprocess.short_side)

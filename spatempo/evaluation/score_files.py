@@ -48,13 +48,13 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
     flat = pa.array(np.ascontiguousarray(result.scores, np.float32).ravel())
     table = pa.table(
         {
-            "path": pa.array(result.paths or [None] * result.n, pa.string()),
+            "path": pa.array([*map(_utf8, result.paths)] or [None] * result.n, pa.string()),
             "index": pa.array(result.indices, pa.int64()),
-            "label": [classes[k] for k in result.labels],
-            "answer": [classes[k] for k in result.answers],
+            "label": [_utf8(classes[k]) for k in result.labels],
+            "answer": [_utf8(classes[k]) for k in result.answers],
             "scores": pa.FixedSizeListArray.from_arrays(flat, len(classes)),
         },
-        metadata={_KEY: json.dumps(facts, ensure_ascii=False).encode()},
+        metadata={_KEY: json.dumps(facts).encode()},
     )
     with whole_file(path) as temporary:
         parquet.write_table(table, temporary)
@@ -72,7 +72,7 @@ def read_scores(path: str | os.PathLike[str]) -> EvalResult:
         table = parquet.read_table(path)
         facts = json.loads((table.schema.metadata or {})[_KEY])
         classes = tuple(facts["classes"])
-        number = {name: k for k, name in enumerate(classes)}
+        number = {_utf8(name): k for k, name in enumerate(classes)}
         labels = torch.tensor([number[name] for name in table["label"].to_pylist()])
         flat = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         scores = torch.from_numpy(np.array(flat, np.float32).reshape(len(labels), len(classes)))
@@ -91,3 +91,8 @@ def read_scores(path: str | os.PathLike[str]) -> EvalResult:
     )
     result.paths = [] if None in paths else paths
     return result
+
+
+def _utf8(name: str) -> str:
+    """A name with bytes that are not UTF-8 (of an old file system) escaped, since parquet takes no others."""
+    return name.encode("utf-8", "backslashreplace").decode()

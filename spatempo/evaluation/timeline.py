@@ -23,10 +23,12 @@ from spatempo.evaluation.score_rows import ScoreRows
 from spatempo.evaluation.scores import eval_mode, score_views
 from spatempo.evaluation.timeline_segments import Segment, find_segments
 from spatempo.evaluation.timeline_windows import Windows, default_seconds
+from spatempo.limits import check_number
 from spatempo.preprocess import collate_clips
 from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
 Report = Callable[[float, float], None]
+MOST_AT_ONCE = 1000  # windows that have begun and not ended; each holds the frames it has taken
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def timeline(
     if preprocess.modality != "rgb":
         raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {preprocess.modality}")
     classes = getattr(model, "classes", None)
+    check_number("window", window)
+    check_number("stride", stride)
     _check(min_score, min_length, batch_size, background, classes or ())
     with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
@@ -111,6 +115,7 @@ def timeline(
         if plan.seconds > source.duration and preprocess.sampling == "segment":
             plan = Windows.of(preprocess, source.duration, min(plan.stride, source.duration))
             window_from = "video"
+        _check_stride(plan, source)
         frames = _Watched(source, preprocess.short_side)
         windows = plan.cut(frames)
         scores: ScoreRows | None = None
@@ -171,15 +176,24 @@ class _Watched:
         return self.now + (self.now / (self.count - 1) if self.count > 1 else self.source.duration)
 
 
+def _check_stride(plan: Windows, source: VideoSource) -> None:
+    """A stride below one frame repeats windows, and every window that has begun keeps its frames in memory."""
+    least = max(1 / source.fps, plan.seconds / MOST_AT_ONCE)
+    if plan.stride < least * (1 - 1e-6):  # a stride of one frame, written with few digits, will do
+        reason = (
+            f"one frame lasts {1 / source.fps:.4g} s"
+            if least == 1 / source.fps
+            else f"more than {MOST_AT_ONCE} windows of {plan.seconds:g} s would overlap"
+        )
+        raise SpatempoError(f"{source.path}: `stride={plan.stride:g}`: {reason}; give at least {least:.4g} seconds")
+
+
 def _check(
     min_score: float, min_length: float | None, batch_size: int, background: Sequence[str], classes: Sequence[str]
 ) -> None:
-    if not 0 <= min_score <= 1:
-        raise SpatempoError(f"min_score is {min_score}; give a share from 0 to 1")
-    if min_length is not None and not 0 <= min_length < float("inf"):
-        raise SpatempoError(f"min_length is {min_length}; give seconds, 0 or more")
-    if batch_size < 1:
-        raise SpatempoError(f"batch_size is {batch_size}; give 1 or more")
+    check_number("min_score", min_score)
+    check_number("min_length", min_length)
+    check_number("batch_size", batch_size)
     unknown = [label for label in background if label not in classes]
     if unknown:
         has = f"it has {', '.join(classes)}" if classes else "its classes have no names"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,6 +131,7 @@ class Loading:
     workers: int
     start_method: str | None = None
     pin: bool = False
+    _made: list[DataLoader[Any]] = field(default_factory=list, repr=False)
 
     def train(self, dataset: ClipDataset, stream: BatchStream) -> DataLoader[Any]:
         return self._loader(dataset, batch_sampler=stream)
@@ -139,7 +140,7 @@ class Loading:
         return self._loader(dataset, sampler=EvalShare(len(dataset), rank=rank, world=world), batch_size=VAL_BATCH)
 
     def _loader(self, dataset: ClipDataset, **order: Any) -> DataLoader[Any]:
-        return DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             dataset,
             num_workers=self.workers,
             collate_fn=collate,
@@ -149,6 +150,17 @@ class Loading:
             multiprocessing_context=self.start_method if self.workers else None,
             **order,
         )
+        self._made.append(loader)
+        return loader
+
+    def close(self) -> None:
+        """Ends the workers. Left to the end of the program, they would be sent SIGTERM, which they outlive a minute."""
+        for loader in self._made:
+            iterator: Any = loader._iterator  # kept by torch for persistent workers; it has no public way to end them
+            if iterator is not None:
+                iterator._shutdown_workers()
+                loader._iterator = None
+        self._made.clear()
 
 
 def default_workers() -> int:

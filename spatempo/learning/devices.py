@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from spatempo.errors import SpatempoError
+from spatempo.limits import check_number
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -81,8 +82,8 @@ def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place
     if number and devices not in (None, 1):
         raise SpatempoError(f"device {device!r} is one device, and {devices} are asked for; name 'cuda'")
     count = 1 if number else there if devices is None else devices
-    if count < 1 or nodes < 1:
-        raise SpatempoError(f"devices {count}, nodes {nodes}: give 1 or more")
+    check_number("devices", count)
+    check_number("nodes", nodes)
     if kind != "cpu" and count > there:
         raise SpatempoError(f"{count} {kind} devices asked for, {there} available")
     precision = "32" if kind != "cuda" else "bf16" if torch.cuda.is_bf16_supported() else "16"

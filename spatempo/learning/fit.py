@@ -18,6 +18,7 @@ from spatempo.files import cannot_write
 from spatempo.learning.devices import Place
 from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
+from spatempo.learning.plan import state_file
 from spatempo.learning.state import writing_failed
 
 _QUIET = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
@@ -63,7 +64,8 @@ def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Ca
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise
-            raise writing_failed(cannot_write(error.filename or keeper.plan.out, error)) from error
+            file = error.filename or keeper.plan.out
+            raise writing_failed(cannot_write(file, error), state_file(keeper.plan.out)) from error
         except SystemExit:
             if keeper.interrupts.received is None:
                 raise  # not Lightning's way of passing on a signal
@@ -74,7 +76,7 @@ def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Ca
     received = keeper.interrupts.received
     if received is not None and len(keeper.records.history) < recipe.epochs:
         epoch = len(keeper.records.history) + 1
-        keeper.progress.warn(f"interrupted in epoch {epoch}; to go on, resume the run in {keeper.plan.out} (--resume)")
+        keeper.progress.warn(f"interrupted in epoch {epoch}; `resume` continues the run in {keeper.plan.out}")
         if received == signal.SIGTERM:
             sys.exit(128 + received)
         raise KeyboardInterrupt

@@ -219,6 +219,11 @@ class Keeper(L.Callback):
         trainer.optimizers[0].load_state_dict(state["optimizer"])
         scheduler: Any = trainer.lr_scheduler_configs[0].scheduler
         scheduler.load_state_dict(state["scheduler"])
+        # the state has the next step's rate by the schedule of then, which a run with more epochs now does not end at
+        factor = lr_factor(self.plan.recipe, scheduler.last_epoch, self.plan.steps)
+        scheduler._last_lr = [base * factor for base in scheduler.base_lrs]
+        for group, lr in zip(trainer.optimizers[0].param_groups, scheduler._last_lr, strict=True):
+            group["lr"] = lr
         trainer.precision_plugin.load_state_dict(state["precision"])
         if self.ema:
             self.ema.load_state_dict(state["ema"])

@@ -98,8 +98,8 @@ class Learner(L.LightningModule):
         """Raises a SpatempoError if a loss of this epoch was not a number. Waits for the device: not for every step."""
         if not bool(self.tally[0].isfinite()):
             raise SpatempoError(
-                f"the loss is no longer a finite number: training diverged with lr {self.recipe.lr:g}; lower it (lr), "
-                "clip gradients harder (clip_norm), or train in 32 bit (precision)"
+                f"the loss is no longer a finite number: training diverged with lr {self.recipe.lr:g}; lower `lr`, "
+                "clip gradients harder (`clip_norm`), or train in 32 bit (`precision=32`)"
             )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
+from spatempo.files import check_folder
 from spatempo.learning.recipe import Recipe
 
 
@@ -58,15 +59,17 @@ def run_folder(out: str | Path | None, model: str, *, resume: bool, leader: bool
     """
     if out is None:
         if resume:
-            raise SpatempoError("resume: say which run to go on with (out)")
+            raise SpatempoError("`resume`: name the run to continue with `out`")
         base = Path("runs") / model.replace("/", "-")
         tries = (base if n == 1 else base.with_name(f"{base.name}-{n}") for n in range(1, sys.maxsize))
         return next(folder for folder in tries if not _occupied(folder))
     folder = Path(out)
+    if leader:
+        check_folder(folder)
     if folder.exists() and not folder.is_dir():
-        raise SpatempoError(f"{folder}: is a file; give a folder for the run (out)")
+        raise SpatempoError(f"{folder}: is a file; give a folder for the run (`out`)")
     if not resume and leader and _occupied(folder):
-        raise SpatempoError(f"{folder}: is not empty; give a new folder (out), or go on with the run in it (resume)")
+        raise SpatempoError(f"{folder}: is not empty; give a new folder (`out`), or continue the run in it (`resume`)")
     return folder
 
 

@@ -8,6 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from spatempo.terminal import shown
+
 
 class RunProgress:
     """Clips per second, time left of the whole run, and a line per epoch.
@@ -92,11 +94,11 @@ class RunProgress:
     def say(self, line: str) -> None:
         """A line that stays, unless quiet."""
         if not self.quiet:
-            self.console.print(line, markup=False)
+            self.console.print(shown(line), markup=False, emoji=False)
 
     def warn(self, line: str) -> None:
         """A line that stays, always."""
-        self.console.print(line, markup=False)
+        self.console.print(shown(line), markup=False, emoji=False)
 
     def _epoch(self) -> str:
         epoch = max(0, self.done - 1) // self.per_epoch + 1

@@ -11,12 +11,12 @@ checkpoint.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from spatempo.errors import SpatempoError
+from spatempo.limits import LIMITS
 
 CHOICES = {
     "optimizer": ("sgd", "adamw"),
@@ -114,22 +114,19 @@ class Recipe:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(float(s) for s in self.steps))
-        for name, allowed in CHOICES.items():
-            value = getattr(self, name)
-            if value not in allowed and not (name == "precision" and value is None):
-                raise SpatempoError(f"recipe: {name} is {value!r}; choose from {', '.join(allowed)}")
-        for name in ("epochs", "batch_size", "accumulate", "base_batch", "frames"):
-            _check(self, name, _is_int(getattr(self, name)) and getattr(self, name) >= 1, "a whole number from 1")
-        _check(self, "size", self.size is None or (_is_int(self.size) and self.size >= 1), "pixels, a whole number")
-        _check(self, "seed", _is_int(self.seed) and 0 <= self.seed < 2**63, "a whole number from 0")
-        _check(self, "lr", self.lr is None or _in(self.lr, 0, math.inf, low_open=True), "a number above 0")
-        _check(self, "base_lr", _in(self.base_lr, 0, math.inf, low_open=True), "a number above 0")
-        for name in ("weight_decay", "bias_lr", "head_lr", "first_conv_lr", "gamma", "clip_norm"):
-            _check(self, name, _in(getattr(self, name), 0, math.inf), "a number from 0")
-        for name in ("momentum", "dropout", "label_smoothing", "warmup", "ema", "color", "val_split"):
-            _check(self, name, _in(getattr(self, name), 0, 1) and getattr(self, name) < 1, "a share from 0 to below 1")
-        _check(self, "steps", all(0 < s <= 1 for s in self.steps), "shares of the run, above 0 and at most 1")
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if value is None and field.default is None:
+                continue  # open, `recipes.resolve` fills it
+            if name in CHOICES and value not in CHOICES[name]:
+                raise SpatempoError(f"`{name}={value!r}`: choose from {', '.join(CHOICES[name])}")
+            if name in LIMITS and not LIMITS[name].allows(value):
+                raise SpatempoError(f"`{name}={value!r}`: give {LIMITS[name]}")
+            if isinstance(field.default, bool) and not isinstance(value, bool):
+                raise SpatempoError(f"`{name}={value!r}`: give true or false")
+        if not isinstance(self.steps, tuple | list) or not all(_is_drop(share) for share in self.steps):
+            raise SpatempoError(f"`steps={self.steps!r}`: give a list of fractions of the run, above 0 and at most 1")
+        object.__setattr__(self, "steps", tuple(float(share) for share in self.steps))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -153,20 +150,8 @@ def known_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(values)
 
 
-def _check(recipe: Recipe, name: str, good: bool, wanted: str) -> None:
-    if not good:
-        raise SpatempoError(f"recipe: {name} is {getattr(recipe, name)!r}; give {wanted}")
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _in(value: object, low: float, high: float, *, low_open: bool = False) -> bool:
-    """Whether a value is a number of the interval (NaN and infinity are not)."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    return low < value <= high if low_open else low <= value <= high
+def _is_drop(share: object) -> bool:
+    return isinstance(share, int | float) and not isinstance(share, bool) and 0 < share <= 1
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

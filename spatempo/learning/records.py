@@ -34,11 +34,10 @@ class Records:
         self._writer: SummaryWriter | None = None
 
     def open(self, step: int) -> None:
-        """Starts to write: the recipe of a new run (`step` 0), and curves from the step after `step` on."""
+        """Starts to write: the recipe (resumed, a run may have more epochs), and curves from the step after `step`."""
+        write(self.out / "recipe.json", json.dumps(self.recipe, indent=2, ensure_ascii=False).encode())
         with naming(self.out / "logs"):
             self._writer = SummaryWriter(self.out / "logs", purge_step=step + 1 if step else 0)
-        if not step:
-            write(self.out / "recipe.json", json.dumps(self.recipe, indent=2, ensure_ascii=False).encode())
 
     def close(self) -> None:
         if self._writer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import torch
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.files import WriteError, cannot_write, write_whole
+from spatempo.learning.extend import SCHEDULE
 from spatempo.learning.recipe import Recipe, differences
 from spatempo.models.registry import parse_name
 from spatempo.preprocess import Preprocess
@@ -49,7 +51,7 @@ def load_state(path: Path) -> dict[str, Any]:
         SpatempoError: no such file, damaged, or of another format.
     """
     if not path.is_file():
-        raise SpatempoError(f"{path}: there is no run to resume; start it without resume")
+        raise SpatempoError(f"{path}: there is no run to resume; start it without `resume`")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about the pickle protocol of files that are none of ours
@@ -77,14 +79,17 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise writing_failed(cannot_write(path, error)) from error
+        raise writing_failed(cannot_write(path, error), path) from error
     except WriteError as error:
-        raise writing_failed(error) from error
+        raise writing_failed(error, path) from error
 
 
-def writing_failed(error: WriteError) -> SpatempoError:
-    """The line of a run that stops because a file could not be written."""
-    return SpatempoError(f"{error}. What was saved before still loads, and the run goes on from there with resume")
+def writing_failed(error: WriteError, path: Path) -> SpatempoError:
+    """The line of a run that stops because `path`, in its folder or one below, could not be written."""
+    # not Path.is_file: it raises for a name that is too long
+    if not any(os.path.isfile(folder / "resume" / "state.pt") for folder in (path.parent, path.parent.parent)):
+        return error  # nothing was saved before
+    return SpatempoError(f"{error}. What was saved before still loads, and `resume` continues the run from there")
 
 
 def fingerprint_data(manifest: Manifest | None) -> dict[str, Any] | None:
@@ -120,11 +125,12 @@ def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -
     found += differences({k: old.get(k) for k in plain}, {k: new.get(k) for k in plain})
     then, now = old.get("recipe", {}), new.get("recipe", {})
     later = {k: v for k, v in Recipe().to_dict().items() if k in now and k not in then}  # fields of a newer version
-    found += differences({**then, **later}, now)
+    same = {key: now[key] for key in SCHEDULE if key in now}  # may change, as far as `extend.check_past` allows
+    found += differences({**then, **later, **same}, now)
     if found:
         raise SpatempoError(
             f"{path}: was written by another run: {'; '.join(found[:4])}; give the same data and settings to resume, "
-            "or another out to start anew"
+            "or another `out` to start a new run"
         )
 
 

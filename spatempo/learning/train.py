@@ -12,7 +12,6 @@ import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 
 from spatempo.data.manifest import Manifest
-from spatempo.errors import SpatempoError
 from spatempo.learning.batches import BatchStream
 from spatempo.learning.clips import (
     Loading,
@@ -23,6 +22,7 @@ from spatempo.learning.clips import (
     median_short_side,
 )
 from spatempo.learning.devices import Place, find_place
+from spatempo.learning.extend import advice_when_finished, check_past
 from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
 from spatempo.learning.keeper import Keeper
@@ -35,6 +35,7 @@ from spatempo.learning.recipes import recipe as make_recipe
 from spatempo.learning.recipes import resolve
 from spatempo.learning.state import check_same_run, fingerprint_data, load_state
 from spatempo.learning.unreadable import Unreadable
+from spatempo.limits import check_number
 from spatempo.models.video_model import VideoModel
 from spatempo.process import keep_memory
 
@@ -103,6 +104,8 @@ def train(
         options: the design's, such as ``{"shift_div": 4}``, and ``create_model``'s ``modality`` and ``stack``.
         resume: go on with the run in `out` from its last state; the same data and settings must be given (those left
             out are taken from the run). On the CPU the result is that of a run that was never stopped, bit for bit.
+            Only ``epochs``, ``warmup`` and ``steps`` may change, if the learning rates of the steps already made stay
+            the same: a step schedule without warm-up and drops takes more epochs, cosine and onecycle do not.
         device: ``"auto"`` (CUDA, else MPS, else CPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
         devices: how many train together (DDP); None: all CUDA devices, else one.
         nodes: machines, each started with this call under torchrun or SLURM.
@@ -164,7 +167,6 @@ def train(
     }
     if state:
         check_same_run(before, identity, state_file(folder))
-
     stream = partial(
         BatchStream,
         len(train_clips),
@@ -176,6 +178,9 @@ def train(
         start=state["done"] if state else 0,
     )
     run = stream()
+    if state:
+        accumulate = resolved.accumulate
+        check_past(before["recipe"], resolved, run.per_epoch // accumulate, state["done"] // accumulate, folder)
     plan = Plan(resolved, run.per_epoch, run.total, place.world, folder, identity, save_every, save_minutes)
     clips_a_batch = resolved.batch_size * place.world
     progress = RunProgress(run.total, run.per_epoch, clips_a_batch, start=run.start, quiet=quiet or not leader)
@@ -196,7 +201,10 @@ def train(
     with Interrupts() as interrupts:
         keeper = Keeper(plan, state, val_loader, progress, unreadable, interrupts)
         del state  # the keeper's to release: it holds the weights and the optimiser once more
-        fit(learner, keeper, place, callbacks)
+        try:
+            fit(learner, keeper, place, callbacks)
+        finally:
+            loading.close()
     records = keeper.records
     best = records.best or {}
     result = TrainResult(
@@ -213,14 +221,10 @@ def train(
 
 
 def _check_arguments(max_bad: float, save_every: int | None, save_minutes: float, workers: int | None) -> None:
-    if not 0 <= max_bad <= 1:
-        raise SpatempoError(f"max_bad is {max_bad!r}; give a share from 0 to 1")
-    if save_every is not None and save_every < 1:
-        raise SpatempoError(f"save_every is {save_every!r}; give optimiser steps, 1 or more, or leave it out")
-    if not save_minutes > 0:
-        raise SpatempoError(f"save_minutes is {save_minutes!r}; give minutes above 0")
-    if workers is not None and workers < 0:
-        raise SpatempoError(f"workers is {workers!r}; give 0 or more")
+    check_number("max_bad", max_bad)
+    check_number("save_every", save_every)
+    check_number("save_minutes", save_minutes)
+    check_number("workers", workers)
 
 
 def _announce(progress: RunProgress, plan: Plan, model: VideoModel, place: Place, start: int) -> None:
@@ -234,5 +238,7 @@ def _announce(progress: RunProgress, plan: Plan, model: VideoModel, place: Place
         f"{recipe.batch_size * recipe.accumulate * place.world} clips, {recipe.frames} frames at {recipe.size} pixels, "
         f"{recipe.optimizer}, lr {recipe.lr:g} {recipe.schedule}; on {place}; {plan.out}"
     )
-    if start:
+    if start >= plan.total:
+        progress.say(advice_when_finished(recipe, plan.out))
+    elif start:
         progress.say(f"resuming after batch {start % plan.per_epoch} of epoch {start // plan.per_epoch + 1}")

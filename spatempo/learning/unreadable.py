@@ -27,15 +27,16 @@ class Unreadable:
             SpatempoError: more than ``max_bad`` of it cannot be read.
         """
         bad = self.errors[name]
-        for error in errors:
-            if error not in bad:
-                bad.append(error)
-                self.say(f"unreadable {name} clip, left out: {error}")
-        if len(bad) > self.max_bad * self.clips[name]:
+        new = [error for error in dict.fromkeys(errors) if error not in bad]
+        bad += new
+        too_many = len(bad) > self.max_bad * self.clips[name]
+        for error in new[:-1] if too_many else new:  # the last one is named by the error below
+            self.say(f"unreadable {name} clip, left out: {error}")
+        if too_many:
             allowed = f"only {self.max_bad:.1%} may be bad" if self.max_bad else "none may be bad"
             raise SpatempoError(
-                f"{bad[0]}: {len(bad)} of {self.clips[name]} {name} clips could not be read so far, and {allowed} "
-                "(max_bad); mend or leave them out: `spatempo data scan` names every one"
+                f"{bad[-1]}: {len(bad)} of {self.clips[name]} {name} clips could not be read so far, and {allowed} "
+                "(`max_bad`); fix them or leave them out: `spatempo data scan` names every one"
             )
 
     def state_dict(self) -> dict[str, list[str]]:

@@ -47,10 +47,9 @@ def save_checkpoint(
         The folder.
 
     Raises:
-        OSError: the disk is full or not writable; an earlier checkpoint is then untouched.
+        WriteError: the disk is full or not writable; an earlier checkpoint is then untouched.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     header = Header(
         name=model.name,
         design=model.design,
@@ -143,5 +142,7 @@ def _read(file: Path, weights: bool = True) -> tuple[Header, dict[str, Tensor]]:
             f"{file}: is not a spatempo checkpoint, or is damaged ({error}); weights of other code go to --weights"
         ) from error
     if text is None:
-        raise SpatempoError(f"{file}: has weights but no description of a model; give it to create_model's pretrained")
+        raise SpatempoError(
+            f"{file}: has weights but no description of a model; create one and give it `weights={file}`"
+        )
     return Header.from_json(text, file), tensors

@@ -106,10 +106,8 @@ class FrameModel(VideoModel):
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         if not self.causal:
             raise self._not_causal()
+        self._check_step(frames, state)
         images, count = self._fold(frames)
-        if count != self.step_frames:
-            takes = "1 frame" if self.step_frames == 1 else f"{self.step_frames} frames"
-            raise SpatempoError(f"step() takes {takes} at a time, got {count}")
         own = len(state) - len(self.head.state_names)
         features, kept = self._run_step(images, count, state[:own])
         scores, so_far = self.head.step(features.unflatten(0, (frames.shape[0], -1)), state[own:])
@@ -140,6 +138,26 @@ class FrameModel(VideoModel):
         where = {id(module): name for name, module in self.named_modules()}
         names = [f"{where[id(op)]}.{name}" for op in self.context.owners for name in op.state_names]
         return (*names, *(f"head.{name}" for name in self.head.state_names))
+
+    def _check_step(self, frames: Tensor, state: State) -> None:
+        count, of_head = self.step_frames, len(self.head.state_names)
+        self._check_clip(frames, "what step() takes", str(count))
+        if frames.shape[2] != count:
+            one = "one frame" if count == 1 else f"{count} frames"
+            raise SpatempoError(
+                f"step() takes {one} of each stream, [B, {self.preprocess.channels}, {count}, H, W], got "
+                f"{frames.shape[2]} in shape {list(frames.shape)}; go through a clip by clip.split({count}, 2)"
+            )
+        if not isinstance(state, tuple | list) or len(state) < of_head:
+            raise SpatempoError(
+                "step() takes the state of model.init_state(batch_size), or of the step before, got "
+                f"{type(state).__name__}"
+            )
+        if not torch.compiler.is_compiling() and len(state[-of_head]) != len(frames):
+            raise SpatempoError(
+                f"step() got {len(frames)} streams and the state of {len(state[-of_head])}: make it by "
+                f"model.init_state({len(frames)})"
+            )
 
     def _kept_on_meta(self, batch_size: int, height: int, width: int) -> State:
         """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""

@@ -49,7 +49,7 @@ class Header:
 
     def to_json(self) -> str:
         """The document, in the present format."""
-        return json.dumps({**asdict(self), "format": FORMAT}, ensure_ascii=False)
+        return json.dumps({**asdict(self), "format": FORMAT})
 
     @classmethod
     def from_json(cls, text: str, where: object) -> Header:

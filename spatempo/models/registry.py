@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 
 import spatempo.models.designs  # noqa: F401  (registers them)
 from spatempo.errors import OptionError, SpatempoError
+from spatempo.limits import check_number
 from spatempo.models.backbone import make_backbone
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import DESIGNS, Design
@@ -40,7 +42,7 @@ def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str, dic
         SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
     """
     if not isinstance(name, str):
-        raise SpatempoError(f"a model is named by text such as 'tsm_resnet50', got {name!r}")
+        raise SpatempoError(f"model {name!r}: give a name as text, such as 'tsm_resnet50'; see `spatempo models`")
     fitting = [d for d in DESIGNS.values() if name == d.name or name.startswith(f"{d.name}_")]
     design = max(fitting, key=lambda d: len(d.name), default=None)
     rest = name.removeprefix(design.name).removeprefix("_") if design else ""
@@ -64,7 +66,8 @@ def create_model(
     *,
     num_classes: int = 400,
     backbone: str | None = None,
-    pretrained: str | bool | None = None,
+    pretrained: str | os.PathLike[str] | bool | None = None,
+    weights: str | os.PathLike[str] | bool | None = None,
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
     frames: int | None = None,
@@ -82,6 +85,7 @@ def create_model(
         backbone: ours, torchvision's or timm's name, for example ``regnety_008`` or ``timm/resnet50``.
         pretrained: a local weight file (safetensors, or a .pth that needs no code to be read), or a weight set of
             torchvision or timm by its name, which they download; ``True`` is their default set.
+        weights: the same, by the name that ``train`` has for it.
         mean, std: normalisation that the weights expect, if the file has no ``.json`` beside it that says so.
         frames: frames per clip that :attr:`VideoModel.preprocess` asks for, the design's own by default (8; 16 in the
             R(2+1)D paper's). The network itself takes any number, unless its design says otherwise.
@@ -100,12 +104,17 @@ def create_model(
     Raises:
         SpatempoError: unknown name, backbone or option, or weights that do not fit.
     """
+    if pretrained is not None and weights is not None:
+        raise SpatempoError("pretrained and weights are two names of one argument: give one of them")
+    pretrained = weights if pretrained is None else pretrained
     design, chosen, of_name = parse_name(name, backbone)
     _check_options(name, design, options)
-    if not isinstance(num_classes, int) or num_classes < 1:
-        raise SpatempoError(f"num_classes must be a whole number of 1 or more, got {num_classes!r}")
-    if not 0 <= dropout < 1:
-        raise SpatempoError(f"dropout must be at least 0 and below 1, got {dropout!r}")
+    numbers = {"num_classes": num_classes, "dropout": dropout, "frames": frames, "size": size, "stack": stack}
+    for setting, value in numbers.items():
+        check_number(setting, value)
+    for setting, values in (("mean", mean), ("std", std)):
+        for value in values or ():
+            check_number(setting, value)
     resolved = {**design.options, **of_name, **options}
     given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
     try:
@@ -115,6 +124,8 @@ def create_model(
         raise SpatempoError(f"{name}: {error}") from error
     set_modality(model, modality, stack)
     if pretrained:
+        if isinstance(pretrained, os.PathLike):
+            pretrained = os.path.join(".", pretrained)  # with a separator it is not taken for the name of a set
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model
 

@@ -15,6 +15,8 @@ from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.context import ForwardContext, State
 from spatempo.preprocess import Preprocess
 
+_MAKE_CLIP = "make one of uint8 frames [T, H, W, 3] by model.preprocess(frames)[None], or use spatempo.predict"
+
 
 class VideoModel(nn.Module):
     """A network for clips ``[B, C, T, H, W]``, float, normalised as :attr:`preprocess` says; T belongs to the input.
@@ -24,7 +26,9 @@ class VideoModel(nn.Module):
 
         forward(clip) == forward_head(forward_features(clip)) == head(pool_features(forward_features(clip)))
 
-    One model serves one forward pass at a time: two threads that share it get a ``RuntimeError``.
+    Threads: a model serves one call at a time, because its operators share the number of frames of the clip in it. A
+    second thread that calls it meanwhile gets a RuntimeError that says so. Give each thread a copy
+    (``copy.deepcopy(model)``), or put a lock around the call.
 
     Attributes:
         name: ``<design>_<backbone>``.
@@ -209,15 +213,36 @@ class VideoModel(nn.Module):
         how = "train it with causal=True" if "causal" in self.options else f"{self.design} has no causal form"
         return SpatempoError(f"{self.name} looks at future frames, so it cannot go frame by frame: {how}")
 
-    def _check_clip(self, clip: Tensor) -> None:
+    def _check_clip(self, clip: Tensor, what: str = "a clip", frames: str = "T") -> None:
+        """Refuses what the layers would refuse in words of their own.
+
+        Args:
+            clip: what a caller gave.
+            what, frames: how the message calls it, and its third axis.
+        """
         fed = self.preprocess
+        if not isinstance(clip, Tensor):
+            raise SpatempoError(f"{what} is a float tensor, got {type(clip).__name__}; {_MAKE_CLIP}")
         if clip.ndim != 5 or clip.shape[1] != fed.channels:
-            what = {"rgb": "", "flow": f" ({fed.stack} x flow x, y)", "rgbdiff": f" ({fed.stack} x R, G, B)"}
+            parts = {"rgb": "", "flow": f" ({fed.stack} x flow x, y)", "rgbdiff": f" ({fed.stack} x R, G, B)"}
             raise SpatempoError(
-                f"a clip is [B, {fed.channels}, T, H, W]{what[fed.modality]}, got shape {tuple(clip.shape)}"
+                f"{what} is [B, {fed.channels}, {frames}, H, W]{parts[fed.modality]}, got shape {tuple(clip.shape)}"
             )
+        if not clip.is_floating_point():
+            kind = str(clip.dtype).removeprefix("torch.")
+            raise SpatempoError(f"{what} is float, normalised by model.preprocess, got {kind}; {_MAKE_CLIP}")
         if self.fixed_frames is not None and clip.shape[2] != self.fixed_frames:
             raise SpatempoError(
                 f"{self.name} is made for clips of {self.fixed_frames} frames and got {clip.shape[2]}: make it with "
                 f"frames={clip.shape[2]}, or give clips of {self.fixed_frames}"
             )
+        # Only in plain calls: a traced program has an own check of its dtype, and shapes that may be symbols.
+        if torch.compiler.is_compiling():
+            return
+        if 0 in clip.shape:
+            axis = "BCTHW"[tuple(clip.shape).index(0)]
+            raise SpatempoError(f"{what} is empty, [B, C, T, H, W] is {list(clip.shape)}: give {axis} of at least 1")
+        own = next((p.dtype for p in self.backbone.parameters() if p.is_floating_point()), clip.dtype)
+        if clip.dtype != own and not torch.is_autocast_enabled(clip.device.type):
+            got, wanted = (str(dtype).removeprefix("torch.") for dtype in (clip.dtype, own))
+            raise SpatempoError(f"{what} is {got} and the model is {wanted}: convert one of them, as in clip.to({own})")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.models.design import DESIGNS
+from spatempo.models.download import timm_network, torchvision_weights
 from spatempo.models.layout import WeightLayout
 from spatempo.models.layouts import own
 from spatempo.models.modality import fit_first_conv
@@ -228,14 +229,14 @@ def _download(source: str, weight_set: str | bool) -> tuple[dict[str, Tensor], t
             known = ", ".join(w.name for w in tv.get_model_weights(name))
             raise SpatempoError(f"{source} has no weight set {weight_set!r}; it has {known}, or give a file") from error
         transforms = weights.transforms()
-        return dict(weights.get_state_dict(progress=True)), (_three(transforms.mean), _three(transforms.std))
+        return torchvision_weights(source, weights), (_three(transforms.mean), _three(transforms.std))
     if library == "timm":
         import timm
 
         tags = [n.partition(".")[2] for n in timm.list_pretrained(f"{name}.*")]
         if weight_set is not True and weight_set not in tags:
             raise SpatempoError(f"{source} has no weight set {weight_set!r}; it has {', '.join(tags)}, or give a file")
-        net = timm.create_model(name if weight_set is True else f"{name}.{weight_set}", pretrained=True)
+        net = timm_network(source, name if weight_set is True else f"{name}.{weight_set}")
         config: dict[str, Any] = net.pretrained_cfg  # pyright: ignore[reportAssignmentType]
         return net.state_dict(), (_three(config["mean"]), _three(config["std"]))
     raise SpatempoError(f"{source} has no published weights; give a file")

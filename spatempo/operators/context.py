@@ -45,7 +45,10 @@ class ForwardContext:
     def open(self, frames: int) -> None:
         """Starts a forward pass on whole clips of ``frames`` frames."""
         if self._frames is not None:
-            raise RuntimeError("this model is already in a call: use one copy of the model per thread")
+            raise RuntimeError(
+                "this model is already in a call: give each thread a copy of the model (copy.deepcopy), or put a lock "
+                "around the call"
+            )
         self._frames = frames
         self._losses = {}
 

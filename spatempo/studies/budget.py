@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from spatempo.errors import SpatempoError
+from spatempo.limits import LIMITS
 
 _SUFFIXES = {"": 1.0, "G": 1e9, "T": 1e12, "P": 1e15}
 _FORM = re.compile(r"\s*(?:(epochs|minutes|macs)\s*=\s*)?([0-9]+(?:\.[0-9]+)?)\s*([GTP]?)\s*")
@@ -68,10 +69,17 @@ def parse_budget(text: str | int | Budget) -> Budget:
             return Budget(macs=float(found[2]) * _SUFFIXES[found[3]])
         if not found[3]:
             if found[1] == "minutes":
+                _check("minutes", float(found[2]), text)
                 return Budget(minutes=float(found[2]))
             if float(found[2]).is_integer():
+                _check("epochs", int(float(found[2])), text)
                 return Budget(epochs=int(float(found[2])))
     raise SpatempoError(
         f"budget {text!r}: write epochs=N (a whole number), minutes=M, macs=X with a G, T or P behind the number (of "
         "forward passes in training), or just a number of epochs"
     )
+
+
+def _check(name: str, value: float, text: object) -> None:
+    if not LIMITS[name].allows(value):
+        raise SpatempoError(f"budget {text!r}: give {LIMITS[name]} as {name}")

@@ -17,6 +17,8 @@ import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.protocols import protocol as protocol_named
+from spatempo.files import check_folder
+from spatempo.limits import check_number
 from spatempo.models.registry import create_model, parse_name
 from spatempo.studies.budget import Budget, parse_budget
 from spatempo.studies.page import write_page
@@ -82,10 +84,9 @@ def compare(
             comparison.
     """
     named = _named(models)
-    if seeds < 1:
-        raise SpatempoError(f"compare: seeds is {seeds}; give at least 1")
-    if tune < 0:
-        raise SpatempoError(f"compare: tune is {tune}; give a number of trials, or 0 for none")
+    check_number("seeds", seeds)
+    check_number("tune", tune)
+    check_folder(out)
     plan = parse_budget(budget)
     if protocol is not None:
         protocol_named(protocol)  # an unknown one is told before hours of training

@@ -23,6 +23,7 @@ from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
 from spatempo.studies.marked import around, marks, put_into
 from spatempo.studies.program import run_study
+from spatempo.terminal import say
 
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
 # first, for which it should not have to load torch.
@@ -102,7 +103,7 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
     model = load(row["checkpoint"])
     if not model.causal:
         return None
-    print(f"{row['name']}: the test clips frame by frame", file=sys.stderr)
+    say(f"{row['name']}: the test clips frame by frame", sys.stderr)
     clips = load_manifest(data, classes=model.classes)
     offline, live = evaluate(model, clips), evaluate(Live(model), clips)
     difference = np.abs(live.scores - offline.scores) / np.abs(offline.scores).max(1, keepdims=True)

@@ -14,6 +14,8 @@ from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.loading import manifest_for
 from spatempo.evaluation.orders import OrderResults, evaluate_orders, sees_order
 from spatempo.evaluation.receptive_field import influence, receptive_field
+from spatempo.files import check_folder
+from spatempo.limits import check_number
 from spatempo.models.checkpoint import load
 from spatempo.models.video_model import VideoModel
 from spatempo.report.film import Strip
@@ -57,6 +59,9 @@ def diagnose(
     Raises:
         SpatempoError: no checkpoint, unusable data, a model of one frame, or twins of which not one is order-blind.
     """
+    check_number("batch_size", batch_size)
+    check_number("workers", workers)
+    check_folder(out)
     patients = [_Patient.of(checkpoint, data, device)]
     if against is not None:
         patients.append(_Patient.of(against, data, device))

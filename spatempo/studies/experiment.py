@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
+from spatempo.terminal import say
 
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
 # first, for which it should not have to load torch.
@@ -152,7 +153,7 @@ def _run(
     from spatempo.studies.budget import Budget
     from spatempo.studies.run import Run, run_folder
 
-    print(f"{short}, seed {seed}, {place.name}", file=sys.stderr)
+    say(f"{short}, seed {seed}, {place.name}", sys.stderr)
     run = Run(run_folder(place, short, seed), arm.model, arm.options, seed, Budget(epochs), None, "auto", settings)
     return run.result(parts)
 

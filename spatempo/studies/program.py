@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from spatempo.errors import SpatempoError
 from spatempo.process import set_up
+from spatempo.terminal import say
 
 
 def run_study(name: str, study: Callable[[], None]) -> int:
@@ -17,10 +18,10 @@ def run_study(name: str, study: Callable[[], None]) -> int:
     try:
         study()
     except SpatempoError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
+        say(f"{name}: error: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; start it again to go on", file=sys.stderr)
+        say(f"{name}: interrupted; start it again to go on", sys.stderr)
         return 130
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     print(f"\nall of it took {minutes}:{seconds:02d} minutes")

@@ -33,6 +33,7 @@ from spatempo.models.checkpoint import load
 from spatempo.models.info import describe
 from spatempo.studies.budget import Budget
 from spatempo.studies.parts import Parts
+from spatempo.terminal import say
 
 # arguments of train() that change how fast or where a run is computed, but not what comes out
 _INDIFFERENT = ("workers", "cache", "quiet", "save_every", "save_minutes", "start_method", "callbacks")
@@ -235,4 +236,4 @@ def _plain(trained: TrainResult) -> dict[str, Any]:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    say(line, sys.stderr)

@@ -22,6 +22,7 @@ from spatempo.learning.recipe import differences
 from spatempo.learning.state import write
 from spatempo.studies.parts import Parts
 from spatempo.studies.run import Run
+from spatempo.terminal import say
 
 SHARE = 0.25  # of the epochs of a run, for each trial; at least one
 RANGE = 10.0  # the rate lies within this factor of the recipe's
@@ -52,7 +53,7 @@ def tune_lr(run: Run, parts: Parts, trials: int) -> float:
     tried: list[dict[str, float]] = kept["trials"]
     while len(tried) < trials:
         lr = draw(tried, start)
-        print(f"{run.model}: trial {len(tried) + 1} of {trials}, lr {lr:g}", file=sys.stderr)
+        say(f"{run.model}: trial {len(tried) + 1} of {trials}, lr {lr:g}", sys.stderr)
         tried.append({"lr": lr, "top1": _attempt(run, parts, lr, kept["epochs"])})
         write(file, json.dumps(kept, indent=1).encode())
     return max(tried[:trials], key=lambda trial: trial["top1"])["lr"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.metadata
 import inspect
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -132,8 +134,12 @@ def test_usage_errors_are_one_line(words, says, json_flag, capsys):
 class FakeVerb:
     """A verb's module, for what `main` does around any of them."""
 
+    @dataclass
     class Options:
-        json = False
+        json: bool = False
+        max_bad: float = 0.0
+        set: tuple[str, ...] = ()
+        option: tuple[str, ...] = ()
 
     def __init__(self, run):
         self.run = run
@@ -158,10 +164,40 @@ def fake(monkeypatch):
 
 def test_what_cannot_be_used_is_one_line_even_if_the_message_has_several(fake, capsys):
     def run(_):
-        raise SpatempoError("train.csv:3: no label;\n   add one")
+        raise SpatempoError("a\nclip.mp4: no label; add one\n")
 
     assert fake(run) == 2
-    assert capsys.readouterr() == ("", "spatempo: error: train.csv:3: no label; add one\n")
+    assert capsys.readouterr() == ("", "spatempo: error: a\\nclip.mp4: no label; add one\n")
+
+
+def test_settings_have_the_names_of_the_command_line(fake, capsys):
+    def run(_):
+        raise SpatempoError("too many (`max_bad`); lower `lr`, or `precision=32`, `causal=True`, see `spatempo models`")
+
+    assert fake(run) == 2
+    assert capsys.readouterr().err == (
+        "spatempo: error: too many (--max-bad); lower --set lr=..., or --set precision=32, --option causal=true, "
+        "see `spatempo models`\n"
+    )
+
+
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP])
+def test_a_path_that_the_system_refuses_is_one_line(fake, capsys, number):
+    def run(_):
+        raise OSError(number, os.strerror(number), "some/path")
+
+    assert fake(run) == 2
+    captured = capsys.readouterr().err
+    assert captured.startswith(f"spatempo: error: some/path: {os.strerror(number)}")
+    assert captured.count("\n") == 1
+
+
+def test_other_errors_of_the_system_are_defects(fake):
+    def run(_):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    with pytest.raises(OSError, match="Bad file"):
+        fake(run)
 
 
 def test_a_defect_keeps_its_traceback(fake):

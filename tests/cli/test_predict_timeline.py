@@ -78,8 +78,12 @@ def test_refuses(failure, checkpoint, long_video, tmp_path):
 
     assert "--timeline takes one video" in failure("predict", checkpoint, long_video, long_video, "--timeline")
     assert "--timeline takes one video" in refused("--clips", 2)
-    assert "window is 0" in refused("--window", 0)
+    assert "--window 0" in refused("--window", 0)
     assert "stride is 3" in refused("--stride", 3)
+    assert "--stride 1e-09: one frame lasts" in refused("--stride", "1e-9")
+    assert "cannot be written (" in failure(
+        "predict", checkpoint, long_video, "--timeline", "--out", tmp_path / ("x" * 300)
+    )
     assert "'nothing' is no class" in refused("--background", "nothing")
     assert "is the video itself" in refused("--annotate", long_video)
     assert "end it in one of" in refused("--annotate", tmp_path / "film.gif")

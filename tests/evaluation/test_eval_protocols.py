@@ -98,7 +98,7 @@ def test_plain_counts_keep_what_the_model_was_made_for() -> None:
 
 @pytest.mark.parametrize(("clips", "crops"), [(0, 1), (1, 0), (-1, 3)])
 def test_counts_below_one(clips: int, crops: int) -> None:
-    with pytest.raises(SpatempoError, match="at least 1"):
+    with pytest.raises(SpatempoError, match="give a whole number from 1"):
         views(Preprocess(), clips=clips, crops=crops)
 
 

@@ -166,10 +166,46 @@ def test_predict_leaves_the_model_as_it_was(folder: Path, tsm: nn.Module) -> Non
 def test_predict_refuses(folder: Path) -> None:
     with pytest.raises(VideoError, match=r"3\.mp4"):
         predict(Colour(), folder / "3.mp4")
-    with pytest.raises(SpatempoError, match="top is 0"):
+    with pytest.raises(SpatempoError, match="`top=0`"):
         predict(Colour(), folder / "0.mp4", top=0)
     with pytest.raises(SpatempoError, match="uint8"):
         predict(Colour(), torch.zeros(3, 8, 8, 3))
+
+
+def test_predict_takes_a_list(folder: Path) -> None:
+    model = Colour()
+    paths = [folder / f"{k}.mp4" for k in range(3)]
+    each = [predict(model, path) for path in paths]
+    assert each[0] != each[1]
+    assert predict(model, paths) == predict(model, tuple(map(str, paths))) == each
+    frames = np.zeros((3, 8, 8, 3), np.uint8)
+    assert predict(model, [frames, paths[0]], top=1) == [predict(model, frames, top=1), each[0][:1]]
+    assert predict(model, []) == []
+    with pytest.raises(VideoError, match=r"/3\.mp4: "):  # the one that cannot be read, by its name
+        predict(model, [*paths, folder / "3.mp4"])
+
+
+@pytest.mark.parametrize(
+    ("video", "says"),
+    [
+        (None, "got NoneType"),
+        (7, "got int"),
+        ({"a": 1}, "got dict"),
+        (np.zeros((0, 8, 8, 3), np.uint8), "at least one frame"),
+        (np.zeros((4, 8, 8, 3)), "give uint8"),
+        (torch.zeros(1, 3, 4, 8, 8), "give uint8"),
+    ],
+)
+def test_predict_says_what_a_video_is(video: object, says: str) -> None:
+    with pytest.raises(SpatempoError, match=says):
+        predict(Colour(), video)  # type: ignore[arg-type]
+    with pytest.raises(SpatempoError, match=says):
+        predict(Colour(), [video])  # type: ignore[list-item]
+
+
+def test_a_path_is_no_model(folder: Path) -> None:
+    with pytest.raises(SpatempoError, match=r"'runs/x' is a path, not a model: load it first, spatempo\.load"):
+        predict("runs/x", folder / "0.mp4")  # type: ignore[arg-type]
 
 
 def test_evaluate_refuses(folder: Path) -> None:
@@ -179,7 +215,7 @@ def test_evaluate_refuses(folder: Path) -> None:
         evaluate(model, manifest.subset([3]))
     with pytest.raises(SpatempoError, match="at least one"):
         evaluate(model, manifest.subset([]))
-    with pytest.raises(SpatempoError, match="batch_size 0"):
+    with pytest.raises(SpatempoError, match="`batch_size=0`"):
         evaluate(model, manifest, batch_size=0)
     model.classes = ["red", "green", "blue"]  # the same names in another order are other labels
     with pytest.raises(SpatempoError, match=r"load_manifest\(source, classes=model\.classes\)"):
@@ -190,6 +226,6 @@ def test_evaluate_refuses(folder: Path) -> None:
 def test_devices() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto").type in ("cpu", "cuda", "mps")
-    for wrong in ("gpu", "cuda:99"):
+    for wrong in ("gpu", "cuda:99", "meta"):
         with pytest.raises(SpatempoError, match=f"'{wrong}' cannot be used here"):
             pick_device(wrong)

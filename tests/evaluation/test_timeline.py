@@ -158,9 +158,13 @@ def test_frames_that_do_not_decode_move_nothing(tmp_path):
 def test_refuses(tmp_path):
     video = write_video(tmp_path / "v.mp4", lit(np.arange(40) / 10), 10)
     for given, says in [
-        ({"window": 0}, "window is 0"),
-        ({"stride": -1}, "stride is -1"),
+        ({"window": 0}, "`window=0`"),
+        ({"stride": -1}, "`stride=-1`"),
         ({"window": 1, "stride": 1.5}, "at most 1"),
+        ({"stride": 1e-9}, "one frame lasts 0.1 s; give at least 0.1"),
+        ({"stride": 0.09}, "one frame lasts 0.1 s; give at least 0.1"),
+        ({"window": 1e300}, "window"),
+        ({"stride": float("nan")}, "stride"),
         ({"min_score": 1.5}, "min_score"),
         ({"min_length": -1}, "min_length"),
         ({"batch_size": 0}, "batch_size"),

@@ -112,10 +112,17 @@ def test_a_head_is_new_only_beside_given_weights() -> None:
         ("seed", -1),
         ("ema", 1),
         ("weight_decay", -1e-4),
+        ("steps", 0.5),
+        ("steps", ("a",)),
+        ("freeze", "maybe"),
+        ("frames", 100_000_000),
+        ("size", 99_999_999),
+        ("lr", float("inf")),
+        ("epochs", None),
     ],
 )
 def test_bad_values_name_the_field(field: str, value: object) -> None:
-    with pytest.raises(SpatempoError, match=f"recipe: {field} is") as caught:
+    with pytest.raises(SpatempoError, match=f"`{field}=") as caught:
         Recipe(**{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 

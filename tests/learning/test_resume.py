@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -137,10 +139,18 @@ def test_interrupt_saves_and_says_how_to_go_on(
     assert signal.getsignal(signal.SIGINT) is handler
     assert load_state(tmp_path / "resume" / "state.pt")["done"] == 7  # nothing done is lost
     error = capfd.readouterr().err
-    assert "--resume" in error
+    assert "`resume` continues the run" in error.replace("\n", " ")
     assert str(tmp_path) in error.replace("\n", "")
     run(clips, tmp_path, resume=True)
     assert_same(outcome(tmp_path), unbroken)
+
+
+def test_workers_end_with_the_run(clips: Path, tmp_path: Path) -> None:
+    """Left to the end of the program they would be terminated, which they outlive for a minute."""
+    with pytest.raises(KeyboardInterrupt) as caught:  # the error keeps everything of the run alive
+        run(clips, tmp_path, workers=1, callbacks=[Interrupt(7)])
+    assert caught.value is not None
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
@@ -173,6 +183,62 @@ def test_resuming_a_finished_run_changes_nothing(clips: Path, tmp_path: Path) ->
     assert_same(outcome(tmp_path), before)
 
 
+SCHEDULES_WITHOUT_END = {
+    "constant": {"schedule": "step", "warmup": 0.0, "steps": ()},
+    # a drop at the first step of epoch 3: the run of two epochs ends right before it
+    "drop after the end": {"schedule": "step", "warmup": 0.0, "steps": (1.0,), "then": {"steps": (0.5,)}},
+    "the same warm-up": {"schedule": "step", "warmup": 0.4, "steps": (), "ema": 0.9, "then": {"warmup": 0.2}},
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES_WITHOUT_END)
+def test_a_finished_run_takes_more_epochs(clips: Path, tmp_path: Path, name: str) -> None:
+    """As if it had been started with that many, bit for bit."""
+    how: dict[str, Any] = {**SCHEDULES_WITHOUT_END[name], "optimizer": "sgd", "lr": 0.01, "batch_size": 4}
+    then = how.pop("then", {})
+    run(clips, tmp_path / "whole", **{**how, **then, "epochs": 4})
+    run(clips, tmp_path / "extended", **{**how, "epochs": 2})
+    result = run(clips, tmp_path / "extended", resume=True, **{**how, **then, "epochs": 4})
+    assert_same(outcome(tmp_path / "extended"), outcome(tmp_path / "whole"))
+    assert result.epochs == 4
+    recipes = [json.loads((tmp_path / run / "recipe.json").read_text()) for run in ("whole", "extended")]
+    assert recipes[0] == recipes[1]
+    # and again: the extended run is a run of four epochs now
+    assert run(clips, tmp_path / "extended", resume=True, **{**how, **then, "epochs": 4}).epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        ({"schedule": "onecycle"}, "its onecycle schedule"),
+        ({"schedule": "cosine"}, "its cosine schedule"),
+        ({"schedule": "step", "warmup": 0.0, "steps": (0.5,)}, "or give `steps` and `warmup`"),
+    ],
+)
+def test_more_epochs_are_refused_where_the_past_would_change(
+    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], schedule: dict[str, Any], says: str
+) -> None:
+    run(clips, tmp_path, **schedule)
+    before = outcome(tmp_path)
+    with pytest.raises(SpatempoError, match=r"cannot be resumed with `epochs=4` after 2") as caught:
+        run(clips, tmp_path, resume=True, epochs=4, **schedule)
+    assert says in str(caught.value)
+    assert f"`weights={tmp_path / 'best'}`" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert_same(outcome(tmp_path), before)
+    capfd.readouterr()
+    run(clips, tmp_path, resume=True, quiet=False, **schedule)
+    said = capfd.readouterr().err
+    assert "nothing is left to do: all 2 epochs are done" in said
+    assert "of epoch 3" not in said
+
+
+def test_fewer_epochs_than_done_are_refused(clips: Path, tmp_path: Path) -> None:
+    run(clips, tmp_path, schedule="step", warmup=0.0, steps=())
+    with pytest.raises(SpatempoError, match="2 epochs are done already"):
+        run(clips, tmp_path, resume=True, epochs=1, schedule="step", warmup=0.0, steps=())
+
+
 def test_logs_have_no_gap_and_no_repeat(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
         run(clips, tmp_path, callbacks=[Crash(8)])
@@ -195,7 +261,7 @@ def test_other_settings_are_refused(clips: Path, tmp_path: Path) -> None:
 def test_nothing_to_resume(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatempoError, match="no run to resume"):
         run(clips, tmp_path / "new", resume=True)
-    with pytest.raises(SpatempoError, match="say which run"):
+    with pytest.raises(SpatempoError, match="name the run to continue with `out`"):
         train(clips / "train.csv", resume=True, **HOW)
 
 

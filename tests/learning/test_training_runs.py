@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from spatempo.evaluation.evaluate import evaluate
 from spatempo.learning.devices import find_place
 from spatempo.learning.state import load_state
 from spatempo.learning.train import train
+from spatempo.learning.unreadable import Unreadable
 from spatempo.models.checkpoint import load
 
 
@@ -142,11 +144,25 @@ def broken(clips: Path, tmp_path: Path, *names: str) -> Path:
     return root
 
 
-def test_unreadable_video_stops_training_by_default(clips: Path, tmp_path: Path) -> None:
+def test_unreadable_video_stops_training_by_default(
+    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     root = broken(clips, tmp_path, "clip 3.mp4")
     with pytest.raises(SpatempoError, match=r"clip 3\.mp4: .*1 of 22 training clips") as caught:
         run(root, tmp_path / "run")
     assert "\n" not in str(caught.value)
+    assert "`max_bad`" in str(caught.value)
+    assert "clip 3.mp4" not in capfd.readouterr().err  # the error has named it
+
+
+def test_clips_beyond_the_allowed_fraction_are_named_once_each() -> None:
+    said: list[str] = []
+    unreadable = Unreadable({"training": 10}, 0.25, said.append)
+    unreadable.add("training", ["a: no", "b: no", "a: no"])
+    assert said == [f"unreadable training clip, left out: {name}: no" for name in "ab"]
+    with pytest.raises(SpatempoError, match=r"^d: no: 4 of 10 training clips"):
+        unreadable.add("training", ["c: no", "d: no"])
+    assert said[2:] == ["unreadable training clip, left out: c: no"]
 
 
 @pytest.mark.slow
@@ -177,8 +193,9 @@ def test_bad_validation_clip_stops_too(clips: Path, tmp_path: Path) -> None:
 
 
 def test_divergence_is_one_line_and_spoils_no_state(clips: Path, tmp_path: Path) -> None:
+    how = {"optimizer": "sgd", "schedule": "step", "warmup": 0.0, "clip_norm": 0, "save_every": 1}
     with pytest.raises(SpatempoError, match="no longer a finite number"):
-        run(clips, tmp_path, recipe="finetune", lr=1e30, clip_norm=0, warmup=0.0, schedule="step", save_every=1)
+        run(clips, tmp_path, recipe="finetune", lr=1e4, **how)
     weights = load_state(tmp_path / "resume" / "state.pt")["model"]
     assert weights["head.fc.bias"].isfinite().all()
 
@@ -198,11 +215,33 @@ def test_full_disk_is_one_line_and_the_checkpoint_before_loads(
     with largest_file(size), pytest.raises(SpatempoError, match="cannot be written") as caught:
         run(clips, tmp_path, resume=True)
     assert victim in str(caught.value)
+    assert "What was saved before still loads, and `resume` continues" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert load(tmp_path / "best").metrics["epoch"] == 1 or victim == "resume/state.pt"
     assert load_state(tmp_path / "resume" / "state.pt")["done"] == before["done"]
     monkeypatch.undo()
     assert run(clips, tmp_path, resume=True).epochs == 2
+
+
+def test_a_first_file_that_cannot_be_written_promises_nothing(clips: Path, tmp_path: Path) -> None:
+    with largest_file(10), pytest.raises(SpatempoError, match="cannot be written") as caught:
+        run(clips, tmp_path / "run")
+    assert "still loads" not in str(caught.value)
+
+
+@pytest.mark.parametrize("out", ["file/run", "x" * 300, "none/" + "x" * 300, "locked/run"])
+def test_an_out_that_cannot_be_written_is_one_line_before_any_work(
+    clips: Path, tmp_path: Path, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "locked").mkdir()
+    real = os.access  # root may write anywhere, so the system's answer is made up
+    monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and real(path, mode))
+    with pytest.raises(SpatempoError, match=r"cannot be written \(") as caught:
+        run(clips, tmp_path / out)
+    assert "still loads" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "none").exists()
 
 
 class Stop(L.Callback):
@@ -236,12 +275,12 @@ def test_default_folder_is_a_new_one(clips: Path, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"max_bad": 2}, "max_bad is 2"),
-        ({"save_every": 0}, "save_every is 0"),
-        ({"workers": -1}, "workers is -1"),
+        ({"max_bad": 2}, "`max_bad=2`"),
+        ({"save_every": 0}, "`save_every=0`"),
+        ({"workers": -1}, "`workers=-1`"),
         ({"device": "tpu"}, "'tpu' is not known"),
         ({"precision": "16"}, "16 needs CUDA"),
-        ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": 0}, "`epochs=0`"),
         ({"learning_rate": 1}, "no field learning_rate"),
         ({"options": {"shift": 3}}, "shift"),
         ({"model": "tsm_resnet51"}, "resnet51"),

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ from spatempo.data.generated.presets import CONTROLS, PAIRS, SPLITS, Preset, get
 from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
 from spatempo.files import whole_file, write_whole
+from spatempo.limits import check_number
+from spatempo.process import interruptible, interrupts_held
 from spatempo.video.writer import write_video
 
 RENDERER = 1  # raise it whenever the same seed gives other frames, so that old folders are not taken for new ones
@@ -111,10 +114,8 @@ def make_data(
         SpatempoError: the folder holds something else, an option cannot be served, or scikit-image is absent.
     """
     chosen = get_preset(preset, clips_per_class=clips_per_class, size=size, frames=frames)
-    if seed < 0:
-        raise SpatempoError(f"seed={seed} is negative; give 0 or more")
-    if workers is not None and workers < 1:
-        raise SpatempoError(f"workers={workers} renders nothing; give at least 1")
+    check_number("seed", seed)
+    check_number("workers", workers, least=1)
     root = Path(out).resolve()
     plan = [
         Source(unit, split, number)
@@ -182,7 +183,10 @@ def _render_all(
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         try:
-            for written in pool.map(_render_one, jobs, chunksize=max(1, min(16, len(jobs) // (4 * workers)))):
+            with interrupts_held():  # submitting starts the processes
+                chunk = max(1, min(16, len(jobs) // (4 * workers)))
+                results = pool.map(partial(interruptible, _render_one), jobs, chunksize=chunk)
+            for written in results:
                 done += written
                 report(done, total)
         except BrokenProcessPool as error:

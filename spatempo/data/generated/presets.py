@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 from spatempo.errors import SpatempoError
+from spatempo.limits import check_number
 
 SPLITS = ("train", "val", "test")
 
@@ -137,11 +138,12 @@ def get_preset(
         )
     preset = PRESETS[name]
     if clips_per_class is not None:
-        if clips_per_class < 1:
-            raise SpatempoError(f"clips_per_class={clips_per_class} leaves nothing to train on; give at least 1")
+        check_number("clips_per_class", clips_per_class)
         share = clips_per_class / preset.train
         val, test = (max(1, round(share * count)) for count in (preset.val, preset.test))
         preset = replace(preset, train=clips_per_class, val=val, test=test)
+    check_number("size", size)
+    check_number("frames", frames)
     if size is not None:
         if size < 32 or size % 2:
             raise SpatempoError(f"size={size} cannot be rendered; give an even number of pixels, at least 32")

@@ -1,0 +1,63 @@
+"""Ctrl-C in a real terminal's way: the signal goes to the command and to every process it has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="has no process groups of this kind")
+
+
+def interrupted(*words: object, when: str, cwd: Path) -> str:
+    """Starts a command, interrupts it once `when` (a piece of Python, of the process `p`) holds; returns stderr."""
+    log = cwd / "stderr"
+    with log.open("w") as stderr:
+        p = subprocess.Popen(
+            [sys.executable, "-m", "spatempo", *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+            cwd=cwd,
+        )
+        deadline = time.monotonic() + 120
+        while not eval(when, {"children": children, "p": p, "text": log.read_text}):
+            assert p.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(p.pid, signal.SIGINT)
+        code = p.wait(timeout=100)
+    said = log.read_text()
+    assert code == 130, said
+    assert "Traceback" not in said
+    assert said.endswith("spatempo: error: interrupted\n")
+    return said
+
+
+def children(pid: int) -> int:
+    """How many processes it has started."""
+    return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+
+
+@proc
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_while_processes_start(data, tmp_path, moment):
+    """At that moment a process of Python that knows nothing of it would print where it was."""
+    when = f"children(p.pid) >= {moment}"  # one of them is multiprocessing's own
+    interrupted("data", "scan", data / "train.csv", "--full", "--workers", 3, when=when, cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_training(data, tmp_path):
+    words = ("train", data / "train.csv", "--val", data / "val.csv", "--model", "tsm_smallresnet", "--epochs", 5000)
+    said = interrupted(*words, "--size", 32, "--workers", 2, "--out", "run", when="'epoch 1/' in text()", cwd=tmp_path)
+    assert "--resume continues the run in run" in said
