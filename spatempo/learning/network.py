@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from spatempo.errors import SpatempoError
 from spatempo.learning.recipe import Recipe
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
@@ -24,6 +25,37 @@ def known_options(options: Mapping[str, Any], before: Mapping[str, Any]) -> dict
     """
     fed = before.get("preprocess", {})  # the modality is told with the options, but is none of the design's
     return {key: fed[key] for key in ("modality", "stack") if key in fed} | dict(options)
+
+
+def settings_of(model: VideoModel, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a recipe, those of the input specification being the given model's where they are not given."""
+    own = {name: getattr(model.preprocess, name) for name in ("frames", "size", "sampling")}
+    return {**own, "dropout": model.dropout, **{name: value for name, value in fields.items() if value is not None}}
+
+
+def use_network(model: VideoModel, classes: Sequence[str], recipe: Recipe) -> VideoModel:
+    """The model that the caller made, with the recipe's input specification and the classes of the data.
+
+    Raises:
+        SpatempoError: it has another number of classes, or is made for another number of frames.
+    """
+    if model.num_classes != len(classes):
+        raise SpatempoError(
+            f"{model.name} has {model.num_classes} classes and the data {len(classes)}: create it with "
+            f"num_classes={len(classes)}"
+        )
+    if model.fixed_frames not in (None, recipe.frames):
+        raise SpatempoError(
+            f"{model.name} is made for clips of {model.fixed_frames} frames and the recipe asks for {recipe.frames}: "
+            f"create it with frames={recipe.frames}"
+        )
+    own = model.preprocess
+    resize = own.resize if recipe.size == own.size else None
+    model.preprocess = replace(
+        own, frames=recipe.frames, size=recipe.size or own.size, resize=resize, sampling=recipe.sampling
+    )
+    model.classes = list(classes)
+    return model
 
 
 def start_network(

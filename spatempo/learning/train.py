@@ -12,6 +12,7 @@ import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 
 from spatempo.data.manifest import Manifest
+from spatempo.errors import SpatempoError
 from spatempo.learning.batches import BatchStream
 from spatempo.learning.clips import (
     Loading,
@@ -27,7 +28,7 @@ from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
 from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
-from spatempo.learning.network import known_options, start_network
+from spatempo.learning.network import known_options, settings_of, start_network, use_network
 from spatempo.learning.plan import Plan, run_folder, state_file
 from spatempo.learning.progress import RunProgress, clock
 from spatempo.learning.recipe import Recipe
@@ -94,8 +95,8 @@ def train(
 
     Args:
         data: training clips: a folder of class folders, a CSV, a published list, or a Manifest.
-        model: name of a design, see ``list_models``; or a model made with ``create_model``, which is trained as it is,
-            with weights or without, and gets the recipe's input specification and the classes of the data.
+        model: name of a design, see ``list_models``; or a model that ``create_model`` or ``load`` made, which is
+            trained in place. Frames, size, sampling and dropout are then its own where ``fields`` do not say otherwise.
         val: validation clips, in any of these forms; their labels must be training classes.
         out: the run's folder, new or empty; None: ``runs/MODEL``, or the first free of ``runs/MODEL-2``, ...
         recipe: a name of ``RECIPES``, a Recipe, or its fields; None: ``"finetune"`` with weights, else ``"scratch"``.
@@ -130,7 +131,17 @@ def train(
     """
     _check_arguments(max_bad, save_every, save_minutes, workers)
     leader = rank_zero_only.rank == 0
-    folder = run_folder(out, model, resume=resume, leader=leader)
+    given = model if isinstance(model, VideoModel) else None
+    name = model if isinstance(model, str) else model.name
+    if given is not None:
+        if weights is not None or mean is not None or std is not None or options:
+            raise SpatempoError(
+                f"model: {name} is made already, so its weights, mean, std and options are its own: give them to "
+                "create_model"
+            )
+        weights = given.weights
+        fields = settings_of(given, fields)
+    folder = run_folder(out, name, resume=resume, leader=leader)
     state = load_state(state_file(folder)) if resume else None
     before: dict[str, Any] = state["identity"] if state else {}
     place = find_place(device, devices, nodes)
@@ -140,7 +151,7 @@ def train(
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
     train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
     options = known_options(options or {}, before)
-    flow = options.get("modality") == "flow"
+    flow = (given.preprocess.modality if given else options.get("modality")) == "flow"
     resolved = resolve(
         asked,
         clips=len(train_clips),
@@ -151,7 +162,10 @@ def train(
         precision=place.precision,
     )
     place.check_precision(resolved.precision)
-    network = start_network(model, train_clips.classes, resolved, weights, mean, std, options, before)
+    if given is not None:
+        network = use_network(given, train_clips.classes, resolved)
+    else:
+        network = start_network(name, train_clips.classes, resolved, weights, mean, std, options, before)
     network.clip_seconds = None if flow else median_seconds(train_clips)
     resolved = replace(resolved, size=network.preprocess.size)
     identity = {

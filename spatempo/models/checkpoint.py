@@ -104,6 +104,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
     model.classes = header.classes
     model.clip_seconds = header.clip_seconds
     model.recipe = header.recipe
+    model.weights = str(path)
     model.metrics = header.metrics
     differing = same_operators(header, model.plugged)
     if differing is not None:

@@ -46,6 +46,7 @@ class VideoModel(nn.Module):
         classes: names of the classes, once known.
         preprocess: input specification.
         clip_seconds: how long the videos were that it was trained on (their median), once known.
+        weights: the file or weight set that its parameters came from, if any.
         recipe, metrics: how it was trained and what it scored, as plain values; empty if it was not.
     """
 
@@ -87,6 +88,7 @@ class VideoModel(nn.Module):
         self.fixed_frames = fixed_frames
         self.classes: list[str] | None = None
         self.clip_seconds: float | None = None
+        self.weights: str | None = None
         self.recipe: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
 

@@ -55,6 +55,7 @@ def load_pretrained(
         weights, (found_mean, found_std) = _download(model.weights_source, source)
     if checkpoint is not None and found_mean is None and found_std is None:
         found_mean, found_std = tuple(checkpoint.preprocess["mean"]), tuple(checkpoint.preprocess["std"])
+    model.weights = str(source)
     weights = model.adapt_weights(weights)
     layout = find_layout(model, weights, str(source))
     if layout and layout.check:

@@ -22,6 +22,7 @@ from spatempo.learning.state import load_state
 from spatempo.learning.train import train
 from spatempo.learning.unreadable import Unreadable
 from spatempo.models.checkpoint import load
+from spatempo.models.registry import create_model
 
 
 def run(clips: Path, out: Path, **how: Any) -> Any:
@@ -337,3 +338,25 @@ def test_an_open_size_is_the_designs_own(clips: Path, tmp_path: Path, monkeypatc
     run(clips, tmp_path, model="r2d_18", options={"width": 4}, size=None, frames=1, epochs=1)
     assert json.loads((tmp_path / "recipe.json").read_text())["size"] == 112
     assert load(tmp_path).preprocess.size == 112
+
+
+def test_a_model_made_before_is_trained_as_one_that_is_named(clips: Path, tmp_path: Path) -> None:
+    named = train(clips / "train.csv", out=tmp_path / "named", **TINY)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        dropout = load(named.checkpoint).dropout
+        model = create_model("tsm_smallresnet", num_classes=3, size=16, frames=3, dropout=dropout)
+    given = train(clips / "train.csv", out=tmp_path / "given", **{**TINY, "model": model})
+    one, other = (load(run.checkpoint) for run in (named, given))
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+    assert (one.preprocess, one.classes, one.recipe) == (other.preprocess, other.classes, other.recipe)
+    assert model.classes == other.classes
+
+
+def test_a_model_that_does_not_fit_the_data_is_refused(clips: Path, tmp_path: Path) -> None:
+    model = create_model("tsm_smallresnet", num_classes=4)
+    with pytest.raises(SpatempoError, match="4 classes and the data 3: create it with num_classes=3"):
+        train(clips / "train.csv", out=tmp_path / "run", **{**TINY, "model": model})
+    with pytest.raises(SpatempoError, match="its weights, mean, std and options are its own"):
+        train(clips / "train.csv", out=tmp_path / "run", options={"every": 2}, **{**TINY, "model": model})
+    assert not (tmp_path / "run").exists()
