@@ -342,14 +342,14 @@ def test_an_open_size_is_the_designs_own(clips: Path, tmp_path: Path, monkeypatc
 
 def test_a_model_made_before_is_trained_as_one_that_is_named(clips: Path, tmp_path: Path) -> None:
     named = train(clips / "train.csv", out=tmp_path / "named", **TINY)
+    dropout = load(named.checkpoint).dropout
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        dropout = load(named.checkpoint).dropout
         model = create_model("tsm_smallresnet", num_classes=3, size=16, frames=3, dropout=dropout)
     given = train(clips / "train.csv", out=tmp_path / "given", **{**TINY, "model": model})
     one, other = (load(run.checkpoint) for run in (named, given))
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
     assert (one.preprocess, one.classes, one.recipe) == (other.preprocess, other.classes, other.recipe)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
     assert model.classes == other.classes
 
 
