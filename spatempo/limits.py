@@ -96,7 +96,8 @@ LIMITS: dict[str, Limit] = {
     "nodes": Limit(1, 4096),
     # answers
     "top": Limit(1, 1_000_000),
-    # long videos
+    # videos
+    "timeout": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
     "window": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
     "stride": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
     "min_score": _SHARE,

@@ -13,7 +13,7 @@ from spatempo.cli.output import Incomplete, percent, print_table
 from spatempo.cli.predict_timeline import TimelineOptions, run_timeline, show_timeline
 from spatempo.data._paths import find_clips
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video._address import TIMEOUT, check_timeout, is_address
+from spatempo.video._address import TIMEOUT, is_address
 
 
 @dataclass
@@ -54,7 +54,6 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
     """
     if not options.videos:
         raise SpatempoError("no video given: spatempo predict CHECKPOINT VIDEO...")
-    check_timeout(options.timeout)
     if options.timeline.timeline:
         if len(options.videos) != 1 or options.clips != 1 or options.crops != 1:
             raise SpatempoError("--timeline takes one video and shows its windows as one clip, one crop each")

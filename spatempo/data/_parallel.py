@@ -114,7 +114,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     except (BrokenProcessPool, OSError) as error:
         pool.shutdown()
         raise SpatempoError(
-            f"worker processes cannot be started ({error}); use workers=0, or, in a script of your own, put the call "
+            f"worker processes cannot be started ({error}); use `workers=0`, or, in a script of your own, put the call "
             'under if __name__ == "__main__":'
         ) from None
     return pool

@@ -212,7 +212,7 @@ class VideoModel(nn.Module):
     # --- clear errors ------------------------------------------------------------------------------------------------
 
     def _not_causal(self) -> SpatempoError:
-        how = "train it with causal=True" if "causal" in self.options else f"{self.design} has no causal form"
+        how = "train it with `causal=True`" if "causal" in self.options else f"{self.design} has no causal form"
         return SpatempoError(f"{self.name} looks at future frames, so it cannot go frame by frame: {how}")
 
     def _check_clip(self, clip: Tensor, what: str = "a clip", frames: str = "T") -> None:

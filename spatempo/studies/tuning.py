@@ -63,7 +63,7 @@ def check_tuning(parts: Parts) -> None:
     """Whether there is what tuning needs; to be asked before hours of training."""
     load_optuna()
     if parts.val is None:
-        raise SpatempoError("compare: tune needs validation clips, since the test clips must not choose; give val")
+        raise SpatempoError("compare: tune needs validation clips, since the test clips must not choose; give `val`")
 
 
 def _attempt(run: Run, parts: Parts, lr: float, epochs: int) -> float:
@@ -103,7 +103,7 @@ def load_optuna() -> Any:
         import optuna
     except ImportError:
         raise SpatempoError(
-            "tuning needs Optuna: pip install 'spatempo[tune]' (or optuna), or leave tune out"
+            "tuning needs Optuna: pip install 'spatempo[tune]' (or optuna), or leave `tune` out"
         ) from None
     return optuna
 

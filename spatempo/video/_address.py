@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-
-from spatempo.errors import SpatempoError
 
 TIMEOUT = 15.0  # seconds that opening an address, a seek in it and each packet may take
 
@@ -13,9 +10,3 @@ TIMEOUT = 15.0  # seconds that opening an address, a seek in it and each packet 
 def is_address(path: str) -> bool:
     """Whether ``path`` is an address (https://, rtsp://, ...) and not a local file."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path) is not None
-
-
-def check_timeout(seconds: float) -> None:
-    """Raises SpatempoError unless `seconds` is a length of time above 0."""
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise SpatempoError(f"timeout is {seconds:g} s; give a finite number of seconds above 0, such as {TIMEOUT:g}")

@@ -15,7 +15,8 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video._address import TIMEOUT, check_timeout, is_address
+from spatempo.limits import check_number
+from spatempo.video._address import TIMEOUT, is_address
 
 
 @runtime_checkable
@@ -127,7 +128,7 @@ def open_video(
     """
     if backend not in BACKENDS:
         raise SpatempoError(f"backend={backend!r} is not known: use one of {', '.join(BACKENDS)}")
-    check_timeout(timeout)
+    check_number("timeout", timeout)
     name = os.fspath(path)
     if not is_address(name):
         if os.path.isdir(name):

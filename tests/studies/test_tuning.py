@@ -99,7 +99,7 @@ def test_rates_differ_and_draw_near_to_what_did_well():
 
 
 def test_the_test_clips_never_choose(data, tmp_path):
-    with pytest.raises(SpatempoError, match=r"tune needs validation clips.*give val"):
+    with pytest.raises(SpatempoError, match=r"tune needs validation clips.*give `val`"):
         compare_module.compare(data / "train.csv", ["tsm_smallresnet"], tune=2, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
