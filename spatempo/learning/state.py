@@ -22,6 +22,7 @@ from spatempo.errors import SpatempoError
 from spatempo.files import WriteError, cannot_write, write_whole
 from spatempo.learning.extend import SCHEDULE
 from spatempo.learning.recipe import Recipe, differences
+from spatempo.models.header import present_options
 from spatempo.models.registry import parse_name
 from spatempo.preprocess import Preprocess
 
@@ -139,7 +140,7 @@ def _as_written_now(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     now = dict(identity)
     if "options" in now:
         design, _, _ = parse_name(now["model"])
-        now["options"] = {**design.options, **design.older, **now["options"]}
+        now["options"] = {**design.options, **design.older, **present_options(now["options"])}
     if now.get("preprocess"):
         now["preprocess"] = Preprocess.from_dict(now["preprocess"]).to_dict()
     return now

@@ -7,7 +7,7 @@ from .design import DESIGNS, Design, register_design
 from .head import Head, LinearHead
 from .info import count_macs, count_params, describe
 from .layout import WeightLayout
-from .native.convs import Conv2Plus1D, Conv3D
+from .native.convs import Conv2Plus1D, SpaceConv, SpaceTimeConv
 from .native.model import NativeNetwork
 from .native.video_resnet import VideoResNet
 from .published import Published
@@ -30,7 +30,6 @@ __all__ = [
     "Build",
     "Consensus",
     "Conv2Plus1D",
-    "Conv3D",
     "Design",
     "Head",
     "LinearHead",
@@ -39,6 +38,8 @@ __all__ = [
     "Plug",
     "Published",
     "Site",
+    "SpaceConv",
+    "SpaceTimeConv",
     "VideoModel",
     "VideoResNet",
     "WeightLayout",

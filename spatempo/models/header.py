@@ -1,7 +1,7 @@
 """The description of a model in a checkpoint's header: one JSON document, and how older forms of it are read.
 
-Format 2 is the present one. Format 1 had the input specification as ``preprocess``, R2D's number of frames as its
-option ``stem_frames``, and the operators as lines without their kind.
+Format 2 is the present one. Format 1 had R2D's number of frames as its option ``stem_frames``, GSM's option
+``ratio`` as ``share``, and the operators as lines without their kind.
 """
 
 from __future__ import annotations
@@ -99,10 +99,15 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def _from_format_1(facts: Mapping[str, Any]) -> dict[str, Any]:
     facts = dict(facts)
     options = facts.get("options")
-    if facts.get("design") == "r2d" and isinstance(options, dict):
-        facts["options"] = {k: v for k, v in options.items() if k != "stem_frames"}
+    if isinstance(options, dict):
+        facts["options"] = present_options(options)
         facts["frames"] = options.get("stem_frames")
     return facts
+
+
+def present_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a design by their present names; R2D's ``stem_frames`` is a fact of the model now."""
+    return {"ratio" if name == "share" else name: v for name, v in options.items() if name != "stem_frames"}
 
 
 def same_operators(header: Header, plugged: list[str]) -> str | None:

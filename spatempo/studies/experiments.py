@@ -122,7 +122,7 @@ EXPERIMENTS = {
             "tsn": TSN_ARM,  # the gate at 0
             "tsm": TSM_ARM,  # the gate at 1: GSM gates the very quarter that TSM shifts
             "gsm": Arm(f"gsm_{_SMALL}"),
-            "gsm-all": Arm(f"gsm_{_SMALL}", {"share": 100}),
+            "gsm-all": Arm(f"gsm_{_SMALL}", {"ratio": 100}),
             "gsf": Arm(f"gsf_{_SMALL}"),
         },
         {"direction": 3},

@@ -33,7 +33,7 @@ def places(name: str, **options: object) -> dict[str, int]:
         ("gsm_inception_v3", {}, 22_207_586, 26.693),
         ("gsm_resnet50", {}, 23_959_710, 33.003),
         ("gsm_resnet50", {"placement": "conv3"}, 23_974_094, 32.998),
-        ("gsm_resnet50", {"placement": "conv3", "share": 100}, 24_302_606, 33.892),
+        ("gsm_resnet50", {"placement": "conv3", "ratio": 100}, 24_302_606, 33.892),
         ("gsf_resnet50", {}, 23_974_702, 32.999),
         ("gsf_resnet50", {"ratio": 100}, 24_303_214, 33.894),
     ],
@@ -98,7 +98,7 @@ def test_the_ten_places_of_bninception():
     want = {f"inception_{k}": v for k, v in want.items()}
     assert places("gsm_bninception") == want
     assert places("gsf_bninception") == want
-    assert places("gsm_bninception", share=25)["inception_4a_1x1"] == 56
+    assert places("gsm_bninception", ratio=25)["inception_4a_1x1"] == 56
 
 
 def test_the_ten_places_of_inception_v3_and_gsfs_eleven():
@@ -190,9 +190,9 @@ def test_where_in_an_inception_block_by_hand():
         ("gsm_resnet18", {"every": 0}, "every must be a whole number of 1 or more, got 0"),
         ("gsf_inception_v3", {"placement": "conv3"}, "published places"),
         ("gsm_mobilenet_v2", {"placement": "conv3"}, "InvertedResidual.*take placement='conv1'"),
-        ("gsm_resnet18", {"share": 0}, "at most 100 percent, got 0"),
-        ("gsm_resnet18", {"share": 101}, "at most 100 percent, got 101"),
-        ("gsm_resnet18", {"share": "half"}, "got 'half'"),
+        ("gsm_resnet18", {"ratio": 0}, "at most 100 percent, got 0"),
+        ("gsm_resnet18", {"ratio": 101}, "at most 100 percent, got 101"),
+        ("gsm_resnet18", {"ratio": "half"}, "got 'half'"),
         ("gsf_resnet18", {"ratio": 0.5}, "0.5 percent of 64 channels"),
         ("gsm", {"backbone": "timm/inception_v3"}, "no residual blocks"),
         ("gsm", {"backbone": "torchvision/inception_v3"}, "Inception3"),

@@ -12,7 +12,7 @@ from spatempo.errors import SpatempoError
 from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.native.conv3d import Conv3d
-from spatempo.models.native.convs import Conv2D, Conv2Plus1D, Conv3D, mid_channels
+from spatempo.models.native.convs import Conv2Plus1D, SpaceConv, SpaceTimeConv, mid_channels
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach
@@ -90,7 +90,7 @@ def test_factorised_convolution_by_hand():
 
 def test_strides_and_padding():
     """2D groups stride in space only, which is why MC2 costs more than R3D's last groups do."""
-    for maker, want in ((Conv3D, (4, 4)), (Conv2D, (8, 4)), (Conv2Plus1D, (4, 4))):
+    for maker, want in ((SpaceTimeConv, (4, 4)), (SpaceConv, (8, 4)), (Conv2Plus1D, (4, 4))):
         out = maker(2, 3, 5, stride=2)(torch.zeros(1, 2, 8, 8, 8))
         assert out.shape == (1, 3, want[0], want[1], 4)
         assert maker.shortcut_stride(2) == (8 // want[0], 2, 2)
@@ -159,8 +159,8 @@ def test_a_position_reaches_exactly_as_far_as_the_model_says(design, reach):
     frames = 2 * reach + 17  # a position in the middle whose whole reach lies inside the clip
     stride = 1
     for module in model.backbone.modules():
-        if isinstance(module, (Conv3D, Conv2Plus1D)):
-            last = module if isinstance(module, Conv3D) else module[3]
+        if isinstance(module, (SpaceTimeConv, Conv2Plus1D)):
+            last = module if isinstance(module, SpaceTimeConv) else module[3]
             stride *= last.stride[0]
     at = (frames // 2) // stride
     assert frames_seen(model, frames, at, size=16) == list(range(at * stride - reach, at * stride + reach + 1))

@@ -41,7 +41,7 @@ def gsf(
         placement: in a residual backbone, ``"conv3"``, which is the default and published: what each residual branch's
             last convolution puts out, before the batch norm (ResNets only); or ``"conv1"``, the input of its first one.
             The Inceptions have their published places.
-        ratio: share of the channels there, in percent, that is gated (the code's ``gsf_ch_ratio``), the first ones. By
+        ratio: percentage of the channels there that are gated (the code's ``gsf_ch_ratio``), the first ones. By
             default 25 in residual backbones and 100 in the Inceptions.
         shuffle: the released code's channel shuffle, which its checkpoints need.
         causal: look at the past only (not in the paper).

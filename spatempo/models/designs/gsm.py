@@ -99,7 +99,7 @@ def gsm(
     build: Build,
     *,
     placement: str | None = None,
-    share: float | None = None,
+    ratio: float | None = None,
     every: int | None = None,
     shuffle: bool = False,
     causal: bool = False,
@@ -110,7 +110,7 @@ def gsm(
         placement: in a residual backbone, ``"conv1"``, which is the default: the input of each residual branch's first
             convolution; or ``"conv3"``: what its last convolution puts out, before the batch norm (ResNets only). The
             Inceptions have their published places.
-        share: of the channels there, in percent, that is gated; the first ones, down to a whole number and from there
+        ratio: percentage of the channels there that are gated; the first ones, down to a whole number and from there
             up to a multiple of 4. By default 25 in residual backbones and 100 in the Inceptions.
         every: in a residual backbone, gates in every n-th block of a stage; 2 where published so (``conv1``, ResNet-101
             and deeper), else 1.
@@ -123,13 +123,13 @@ def gsm(
 
     if isinstance(build.net, BNInception | InceptionV3):
         names = BN_INCEPTION if isinstance(build.net, BNInception) else INCEPTION_V3
-        plug_inception("gsm", build, names, make, placement, share, every)
+        plug_inception("gsm", build, names, make, placement, ratio, every)
     else:
         placement = placement or "conv1"
         if every is not None and (not isinstance(every, int) or every < 1):
             raise SpatempoError(f"gsm: every must be a whole number of 1 or more, got {every!r}")
         step = every or (first_of_every(build.source.rpartition("/")[2]) if placement == "conv1" else 1)
-        plug_residual("gsm", build, make, placement, share, step)
+        plug_residual("gsm", build, make, placement, ratio, step)
     return Parts(causal=causal)
 
 
@@ -139,7 +139,7 @@ def plug_inception(
     places: tuple[str, ...],
     make: Make,
     placement: str | None,
-    share: float | None,
+    ratio: float | None,
     every: int | None = None,
 ) -> None:
     """Plugs what ``make(channels)`` gives behind each of the convolutions, before its batch norm."""
@@ -152,14 +152,14 @@ def plug_inception(
     for name in places:
         conv = build.net.get_submodule(name)
         assert isinstance(conv, nn.Conv2d)
-        plug_after(build, name, make(gated_channels(design, conv.out_channels, 100 if share is None else share)))
+        plug_after(build, name, make(gated_channels(design, conv.out_channels, 100 if ratio is None else ratio)))
 
 
-def plug_residual(design: str, build: Build, make: Make, placement: str, share: float | None, step: int = 1) -> None:
+def plug_residual(design: str, build: Build, make: Make, placement: str, ratio: float | None, step: int = 1) -> None:
     """Plugs what ``make(channels)`` gives into the residual branch of every ``step``-th block of a stage."""
     if placement not in ("conv1", "conv3"):
         raise SpatempoError(f"{design}: placement must be 'conv1' or 'conv3', got {placement!r}")
-    percent = 25 if share is None else share
+    percent = 25 if ratio is None else ratio
     for site in need_sites(build.net, build.source):
         if site.position % step:
             continue
@@ -180,7 +180,7 @@ def plug_residual(design: str, build: Build, make: Make, placement: str, share: 
 def gated_channels(design: str, channels: int, percent: float) -> int:
     """How many of ``channels`` are gated: a multiple of 4, as both published networks have it."""
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= 100:
-        raise SpatempoError(f"{design}: the gated share must be above 0 and at most 100 percent, got {percent!r}")
+        raise SpatempoError(f"{design}: the gated ratio must be above 0 and at most 100 percent, got {percent!r}")
     count = -(-int(channels * percent / 100) // 4) * 4
     if not 0 < count <= channels:
         raise SpatempoError(f"{design}: {percent} percent of {channels} channels is no multiple of 4 among them")

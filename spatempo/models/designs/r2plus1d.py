@@ -19,10 +19,10 @@ from spatempo.models.design import register_design
 from spatempo.models.designs.r2plus1d_published import PUBLISHED
 from spatempo.models.layouts.video_resnet import LAYOUTS, settle_eps
 from spatempo.models.native.convs import (
-    Conv2D,
     Conv2Plus1D,
-    Conv3D,
     Maker,
+    SpaceConv,
+    SpaceTimeConv,
     factorised_stem,
     mid_channels,
     plain_stem,
@@ -83,7 +83,7 @@ def _register_by_kernel(design: str, dimensions: str) -> None:
     @_register(design, sizes=("18", "34") if design == "r3d" else ("18",))
     def build_network(build: Build, *, width: int = 64, bn_eps: float | None = None, stem_pool: bool = False) -> Parts:
         """Args: see :func:`r2plus1d`."""
-        makers = [Conv3D if d == "3" else Conv2D for d in dimensions[1:]]
+        makers = [SpaceTimeConv if d == "3" else SpaceConv for d in dimensions[1:]]
         options = {"width": width, "bn_eps": bn_eps, "stem_pool": stem_pool}
         return _parts(design, build, makers, partial(plain_stem, 3, width, int(dimensions[0])), options)
 
@@ -100,7 +100,7 @@ def r2d(build: Build, *, width: int = 64, bn_eps: float | None = None, stem_pool
         width, bn_eps, stem_pool: see :func:`r2plus1d`.
     """
     options = {"width": width, "bn_eps": bn_eps, "stem_pool": stem_pool}
-    return _parts("r2d", build, [Conv2D] * 4, partial(plain_stem, 3, width, build.frames, pad=False), options)
+    return _parts("r2d", build, [SpaceConv] * 4, partial(plain_stem, 3, width, build.frames, pad=False), options)
 
 
 @_register("r2plus1d", sizes=tuple(LAYERS), small={"": ("18", {"width": 8}), "bottleneck": ("50", {"width": 4})})

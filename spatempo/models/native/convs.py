@@ -2,8 +2,8 @@
 
 A maker takes ``(inputs, outputs, mid, stride)`` and knows how its block's shortcut must stride:
 
-* :class:`Conv3D`, 3x3x3: space and time at once, stride in T, H and W;
-* :class:`Conv2D`, 1x3x3: space only, every frame for itself, no stride in T;
+* :class:`SpaceTimeConv`, 3x3x3: space and time at once, stride in T, H and W;
+* :class:`SpaceConv`, 1x3x3: space only, every frame for itself, no stride in T;
 * :class:`Conv2Plus1D`: 1x3x3 to ``mid`` channels, batch norm, ReLU, then 3x1x1. The ReLU between the two doubles the
   network's nonlinearities at the parameters of the 3D convolution, which is what :func:`mid_channels` sees to.
 
@@ -27,7 +27,7 @@ def mid_channels(inputs: int, outputs: int, t: int = 3, d: int = 3) -> int:
     return t * d * d * inputs * outputs // (d * d * inputs + t * outputs)
 
 
-class Conv3D(Conv3d):
+class SpaceTimeConv(Conv3d):
     """3x3x3; ``mid`` is not used."""
 
     def __init__(self, inputs: int, outputs: int, mid: int, stride: int = 1) -> None:
@@ -38,7 +38,7 @@ class Conv3D(Conv3d):
         return stride, stride, stride
 
 
-class Conv2D(nn.Conv3d):
+class SpaceConv(nn.Conv3d):
     """1x3x3; ``mid`` is not used."""
 
     def __init__(self, inputs: int, outputs: int, mid: int, stride: int = 1) -> None:
@@ -72,7 +72,7 @@ class Conv2Plus1D(nn.Sequential):
         return stride, stride, stride
 
 
-Maker: TypeAlias = type[Conv3D] | type[Conv2D] | type[Conv2Plus1D]
+Maker: TypeAlias = type[SpaceTimeConv] | type[SpaceConv] | type[Conv2Plus1D]
 
 
 def plain_stem(channels: int, width: int, t: int, *, pad: bool = True) -> nn.Sequential:
