@@ -54,6 +54,9 @@ class Design:
         published: published figures by the rest of the model's name: ``{"resnet50": (Published(...), ...)}``.
         small: its smallest test configurations by label, ``""`` for the design as it is:
             ``(backbone or size, options)``. The contract tests run them all.
+        studied: what ``python -m spatempo.studies.designs`` trains, by label as in ``small``; by default the smallest
+            one, and its causal form if there is one.
+        order_blind: whether it gives a clip and its frames in any other order the same score.
         settle: ``(model, layout, options)``, called once foreign weights are in: takes over what else they ask for.
             ``layout`` is the name of the file's layout, or empty; ``options`` are those of a checkpoint of ours.
     """
@@ -71,7 +74,18 @@ class Design:
     layouts: tuple[WeightLayout, ...] = ()
     published: Mapping[str, tuple[Published, ...]] = field(default_factory=dict)
     small: Mapping[str, Case] = field(default_factory=lambda: {"": ("smallresnet", {})})
+    studied: Mapping[str, Case] | None = None
+    order_blind: bool = False
     settle: Callable[[Any, str, Mapping[str, Any]], None] | None = None
+
+    @property
+    def studies(self) -> Mapping[str, Case]:
+        """What is trained to see whether the design sees order, by label."""
+        if self.studied is not None:
+            return self.studied
+        backbone, options = self.small[""]
+        causal = {"causal": (backbone, {**options, "causal": True})} if self.has_causal_form else {}
+        return {"": (backbone, options), **causal}
 
     @property
     def has_causal_form(self) -> bool:

@@ -15,7 +15,7 @@ from spatempo.models.video_model import VideoModel
 # the smallest test configurations that each design registers; a label after the design's name is another case of it
 SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
 FIXED = ("r2d", "vsn")  # exported for one number of frames: parameters or groups of channels depend on it
-BLIND = ("tsn", "fr2d")  # frames meet in the last average only
+BLIND = tuple(name for name, design in DESIGNS.items() if design.order_blind)
 
 
 def small_of(design: str, **options: object) -> VideoModel:

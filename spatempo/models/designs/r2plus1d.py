@@ -73,6 +73,7 @@ def _register(design: str, sizes: tuple[str, ...], **facts: Any) -> Any:
         layouts=LAYOUTS,
         settle=settle_eps,
         published={size: PUBLISHED[name] for size, name in names.items() if name in PUBLISHED},
+        studied={"": ("18", {"width": 16})},
         **{"preprocess": PREPROCESS, "small": {"": ("18", {"width": 8})}, **facts},
     )
 
@@ -80,7 +81,7 @@ def _register(design: str, sizes: tuple[str, ...], **facts: Any) -> Any:
 def _register_by_kernel(design: str, dimensions: str) -> None:
     """Registers a network whose five groups are each 2D or 3D."""
 
-    @_register(design, sizes=("18", "34") if design == "r3d" else ("18",))
+    @_register(design, sizes=("18", "34") if design == "r3d" else ("18",), order_blind=dimensions == "11111")
     def build_network(build: Build, *, width: int = 64, bn_eps: float | None = None, stem_pool: bool = False) -> Parts:
         """Args: see :func:`r2plus1d`."""
         makers = [SpaceTimeConv if d == "3" else SpaceConv for d in dimensions[1:]]

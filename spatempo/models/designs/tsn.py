@@ -15,6 +15,8 @@ from spatempo.models.published import Published
     "tsn",
     source="Wang et al., Temporal Segment Networks, ECCV 2016",
     backbones=(*LISTED_BACKBONES, "bninception", "inception_v3"),
+    studied={"": ("smallresnet", {"causal": True})},  # causal as it is
+    order_blind=True,
     layouts=(tsm.LAYOUT, mmaction_tsm.LAYOUT),
     published={
         "bninception": (Published(10_448_590, 32.73e9, 16, 224, 174, GSM_PARAMS),),

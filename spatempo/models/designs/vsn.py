@@ -37,6 +37,7 @@ ON_OFF = {"on": True, "off": False, True: True, False: False}
         "": ("smallresnet", {}),
         "headtail": ("smallresnet", {"placement": "headtail", "shift": False}),
     },
+    studied={"unshifted": ("smallresnet", {"shift": "off"}), "": ("smallresnet", {})},
     published={
         "resnet50": (Published(24.3e6, 33e9, 8, 224, 400, _RESNET50),),
         "resnet101": (Published(42.9e6, 63e9, 8, 224, 174, _RESNET101),),
