@@ -262,7 +262,7 @@ def test_published_figures_beside_ours(name):
         ("r3d_18", {"midplanes": "paper"}, "no option 'midplanes'"),
         ("r3d_18", {"width": 0}, "width"),
         ("r3d_18", {"bn_eps": 0}, "bn_eps"),
-        ("r2d_18", {"frames": 0}, "frames is 0"),
+        ("r2d_18", {"frames": 0}, "`frames=0`: give"),
         ("r3d_18", {"causal": True}, "no option 'causal'"),
     ],
 )
