@@ -9,7 +9,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from spatempo.evaluation.scores import eval_mode
+from spatempo.evaluation.scoring.scores import eval_mode
 
 
 @dataclass(frozen=True)
