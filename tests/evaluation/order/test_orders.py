@@ -201,7 +201,7 @@ def test_a_design_that_takes_one_number_of_frames_says_so():
     taken, refused = frame_counts(model, model.preprocess)
     assert taken == [4]
     assert set(refused) == {1, 2, 8}
-    assert "fuses 4 frames" in refused[8]
+    assert "made for clips of 4 frames" in refused[8]
     model = create_model("tsm_smallresnet", num_classes=2, frames=6, size=32)
     assert frame_counts(model, model.preprocess) == ([1, 2, 4, 6, 8], {})
 

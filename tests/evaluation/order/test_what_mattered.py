@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from spatempo.evaluation.order.grad_cam import grad_cam
 from spatempo.evaluation.order.occlusion import occlude_frames
+from spatempo.models.head import LinearHead
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
+from spatempo.operators.context import ForwardContext
 from spatempo.preprocess import Preprocess
 
 
@@ -64,16 +66,14 @@ class Linear(VideoModel):
     """The clip itself as maps of three channels, and a linear layer on their mean."""
 
     def __init__(self) -> None:
-        features = {"features": 3, "num_classes": 2, "dropout": 0.5, "preprocess": Preprocess(frames=2, size=2)}
-        super().__init__("linear", "linear", {}, nn.Identity(), "none", **features)
+        head = LinearHead(3, 2)
         with torch.no_grad():
-            self.head.fc.weight.copy_(torch.tensor([[1.0, -2.0, 0.0], [0.0, 0.0, 3.0]]))
+            head.fc.weight.copy_(torch.tensor([[1.0, -2.0, 0.0], [0.0, 0.0, 3.0]]))
+        facts = {"num_classes": 2, "dropout": 0.5, "preprocess": Preprocess(frames=2, size=2)}
+        super().__init__("linear", "linear", {}, nn.Identity(), "none", head, context=ForwardContext(), **facts)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         return clip
-
-    def forward_frames(self, clip: Tensor) -> Tensor:
-        return self.forward_head(clip)
 
 
 def test_grad_cam_by_hand():
@@ -111,6 +111,6 @@ def test_heat_is_as_large_as_the_clip_whatever_the_maps_are():
 def test_the_head_on_the_last_maps_gives_the_frames_logits(design, backbone):
     model = randomise(create_model(design, backbone=backbone, num_classes=3, size=32), size=32)
     clip = torch.randn(2, 3, 4, 32, 32)
-    torch.testing.assert_close(model.forward_head(model.forward_features(clip)), model.forward_frames(clip))
+    torch.testing.assert_close(model.forward_head_frames(model.forward_features(clip)), model.forward_frames(clip))
     native = randomise(create_model("r2plus1d_18", num_classes=3, size=32, width=8), size=32)
-    torch.testing.assert_close(native.forward_head(native.forward_features(clip)), native.forward_frames(clip))
+    torch.testing.assert_close(native.forward_head_frames(native.forward_features(clip)), native.forward_frames(clip))
