@@ -69,7 +69,7 @@ def run_timeline(
         SpatempoError: what :func:`spatempo.evaluation.longvideo.timeline.timeline` refuses; a file that cannot be
             written.
     """
-    from spatempo.evaluation.device import pick_device
+    from spatempo.device import pick_device
     from spatempo.evaluation.longvideo.timeline import timeline
     from spatempo.evaluation.longvideo.timeline_files import captions, write_timeline
     from spatempo.models.checkpoint import load

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import Manifest
+from spatempo.device import pick_device
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.scoring.loading import batches, device_of, manifest_for
 from spatempo.evaluation.scoring.scores import eval_mode
 from spatempo.evaluation.scoring.view_plan import view_plan

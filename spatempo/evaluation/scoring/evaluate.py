@@ -9,7 +9,7 @@ from torch import nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import Manifest
-from spatempo.evaluation.device import pick_device
+from spatempo.device import pick_device
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.families import families
 from spatempo.evaluation.scoring.loading import batches, device_of, manifest_for

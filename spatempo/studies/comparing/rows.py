@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from spatempo.evaluation.device import pick_device
+from spatempo.device import pick_device
 from spatempo.evaluation.latency import latency_ms
 from spatempo.models.checkpoint import load
 from spatempo.models.info import describe

@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from spatempo.device import pick_device
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.order.shuffled import evaluate_shuffled
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.families import families

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.data.manifest import Manifest
+from spatempo.device import pick_device
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.order.dependence import need_of_order, time_dependence
 from spatempo.evaluation.order.orders import OrderResults, evaluate_orders, sees_order
 from spatempo.evaluation.order.receptive_field import influence, receptive_field

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from spatempo.data.manifest import load_manifest
 from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.evaluation.scoring.predict import predict
 from spatempo.evaluation.scoring.scores import score_views
@@ -221,11 +220,3 @@ def test_evaluate_refuses(folder: Path) -> None:
     with pytest.raises(SpatempoError, match=r"load_manifest\(source, classes=model\.classes\)"):
         evaluate(model, manifest)
     assert evaluate(Colour(), load_manifest(folder / "test.csv", classes=CLASSES)).top1 == 0.75
-
-
-def test_devices() -> None:
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device("auto").type in ("cpu", "cuda", "mps")
-    for wrong in ("gpu", "cuda:99", "meta"):
-        with pytest.raises(SpatempoError, match=f"'{wrong}' cannot be used here"):
-            pick_device(wrong)
