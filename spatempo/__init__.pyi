@@ -7,6 +7,7 @@ from .evaluation.longvideo.timeline import timeline
 from .evaluation.results.fusion import fuse
 from .evaluation.scoring.evaluate import evaluate
 from .evaluation.scoring.predict import predict
+from .evaluation.scoring.predictor import Predictor
 from .learning.train import train
 from .models.checkpoint import load, save_checkpoint
 from .models.design import register_design
@@ -19,6 +20,7 @@ from .video.source import open_video
 
 __all__ = [
     "OptionError",
+    "Predictor",
     "SpatempoError",
     "VideoError",
     "__version__",

@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from spatempo.evaluation.results.eval_result import EvalResult
-from spatempo.evaluation.scoring.scores import Scores, eval_mode, score_views
+from spatempo.evaluation.running import eval_mode
+from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.models.video_model import VideoModel
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.inside.layer_outputs import by_video, mean_and_spread, place
+from spatempo.models.video_model import VideoModel
 from spatempo.operators.sth_conv import attention_layers
 
 SETTLED = 0.95
@@ -18,7 +19,7 @@ SETTLED = 0.95
 
 
 def attention_shares(
-    model: nn.Module,
+    model: VideoModel,
     data: Manifest | str | Path,
     *,
     most: int | None = None,

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.inside.layer_outputs import by_video, mean_and_spread, place
-from spatempo.evaluation.scoring.scores import eval_mode
+from spatempo.evaluation.running import eval_mode
+from spatempo.models.video_model import VideoModel
 from spatempo.operators.gate_shift import gate_layers
 from spatempo.operators.gate_shift_fuse import fusion_layers
 from spatempo.operators.watch import watch
@@ -21,7 +22,7 @@ FULL = 0.9
 
 
 def gate_statistics(
-    model: nn.Module,
+    model: VideoModel,
     data: Manifest | str | Path,
     *,
     most: int | None = None,
@@ -76,7 +77,7 @@ def gate_statistics(
     return {"n": len(values), **_row(values), "layers": layers, "unreadable": unreadable}
 
 
-def gate_maps(model: nn.Module, clip: Tensor) -> dict[str, Tensor]:
+def gate_maps(model: VideoModel, clip: Tensor) -> dict[str, Tensor]:
     """The gates of one clip.
 
     Args:

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import Manifest
-from spatempo.device import pick_device
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.scoring.loading import batches, device_of, manifest_for
-from spatempo.evaluation.scoring.scores import eval_mode
+from spatempo.evaluation.running import device_of, eval_mode, move
+from spatempo.evaluation.scoring.loading import batches, manifest_for
 from spatempo.evaluation.scoring.view_plan import view_plan
+from spatempo.models.video_model import VideoModel
 from spatempo.operators.watch import watch
 
 
 def by_video(
-    model: nn.Module,
+    model: VideoModel,
     data: Manifest | str | Path,
     layers: Mapping[str, nn.Module],
     measure: Callable[[Tensor], Tensor],
@@ -58,8 +58,7 @@ def by_video(
     if most is not None and most < len(manifest.samples):
         drawn = np.random.Generator(np.random.PCG64(0)).choice(len(manifest.samples), most, replace=False)
         manifest = replace(manifest, samples=tuple(manifest.samples[i] for i in sorted(drawn)))
-    if device is not None:
-        model.to(pick_device(device))
+    move(model, device)
     dataset = ClipDataset(manifest, view_plan(model)[1], train=False)
     rows: dict[str, list[Tensor]] = {name: [] for name in layers}
     unreadable: list[dict[str, str]] = []

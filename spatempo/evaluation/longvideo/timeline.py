@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.evaluation.classifier import ClipClassifier, class_names, training_seconds
 from spatempo.evaluation.longvideo.timeline_segments import Segment, find_segments
 from spatempo.evaluation.longvideo.timeline_windows import Windows, default_seconds
+from spatempo.evaluation.running import device_of, eval_mode
 from spatempo.evaluation.scoring.score_rows import ScoreRows
-from spatempo.evaluation.scoring.scores import eval_mode, score_views
+from spatempo.evaluation.scoring.scores import score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
 from spatempo.limits import check_number
 from spatempo.preprocess import collate_clips
@@ -66,7 +67,7 @@ class Timeline:
 
 
 def timeline(
-    model: nn.Module,
+    model: ClipClassifier,
     video: str | os.PathLike[str],
     *,
     window: float | None = None,
@@ -81,7 +82,8 @@ def timeline(
     """Finds what the model knows in a long video.
 
     Args:
-        model: with ``preprocess``, and ``classes`` if the labels are to be names; put in eval mode for the time.
+        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`; its ``classes`` may be
+            None, and labels are then numbers. A torch module is put in eval mode for the time.
         video: a file, or an address that the decoder can open.
         window: seconds that the network sees at a time: as long as a training clip. None: the model's
             ``clip_seconds``, 2 s if it does not know; for a model of dense sampling its 64 frames. A shorter video is
@@ -102,14 +104,14 @@ def timeline(
     _, preprocess = view_plan(model)
     if preprocess.modality != "rgb":
         raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {preprocess.modality}")
-    classes = getattr(model, "classes", None)
+    classes = model.classes
     check_number("window", window)
     check_number("stride", stride)
     _check(min_score, min_length, batch_size, background, classes or ())
     with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
             raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
-        usual = default_seconds(preprocess, source.fps, getattr(model, "clip_seconds", None))
+        usual = default_seconds(preprocess, source.fps, training_seconds(model))
         seconds, window_from = usual if window is None else (window, "given")
         plan = Windows.of(preprocess, seconds, seconds / 4 if stride is None else stride)
         if plan.seconds > source.duration and preprocess.sampling == "segment":
@@ -119,7 +121,7 @@ def timeline(
         frames = _Watched(source, preprocess.short_side)
         windows = plan.cut(frames)
         scores: ScoreRows | None = None
-        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        device = device_of(model)
         with eval_mode(model), torch.inference_mode():
             while batch := list(islice(windows, batch_size)):
                 clip = collate_clips([preprocess(np.stack(images)) for images in batch])
@@ -135,7 +137,7 @@ def timeline(
     min_length = plan.seconds / 2 if min_length is None else min_length
     segments = find_segments(
         scores.numpy(),
-        classes or [str(k) for k in range(scores.width)],
+        class_names(model, scores.width),
         window=plan.seconds,
         stride=plan.stride,
         duration=frames.end,

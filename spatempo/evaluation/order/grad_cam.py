@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spatempo.evaluation.scoring.scores import eval_mode
+from spatempo.evaluation.running import eval_mode
 from spatempo.models.video_model import VideoModel
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from spatempo.evaluation.scoring.scores import eval_mode, score_views
+from spatempo.evaluation.classifier import ClipClassifier
+from spatempo.evaluation.running import eval_mode
+from spatempo.evaluation.scoring.scores import score_views
 
 
-def occlude_frames(model: nn.Module, clip: Tensor, label: int, *, chunk: int = 8) -> Tensor:
+def occlude_frames(model: ClipClassifier, clip: Tensor, label: int, *, chunk: int = 8) -> Tensor:
     """Takes every frame away in turn, putting its neighbour's picture in its place.
 
     The neighbour is the frame before (for the first one, the one after): the clip keeps its length, no picture is

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatempo.data.dataset import ClipDataset, usable_frames
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.classifier import ClipClassifier
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.families import TIE
-from spatempo.evaluation.scoring.loading import batches, device_of
-from spatempo.evaluation.scoring.scores import Scores, eval_mode, score_views
+from spatempo.evaluation.running import device_of, eval_mode, logits_of
+from spatempo.evaluation.scoring.loading import batches
+from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
 from spatempo.preprocess import Preprocess
 from spatempo.video.sampling import clip_indices
@@ -64,7 +66,7 @@ class OrderResults:
 
 
 def evaluate_orders(
-    model: nn.Module,
+    model: ClipClassifier,
     manifest: Manifest,
     *,
     seed: int = 0,
@@ -151,7 +153,7 @@ def frame_orders(frames: int, *, shuffles: int = SHUFFLES, seed: int = 0) -> dic
     return orders | {f"shuffled {i}": order for i, order in enumerate(drawn, 1)}
 
 
-def frame_counts(model: nn.Module, preprocess: Preprocess) -> tuple[list[int], dict[int, str]]:
+def frame_counts(model: ClipClassifier, preprocess: Preprocess) -> tuple[list[int], dict[int, str]]:
     """Numbers of frames to try: 1, 2, 4, ... to twice the model's own, and its own; and those the design refuses, why.
 
     A design refuses by raising SpatempoError; a blank clip asks it.
@@ -162,7 +164,7 @@ def frame_counts(model: nn.Module, preprocess: Preprocess) -> tuple[list[int], d
     with eval_mode(model), torch.inference_mode():
         for count in tried:
             try:
-                model(torch.zeros(_clip_shape(preprocess, count), device=device_of(model)))
+                logits_of(model, torch.zeros(_clip_shape(preprocess, count), device=device_of(model)))
                 taken.append(count)
             except SpatempoError as error:
                 refused[count] = str(error)
@@ -182,7 +184,7 @@ def relative_change(score: Tensor, reference: Tensor) -> Tensor:
     return (score - reference).abs().amax(1) / scale
 
 
-def sees_order(model: nn.Module) -> bool:
+def sees_order(model: ClipClassifier) -> bool:
     """Whether the scores of one clip of noise change with the order: videos in which nothing moves could not tell."""
     _, preprocess = view_plan(model)
     noise = torch.randn(_clip_shape(preprocess, preprocess.frames), generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spatempo.evaluation.scoring.scores import eval_mode
+from spatempo.evaluation.running import eval_mode
 from spatempo.models.video_model import VideoModel
 
 NOTHING = 1e-8

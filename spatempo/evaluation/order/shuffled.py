@@ -6,23 +6,24 @@ What ``compare`` asks of every model; :mod:`spatempo.evaluation.order.orders` as
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import Manifest
+from spatempo.evaluation.classifier import ClipClassifier
 from spatempo.evaluation.order.orders import frame_orders, relative_change, reorder
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.families import TIE
-from spatempo.evaluation.scoring.loading import batches, device_of, manifest_for
+from spatempo.evaluation.running import device_of, eval_mode
+from spatempo.evaluation.scoring.loading import batches, manifest_for
 from spatempo.evaluation.scoring.protocols import Protocol
-from spatempo.evaluation.scoring.scores import Scores, eval_mode, score_views
+from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
 
 SHUFFLES = 3  # the first of those that `diagnose` shows
 
 
 def evaluate_shuffled(
-    model: nn.Module,
+    model: ClipClassifier,
     data: Manifest,
     *,
     protocol: str | Protocol | None = None,

@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from spatempo.data.manifest import Manifest
+from spatempo.evaluation.classifier import ClipClassifier
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.fusion import fuse
 from spatempo.evaluation.scoring.evaluate import evaluate
 
 
 def evaluate_ensemble(
-    models: Iterable[nn.Module], data: Manifest | str | Path, **how: Any
+    models: Iterable[ClipClassifier], data: Manifest | str | Path, **how: Any
 ) -> tuple[EvalResult, list[EvalResult]]:
     """The mean of the networks' scores, as TSM and GSM publish ensembles: of logits, each network counting alike.
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import Manifest
-from spatempo.device import pick_device
+from spatempo.evaluation.classifier import ClipClassifier
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.families import families
-from spatempo.evaluation.scoring.loading import batches, device_of, manifest_for
+from spatempo.evaluation.running import device_of, eval_mode, move
+from spatempo.evaluation.scoring.loading import batches, manifest_for
 from spatempo.evaluation.scoring.protocols import Protocol
-from spatempo.evaluation.scoring.scores import Scores, eval_mode, score_views
+from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
 from spatempo.limits import check_number
 
@@ -22,7 +22,7 @@ __all__ = ["EvalResult", "evaluate", "families", "view_plan"]
 
 
 def evaluate(
-    model: nn.Module,
+    model: ClipClassifier,
     data: Manifest | str | Path,
     *,
     protocol: str | Protocol | None = None,
@@ -38,8 +38,8 @@ def evaluate(
     A video that cannot be read is counted and named in ``unreadable``, never replaced, and not in ``n``.
 
     Args:
-        model: a video model with ``preprocess`` and ``classes``; it is put in eval mode for the time, and moved to
-            `device` when one is given.
+        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. A torch module is put
+            in eval mode for the time, and moved to `device` when one is given.
         data: a manifest, or what :func:`~spatempo.data.manifest.load_manifest` takes.
         protocol: a published one by name, or your own; None: `clips` x `crops`, 1 x 1 if these are None too.
         clips, crops: views per video; not together with `protocol`.
@@ -57,8 +57,7 @@ def evaluate(
     manifest = manifest_for(model, data)
     plan, preprocess = view_plan(model, protocol, clips, crops)
     dataset = ClipDataset(manifest, preprocess, train=False, clips=plan.clips, crops=plan.crops)
-    if device is not None:
-        model.to(pick_device(device))
+    move(model, device)
     videos = max(1, batch_size // plan.views)
     scores = Scores(len(manifest.classes))
     with eval_mode(model), torch.inference_mode():

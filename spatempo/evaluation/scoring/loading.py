@@ -9,25 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spatempo.data.dataset import ClipDataset, collate
 from spatempo.data.manifest import Manifest, load_manifest
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.classifier import ClipClassifier, check_classifier
 
 
-def manifest_for(model: nn.Module, data: Manifest | str | Path) -> Manifest:
+def manifest_for(model: ClipClassifier, data: Manifest | str | Path) -> Manifest:
     """The labelled videos, their classes numbered as the model's outputs are.
 
     Args:
-        model: its ``classes``, if it has any, say which output is which class.
+        model: its ``classes``, if they are known, say which output is which class.
         data: a manifest, or what :func:`~spatempo.data.manifest.load_manifest` takes.
 
     Raises:
         SpatempoError: data that cannot be used, or class names that are not the model's.
     """
-    names = getattr(model, "classes", None)
+    check_classifier(model)
+    names = model.classes
     manifest = data if isinstance(data, Manifest) else load_manifest(data, classes=names)
     if manifest is data and names is not None and tuple(manifest.classes) != tuple(names):
         raise SpatempoError(
@@ -35,11 +37,6 @@ def manifest_for(model: nn.Module, data: Manifest | str | Path) -> Manifest:
             "load_manifest(source, classes=model.classes)"
         )
     return manifest
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model is."""
-    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 def batches(

@@ -7,24 +7,26 @@ call it, so their numbers agree.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.classifier import ClipClassifier
 from spatempo.evaluation.results.eval_result import EvalResult, measure
+from spatempo.evaluation.running import logits_of
 from spatempo.evaluation.scoring.score_rows import ScoreRows
 
 
-def score_views(model: nn.Module, clip: Tensor, *, chunk: int | None = None, average: str = "logits") -> Tensor:
+def score_views(model: ClipClassifier, clip: Tensor, *, chunk: int | None = None, average: str = "logits") -> Tensor:
     """Scores of videos: the mean over their views.
 
     Args:
-        model: maps clips ``[N, 3, T, H, W]`` to logits ``[N, K]``; in eval mode (see :func:`eval_mode`).
+        model: maps clips ``[N, C, T, H, W]`` to logits ``[N, K]``; in eval mode
+            (:func:`~spatempo.evaluation.running.eval_mode`).
         clip: ``[B, V, 3, T, H, W]``, or ``[B, 3, T, H, W]`` for one view each.
         chunk: at most so many views in one call of the model, which bounds the memory of 10 x 10 views; None: all.
         average: ``"logits"``, before any softmax, or ``"softmax"``, the probabilities.
@@ -42,26 +44,11 @@ def score_views(model: nn.Module, clip: Tensor, *, chunk: int | None = None, ave
         raise ValueError(f"clip is {list(clip.shape)}; expected [B, V, 3, T, H, W] or [B, 3, T, H, W]")
     batch, views = clip.shape[:2]
     flat = clip.flatten(0, 1)  # [B*V, 3, T, H, W]; a view, its channels_last_3d memory kept
-    logits = torch.cat([model(part) for part in flat.split(chunk or len(flat))])
-    logits = logits.float().unflatten(0, (batch, views))
+    logits = torch.cat([logits_of(model, part) for part in flat.split(chunk or len(flat))])
+    logits = logits.unflatten(0, (batch, views))
     if average == "softmax":
         return logits.log_softmax(2).logsumexp(1) - math.log(views)
     return logits.mean(1)
-
-
-@contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Puts every module of `model` in eval mode and gives each its own mode back.
-
-    Each its own, because with partial batch norm a model in training has members that are not.
-    """
-    training = [m for m in model.modules() if m.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 class Scores:

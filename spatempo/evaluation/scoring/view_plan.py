@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from torch import nn
-
 from spatempo.data.flip import mirror_name
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.classifier import ClipClassifier, check_classifier
 from spatempo.evaluation.scoring.protocols import Protocol, views
 from spatempo.evaluation.scoring.protocols import protocol as protocol_named
 from spatempo.evaluation.ten_crop import TenCrop
@@ -15,7 +12,7 @@ from spatempo.preprocess import Preprocess
 
 
 def view_plan(
-    model: nn.Module,
+    model: ClipClassifier,
     protocol: str | Protocol | None = None,
     clips: int | None = None,
     crops: int | None = None,
@@ -23,20 +20,14 @@ def view_plan(
     """The protocol, and the preprocessing of the model under it.
 
     Args:
-        model: with ``preprocess``; its ``classes``, if it has any, tell where a mirror image is another class.
+        model: its ``classes``, if they are known, tell where a mirror image is another class.
         protocol, clips, crops: as in :func:`~spatempo.evaluation.scoring.evaluate.evaluate`.
 
     Raises:
         SpatempoError: both a protocol and counts are given, crops that cannot be had, or ten of them (five are mirror
             images) for classes that name a direction.
     """
-    preprocess = getattr(model, "preprocess", None)
-    if isinstance(model, str | os.PathLike):
-        raise SpatempoError(f"{os.fspath(model)!r} is a path, not a model: load it first, spatempo.load(path)")
-    if not isinstance(preprocess, Preprocess):
-        raise SpatempoError(
-            f"{type(model).__name__} does not say how it is fed: set model.preprocess = Preprocess(...)"
-        )
+    preprocess = check_classifier(model)
     if protocol is None:
         plan = views(preprocess, clips=clips, crops=crops)
     elif clips is not None or crops is not None:
@@ -45,7 +36,7 @@ def view_plan(
         plan = protocol if isinstance(protocol, Protocol) else protocol_named(protocol)
     preprocess = plan.apply(preprocess)
     if plan.crops == 10:
-        directed = next((name for name in getattr(model, "classes", None) or () if mirror_name(name) != name), None)
+        directed = next((name for name in model.classes or () if mirror_name(name) != name), None)
         if directed is not None:
             raise SpatempoError(
                 f"10 crops: five of them are mirror images, which are not {directed!r} any more but "

@@ -14,7 +14,7 @@ from spatempo.data.manifest import Manifest
 from spatempo.evaluation.order.grad_cam import grad_cam
 from spatempo.evaluation.order.occlusion import occlude_frames
 from spatempo.evaluation.order.orders import OrderResults
-from spatempo.evaluation.scoring.loading import device_of
+from spatempo.evaluation.running import device_of
 from spatempo.models.video_model import VideoModel
 from spatempo.preprocess import Preprocess
 from spatempo.report.film import Strip

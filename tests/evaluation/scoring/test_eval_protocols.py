@@ -112,6 +112,9 @@ def test_a_plan_takes_a_protocol_or_counts() -> None:
     with pytest.raises(SpatempoError, match=r"set model\.preprocess"):
         view_plan(model)
     model.preprocess = Preprocess()  # type: ignore[assignment]
+    with pytest.raises(SpatempoError, match=r"Identity has no class names: set model\.classes"):
+        view_plan(model)
+    model.classes = None  # type: ignore[assignment]
     assert view_plan(model)[0].views == 1
     plan, fed = view_plan(model, "jester")
     assert (plan.views, fed.size) == (6, 256)

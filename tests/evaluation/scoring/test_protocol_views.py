@@ -114,7 +114,7 @@ CROPS = {
 def shown(name: str, video: np.ndarray, fed: Preprocess) -> torch.Tensor:
     """The views of a video, in grey levels: ``[clips, crops, 3, T, H, W]``."""
     model = nn.Identity()
-    model.preprocess = fed  # type: ignore[assignment]
+    model.preprocess, model.classes = fed, None  # type: ignore[assignment]
     plan, fed = view_plan(model, name)
     views = load_views(ArrayFrames(video), fed, plan.clips, plan.crops)
     return (views * 255).round().int().unflatten(0, (plan.clips, plan.crops))

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.results.eval_result import measure
-from spatempo.evaluation.scoring.scores import Scores, eval_mode, score_views
+from spatempo.evaluation.running import eval_mode
+from spatempo.evaluation.scoring.scores import Scores, score_views
 
 
 class Means(nn.Module):
