@@ -89,7 +89,7 @@ def run(options: Options) -> list[dict[str, Any]]:
     given = {name: value for name, value in asked.items() if value is not None}
     design = parse_options(options.option)
 
-    from spatempo.studies.compare import compare
+    from spatempo.studies.comparing.compare import compare
 
     return compare(
         options.data,

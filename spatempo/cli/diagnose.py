@@ -44,7 +44,7 @@ def run(options: Options) -> dict[str, Any]:
         SpatempoError: no checkpoint, unusable data, or twins of which not one is order-blind.
     """
     from spatempo.learning.clips import default_workers
-    from spatempo.studies.diagnose import diagnose
+    from spatempo.studies.diagnosing.diagnose import diagnose
 
     return diagnose(
         options.checkpoint,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from spatempo.evaluation.protocols import PROTOCOLS
+from spatempo.evaluation.scoring.protocols import PROTOCOLS
 from spatempo.learning.recipes import RECIPES
 
 Checkpoint = Annotated[Positional[str], arg(metavar="CHECKPOINT")]

@@ -63,8 +63,8 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
     options.timeline.check_unused()
     videos = [video for given in options.videos for video in expand(given)]
 
-    from spatempo.evaluation.device import pick_device
-    from spatempo.evaluation.predict import predict
+    from spatempo.device import pick_device
+    from spatempo.evaluation.scoring.predict import predict
     from spatempo.models.checkpoint import load
 
     model = load(options.checkpoint, device=str(pick_device(options.device)))

@@ -66,11 +66,12 @@ def run_timeline(
     """Finds, writes and, if asked, draws the segments; returns the timeline and ``files``, the paths written.
 
     Raises:
-        SpatempoError: what :func:`spatempo.evaluation.timeline.timeline` refuses; a file that cannot be written.
+        SpatempoError: what :func:`spatempo.evaluation.longvideo.timeline.timeline` refuses; a file that cannot be
+            written.
     """
-    from spatempo.evaluation.device import pick_device
-    from spatempo.evaluation.timeline import timeline
-    from spatempo.evaluation.timeline_files import captions, write_timeline
+    from spatempo.device import pick_device
+    from spatempo.evaluation.longvideo.timeline import timeline
+    from spatempo.evaluation.longvideo.timeline_files import captions, write_timeline
     from spatempo.models.checkpoint import load
     from spatempo.video.annotate import annotate, check_target
 

@@ -64,10 +64,10 @@ def run(options: Options) -> dict[str, Any]:
             f"--protocol {options.protocol} already says how many clips and crops: drop --clips and --crops"
         )
     from spatempo.data.manifest import load_manifest
-    from spatempo.evaluation.ensemble import evaluate_ensemble
-    from spatempo.evaluation.evaluate import evaluate
-    from spatempo.evaluation.families import families
-    from spatempo.evaluation.score_files import need_pyarrow, save_scores
+    from spatempo.evaluation.results.families import families
+    from spatempo.evaluation.results.score_files import need_pyarrow, save_scores
+    from spatempo.evaluation.scoring.ensemble import evaluate_ensemble
+    from spatempo.evaluation.scoring.evaluate import evaluate
     from spatempo.learning.clips import default_workers
     from spatempo.models.checkpoint import describe_checkpoint, load
 

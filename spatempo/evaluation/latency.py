@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from spatempo.evaluation.scores import eval_mode
+from spatempo.evaluation.classifier import input_of
+from spatempo.evaluation.running import device_of, eval_mode
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Latency:
 
 
 def measure_latency(
-    model: nn.Module,
+    model: Callable[[Tensor], Any],
     frames: int | None = None,
     size: int | None = None,
     *,
@@ -53,16 +56,16 @@ def measure_latency(
     """Times the forward pass on random input, where the model is, in eval mode and without gradients.
 
     Args:
-        model: a video model.
-        frames, size: of the clip; None: ``model.preprocess``'s.
+        model: a video model, another :class:`~spatempo.evaluation.classifier.ClipClassifier`, or any network for clips.
+        frames, size: of the clip; None: ``model.preprocess``'s, or 8 frames of 224 pixels where it has none.
         batch: clips in one pass.
         runs: timed passes, at least 1; the median is not moved by one that something else disturbed.
         warmup: passes before (lazy initialisation, kernel choice, caches).
     """
-    preprocess = getattr(model, "preprocess", None)
+    preprocess = input_of(model)
     length: int = frames or (preprocess.frames if preprocess else 8)
     side: int = size or (preprocess.size if preprocess else 224)
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     # the memory order that preprocessing gives: channels_last_3d
     channels = preprocess.channels if preprocess else 3
     clip = torch.randn(batch, length, side, side, channels, device=device).permute(0, 4, 1, 2, 3)
@@ -89,7 +92,9 @@ def measure_latency(
     )
 
 
-def latency_ms(model: nn.Module, frames: int | None = None, size: int | None = None, *, runs: int = 10) -> float:
+def latency_ms(
+    model: Callable[[Tensor], Any], frames: int | None = None, size: int | None = None, *, runs: int = 10
+) -> float:
     """Median milliseconds for one clip; see :func:`measure_latency` for the conditions."""
     return measure_latency(model, frames, size, runs=runs).ms
 

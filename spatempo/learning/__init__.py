@@ -1,1 +1,9 @@
-"""The training recipe, on Lightning."""
+"""Recipes and training on Lightning.
+
+Public names are loaded when first used; ``__init__.pyi`` lists them. ``train`` and ``recipe`` are modules of this
+package; the functions of the same names are ``spatempo.train`` and ``spatempo.learning.recipes.recipe``.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

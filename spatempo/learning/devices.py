@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
+from spatempo.device import find_kind
 from spatempo.errors import SpatempoError
 from spatempo.limits import check_number
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place
     """Chooses the device.
 
     Args:
-        device: one of `DEVICES`, or one CUDA device by its number (``"cuda:1"``); ``"auto"`` is CUDA, else MPS, else
-            the CPU.
+        device: one of :data:`spatempo.device.KINDS`, or one CUDA device by its number (``"cuda:1"``).
         devices: of each machine; None: all CUDA devices, one of any other kind.
         nodes: machines.
 
@@ -70,12 +68,8 @@ def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place
         SpatempoError: it is not there, or not in that number.
     """
     named, _, number = device.partition(":")
-    if named not in DEVICES or (number and not (named == "cuda" and number.isdecimal())):
-        raise SpatempoError(f"device {device!r} is not known; choose from {', '.join(DEVICES)}, cuda:0, cuda:1, ...")
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    kind = ("cuda" if cuda else "mps" if mps else "cpu") if device == "auto" else named
-    if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
-        raise SpatempoError(f"device {kind!r} is not available here (`spatempo doctor` says why); choose cpu or auto")
+    one_of_cuda = named == "cuda" and number.isdecimal()
+    kind = find_kind(named if one_of_cuda else device)
     there = torch.cuda.device_count() if kind == "cuda" else 1
     if number and int(number) >= there:
         raise SpatempoError(f"device {device!r} is not there; the last one is 'cuda:{there - 1}'")

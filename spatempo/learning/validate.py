@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from spatempo.evaluation.result import EvalResult
-from spatempo.evaluation.scores import Scores, eval_mode, score_views
+from spatempo.evaluation.results.eval_result import EvalResult
+from spatempo.evaluation.running import eval_mode
+from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.models.video_model import VideoModel
 
 

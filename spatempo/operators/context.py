@@ -28,7 +28,7 @@ class ForwardContext:
 
     One model serves one forward pass at a time. A second one that enters while one is under way (two threads sharing a
     model) would mix up frame counts silently, so it raises ``RuntimeError`` instead: give each thread its own copy, or
-    use :class:`~spatempo.evaluation.predictor.Predictor`, which takes a lock.
+    use :class:`~spatempo.evaluation.scoring.predictor.Predictor`, which takes a lock.
     """
 
     def __init__(self) -> None:

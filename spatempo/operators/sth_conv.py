@@ -179,7 +179,7 @@ def watch_attention(model: nn.Module) -> AbstractContextManager[dict[str, Tensor
             model(clip)
         seen["backbone.layer1.0.conv2"]  # [B, 2, C]: a_S and a_T of each clip, they add up to one
 
-    Each forward pass replaces what the last one left; :func:`spatempo.evaluation.inside.attention_shares` averages over
-    channels and videos, as the paper's Figures 5-8 do. The model itself keeps nothing.
+    Each forward pass replaces what the last one left; :func:`spatempo.evaluation.inside.attention.attention_shares`
+    averages over channels and videos, as the paper's Figures 5-8 do. The model itself keeps nothing.
     """
     return watch(attention_layers(model))

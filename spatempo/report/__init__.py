@@ -1,1 +1,8 @@
-"""Pictures and pages drawn from plain results."""
+"""Pictures and pages drawn from plain results, never from models.
+
+Public names are loaded when first used; ``__init__.pyi`` lists them.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ from statistics import fmean
 from spatempo.report.cost_plots import COSTS, accuracy_by_cost, pareto_front
 from spatempo.report.gain_plots import class_gain, gains, order_bars, points
 from spatempo.report.html import Figures, section
-from spatempo.report.results import ModelResult
+from spatempo.report.model_result import ModelResult
 from spatempo.report.tables import results_table
 
 _IN_SHORT = {"macs": "MACs", "params": "params", "latency_ms": "latency"}

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spatempo.report.attention_gates import inside_sections
 from spatempo.report.figures import WIDE, color, percent
 from spatempo.report.film import Strip, strips_section
 from spatempo.report.html import Figures, cards, footer, heading, section, table, write_page
-from spatempo.report.inside import inside_sections
 from spatempo.report.time_plots import Share, accuracy_by_frames, influence_map, interval_dots
 
 CONDITIONS = {
@@ -41,10 +41,10 @@ def write_time_page(
         path: of the ``.html`` file.
         title: heading.
         sentences: what a stranger should take away.
-        models: what :func:`spatempo.evaluation.dependence.time_dependence` gives, with ``name`` and
+        models: what :func:`spatempo.evaluation.order.dependence.time_dependence` gives, with ``name`` and
             ``receptive_field``; the first is the one that was asked about.
         verdicts: a few words on each model, under its figures.
-        need: of :func:`spatempo.evaluation.dependence.need_of_order`.
+        need: of :func:`spatempo.evaluation.order.dependence.need_of_order`.
         strips: videos with what mattered in them.
         gate_strips: videos with how far gates are open.
         notes: paragraphs at the foot.

@@ -5,7 +5,7 @@
 Renders the small generated data set as video files, trains TSN and TSM with the same small residual network under the
 same budget, tests both, writes ``runs/demo/report.html``, prints the table, and uses the trained TSM on a test video.
 What an earlier, interrupted call finished is not done again. All of it is in
-:func:`~spatempo.studies.compare.compare`; here is only what to compare, and how to say it.
+:func:`~spatempo.studies.comparing.compare.compare`; here is only what to compare, and how to say it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def demo(
         The rows of `compare`.
     """
     from spatempo.data.generated.make import make_data
-    from spatempo.studies.compare import compare
+    from spatempo.studies.comparing.compare import compare
 
     data = Path(out) / "data"
     make_data(data, preset=preset, progress=True)
@@ -63,10 +63,10 @@ def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
     """Prints the table, what it says, and what the trained TSM makes of one test video."""
     from spatempo.data.manifest import load_manifest
-    from spatempo.evaluation.predict import predict
+    from spatempo.evaluation.scoring.predict import predict
     from spatempo.learning.progress import clock
     from spatempo.models.checkpoint import load
-    from spatempo.studies.page import headline, sentence
+    from spatempo.studies.comparing.page_content import headline, sentence
 
     families = list(rows[0]["families"])
     line = "{:<6}" + "{:>12}" * (len(families) + 1) + "{:>10}{:>10}{:>12}{:>12}"

@@ -77,7 +77,7 @@ def designs(
         SpatempoError: an unknown model, or data or folders that cannot be used.
     """
     from spatempo.data.generated.make import make_data
-    from spatempo.studies.compare import compare
+    from spatempo.studies.comparing.compare import compare
 
     if unknown := [name for name in models if name not in DESIGNS]:
         raise SpatempoError(f"there is no {unknown[0]!r} here; choose from {','.join(DESIGNS)}")
@@ -95,9 +95,9 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
     import numpy as np
 
     from spatempo.data.manifest import load_manifest
-    from spatempo.evaluation.evaluate import evaluate
-    from spatempo.evaluation.families import families
-    from spatempo.evaluation.live import Live
+    from spatempo.evaluation.results.families import families
+    from spatempo.evaluation.scoring.evaluate import evaluate
+    from spatempo.evaluation.scoring.live import Live
     from spatempo.models.checkpoint import load
 
     model = load(row["checkpoint"])
@@ -120,7 +120,7 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The results as a Markdown table, with a line on what they are of."""
     from spatempo.learning.progress import clock
-    from spatempo.studies.page import headline
+    from spatempo.studies.comparing.page_content import headline
 
     family = headline(rows)
     assert family is not None

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatempo.errors import SpatempoError
-from spatempo.studies.experiment import Arm, Claim, Experiment, run_experiment
+from spatempo.studies.claims.experiment import Arm, Claim, Experiment, run_experiment
 from spatempo.studies.marked import around, put_into
 from spatempo.studies.program import run_study
 
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in names if given.into else ():
             around(Path(given.into), name)  # told before the training, not after
         for name in names:
-            from spatempo.studies.experiment_words import report
+            from spatempo.studies.claims.experiment_words import report
 
             experiment = EXPERIMENTS[name]
             found = run_experiment(name, experiment, given.out, seeds=given.seeds, workers=given.workers)

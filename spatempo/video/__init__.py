@@ -1,1 +1,8 @@
-"""From bytes to frames: decoding, frame sampling, encoding. No networks."""
+"""From bytes to frames: decoding, frame sampling, encoding. No networks.
+
+Public names are loaded when first used; ``__init__.pyi`` lists them.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -64,7 +64,7 @@ def test_every_command_escapes(named, tmp_path, capsys, document):
     found = document("test", run / "best", named, "--workers", 0)
     assert {RED, "old\udcff"} < set(found["per_class"])  # whole for programs, and json escapes it
     pytest.importorskip("pyarrow")
-    from spatempo.evaluation.score_files import read_scores
+    from spatempo.evaluation.results.score_files import read_scores
 
     document("test", run / "best", named, "--workers", 0, "--scores", tmp_path / "scores.parquet")
     assert read_scores(tmp_path / "scores.parquet").top1 == found["top1"]

@@ -59,8 +59,8 @@ def test_differences_of_a_video_are_trained_on(document, data, tmp_path):
 
 def test_two_streams_are_fused_from_score_files(document, checkpoint, data, tmp_path, monkeypatch, failure):
     pytest.importorskip("pyarrow")
-    from spatempo.evaluation.fusion import fuse
-    from spatempo.evaluation.score_files import read_scores
+    from spatempo.evaluation.results.fusion import fuse
+    from spatempo.evaluation.results.score_files import read_scores
 
     words = ("test", checkpoint, data / "val.csv", "--workers", 0, "--scores")
     tested = document(*words, tmp_path / "one.parquet")

@@ -99,7 +99,7 @@ def test_version_is_the_one_of_the_package():
 def test_public_names_all_exist():
     for name in spatempo.__all__:
         assert getattr(spatempo, name) is not None
-    assert set(spatempo._LAZY) <= set(spatempo.__all__) <= set(dir(spatempo))
+    assert set(spatempo.__all__) <= set(dir(spatempo))
     with pytest.raises(AttributeError, match="no_such_thing"):
         spatempo.no_such_thing  # noqa: B018
 

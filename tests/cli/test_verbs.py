@@ -215,8 +215,8 @@ def another(data, tmp_path_factory) -> Path:
 
 def test_test_of_an_ensemble(capsys, document, checkpoint, another, data, tmp_path):
     pytest.importorskip("pyarrow")
-    from spatempo.evaluation.fusion import fuse
-    from spatempo.evaluation.score_files import read_scores
+    from spatempo.evaluation.results.fusion import fuse
+    from spatempo.evaluation.results.score_files import read_scores
 
     words = (data / "test.csv", "--workers", 0, "--clips", 2)
     files = [tmp_path / f"{name}.parquet" for name in ("both", "one", "two")]

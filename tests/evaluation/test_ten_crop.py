@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.plan import view_plan
+from spatempo.evaluation.scoring.view_plan import view_plan
 from spatempo.evaluation.ten_crop import TEN_CROPS, TenCrop
 from spatempo.preprocess import Preprocess
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_runs import TINY
 
-from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.learning.train import train
 from spatempo.models.checkpoint import load
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import load_manifest
-from spatempo.evaluation import scores
-from spatempo.evaluation.evaluate import evaluate
-from spatempo.evaluation.result import EvalResult
+from spatempo.evaluation.results.eval_result import EvalResult
+from spatempo.evaluation.scoring import scores
+from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.learning.clips import Loading
 from spatempo.learning.validate import validate
 from spatempo.preprocess import Preprocess

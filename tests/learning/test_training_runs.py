@@ -16,7 +16,7 @@ from tiny_runs import COLOURS, TINY, largest_file
 
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.evaluate import evaluate
+from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.learning.devices import find_place
 from spatempo.learning.state import load_state
 from spatempo.learning.train import train

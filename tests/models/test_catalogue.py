@@ -55,7 +55,7 @@ def test_a_design_of_ones_own_is_counted_when_it_is_listed():
         ("from spatempo.cli.main import main; main(['models', 'tsm_*'])", ("torch", "numpy")),
         ("import spatempo.models.video_model", ("torchvision", "timm", "torch._dynamo")),
         (
-            "import spatempo.evaluation.predict; from spatempo.models.registry import create_model\n"
+            "import spatempo.evaluation.scoring.predict; from spatempo.models.registry import create_model\n"
             "for name in ('tsm_smallresnet', 'gsm_bninception', 'r2plus1d_18'): create_model(name)",
             ("torchvision", "timm", "torch._dynamo"),
         ),

@@ -9,7 +9,7 @@ import torch
 from networks import randomise
 
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.grad_cam import grad_cam
+from spatempo.evaluation.order.grad_cam import grad_cam
 from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.consensus import AttentionConsensus, LinearConsensus, make_consensus
 from spatempo.models.registry import create_model

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spatempo.report.comparison_page import ModelResult, write_report
 from spatempo.report.film import Strip
-from spatempo.report.page import ModelResult, write_report
 from spatempo.report.time_page import write_time_page
 
 BROWSER = next(

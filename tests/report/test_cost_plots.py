@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spatempo.report.comparison_page import ModelResult, write_report
 from spatempo.report.cost_plots import accuracy_by_cost, amount, pareto_front
 from spatempo.report.figures import NARROW, WIDE
 from spatempo.report.gain_plots import class_gain, gains, order_bars
-from spatempo.report.page import ModelResult, write_report
 from spatempo.report.tables import shown
 
 

@@ -134,7 +134,7 @@ def test_a_picture_for_a_readme(tmp_path: Path) -> None:
 
 def test_no_pyplot_no_other_room() -> None:
     code = (
-        "import sys, spatempo.report.page as p; p.accuracy_bars({'m': {'x': 0.5}});"
+        "import sys, spatempo.report.comparison_page as p; p.accuracy_bars({'m': {'x': 0.5}});"
         "bad = {'matplotlib.pyplot', 'torch', 'spatempo.evaluation', 'spatempo.models'} & set(sys.modules);"
         "sys.exit(str(bad) if bad else 0)"
     )

@@ -13,13 +13,13 @@ from networks import randomise
 from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.evaluate import evaluate
-from spatempo.evaluation.live import Live
+from spatempo.evaluation.scoring.evaluate import evaluate
+from spatempo.evaluation.scoring.live import Live
 from spatempo.learning.train import train
 from spatempo.models.checkpoint import load
 from spatempo.models.design import DESIGNS as CATALOGUE
 from spatempo.models.registry import create_model, parse_name
-from spatempo.studies import compare as compare_module
+from spatempo.studies.comparing import compare as compare_module
 from spatempo.studies.designs import DESIGNS, ORDER_BLIND, designs, main, table
 from spatempo.studies.marked import put_into
 

@@ -13,9 +13,8 @@ from networks import randomise
 from spatempo.data.generated.presets import PRESETS
 from spatempo.models.checkpoint import load
 from spatempo.models.registry import create_model
-from spatempo.studies import run as run_module
-from spatempo.studies.experiment import Arm, Claim, Experiment, run_experiment
-from spatempo.studies.experiment_words import (
+from spatempo.studies.claims.experiment import Arm, Claim, Experiment, run_experiment
+from spatempo.studies.claims.experiment_words import (
     attention_sentences,
     attention_table,
     report,
@@ -25,6 +24,7 @@ from spatempo.studies.experiment_words import (
     verdict,
     verdicts,
 )
+from spatempo.studies.comparing import run as run_module
 from spatempo.studies.experiments import EXPERIMENTS, main
 
 # --- the definitions
@@ -200,7 +200,7 @@ TRAINING = {"workers": 0, "quiet": True, "batch_size": 6}
 
 @pytest.fixture
 def no_page(monkeypatch):
-    monkeypatch.setattr("spatempo.studies.page.write_page", lambda path, *_, **__: path)
+    monkeypatch.setattr("spatempo.studies.comparing.page_content.write_page", lambda path, *_, **__: path)
 
 
 def test_an_experiment_small(tmp_path, no_page, monkeypatch):

@@ -1,0 +1,64 @@
+from .classifier import ClipClassifier
+from .inside.attention import attention_shares
+from .inside.gates import gate_maps, gate_statistics
+from .latency import Latency, latency_ms, measure_latency
+from .longvideo.timeline import Timeline, timeline
+from .longvideo.timeline_files import write_timeline
+from .longvideo.timeline_segments import Segment
+from .order.dependence import need_of_order, time_dependence
+from .order.grad_cam import grad_cam
+from .order.occlusion import occlude_frames
+from .order.orders import OrderResults, evaluate_orders, sees_order
+from .order.receptive_field import influence, receptive_field
+from .order.shuffled import evaluate_shuffled
+from .results.eval_result import EvalResult, measure
+from .results.families import families
+from .results.fusion import fuse
+from .results.score_files import read_scores, save_scores
+from .scoring.ensemble import evaluate_ensemble
+from .scoring.evaluate import evaluate
+from .scoring.live import Live
+from .scoring.predict import predict
+from .scoring.predictor import Predictor
+from .scoring.protocols import PROTOCOLS, Protocol, protocol
+from .scoring.scores import Scores, score_views
+
+__all__ = [
+    "PROTOCOLS",
+    "ClipClassifier",
+    "EvalResult",
+    "Latency",
+    "Live",
+    "OrderResults",
+    "Predictor",
+    "Protocol",
+    "Scores",
+    "Segment",
+    "Timeline",
+    "attention_shares",
+    "evaluate",
+    "evaluate_ensemble",
+    "evaluate_orders",
+    "evaluate_shuffled",
+    "families",
+    "fuse",
+    "gate_maps",
+    "gate_statistics",
+    "grad_cam",
+    "influence",
+    "latency_ms",
+    "measure",
+    "measure_latency",
+    "need_of_order",
+    "occlude_frames",
+    "predict",
+    "protocol",
+    "read_scores",
+    "receptive_field",
+    "save_scores",
+    "score_views",
+    "sees_order",
+    "time_dependence",
+    "timeline",
+    "write_timeline",
+]

@@ -1,0 +1,1 @@
+"""Outputs of layers inside a network: STH's attention, the gates of GSM and GSF."""

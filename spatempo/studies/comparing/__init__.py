@@ -1,0 +1,1 @@
+"""``compare``: several designs trained and tested alike, with one table and one page."""

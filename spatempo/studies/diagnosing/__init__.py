@@ -1,0 +1,1 @@
+"""``diagnose``: what a trained model sees of time, in numbers, sentences and a page."""

@@ -1,0 +1,178 @@
+"""What a trained model sees of time, on any labelled videos: numbers, a sentence and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spatempo.data.manifest import Manifest
+from spatempo.device import pick_device
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.order.dependence import need_of_order, time_dependence
+from spatempo.evaluation.order.orders import OrderResults, evaluate_orders, sees_order
+from spatempo.evaluation.order.receptive_field import influence, receptive_field
+from spatempo.evaluation.scoring.loading import manifest_for
+from spatempo.files import check_folder
+from spatempo.limits import check_number
+from spatempo.models.checkpoint import load
+from spatempo.models.video_model import VideoModel
+from spatempo.report.film import Strip
+from spatempo.report.time_page import write_time_page
+from spatempo.studies.diagnosing.look_inside import gate_strips, look_inside
+from spatempo.studies.diagnosing.time_examples import choose_videos, clips_at, strip_of
+from spatempo.studies.diagnosing.time_words import data_sentence, sentence, verdict_words
+from spatempo.version import __version__
+
+
+def diagnose(
+    checkpoint: str | Path,
+    data: str | Path,
+    *,
+    against: str | Path | None = None,
+    out: str | Path = "runs/diagnose",
+    batch_size: int = 8,
+    workers: int = 0,
+    device: str = "auto",
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Measures what a model sees of time, and writes ``out/report.html``.
+
+    Args:
+        checkpoint: of the model.
+        data: labelled videos, as for ``test``.
+        against: checkpoint of a twin, trained alike; one of the two must be order-blind (TSN). It then also says how
+            much of `data` needs order.
+        out: folder of the page.
+        batch_size: videos at a time.
+        workers: processes that read videos.
+        device: ``auto``, ``cpu``, ``cuda``, ...
+        progress: bars on stderr.
+
+    Returns:
+        What :func:`~spatempo.evaluation.order.dependence.time_dependence` gives, and ``name, checkpoint,
+        receptive_field, sentence, report``; of networks with STH's attention, or gates, also ``attention`` or ``gates``
+        (:func:`~spatempo.studies.diagnosing.look_inside.look_inside`); with `against` also ``against`` (the same of the
+        twin) and ``data`` (:func:`~spatempo.evaluation.order.dependence.need_of_order`, with a sentence).
+
+    Raises:
+        SpatempoError: no checkpoint, unusable data, a model of one frame, or twins of which not one is order-blind.
+    """
+    check_number("batch_size", batch_size)
+    check_number("workers", workers)
+    check_folder(out)
+    patients = [_Patient.of(checkpoint, data, device)]
+    if against is not None:
+        patients.append(_Patient.of(against, data, device))
+        _check_twins(patients)
+    for patient in patients:
+        bar = patient.name if progress else ""
+        patient.found = evaluate_orders(
+            patient.model, patient.manifest, batch_size=batch_size, workers=workers, progress=bar
+        )
+    first = patients[0]
+    examples = choose_videos(first.results, first.manifest)
+    documents = [
+        {**patient.document(examples), **patient.inside(batch_size=batch_size, workers=workers)} for patient in patients
+    ]
+    need = _need(patients, documents) if against is not None else None
+    page = write_time_page(
+        Path(out) / "report.html",
+        "What "
+        + " and ".join(patient.name for patient in patients)
+        + (" sees" if need is None else " see")
+        + " of time",
+        [document["sentence"] for document in documents] + ([] if need is None else [need["sentence"]]),
+        documents,
+        verdicts=[verdict_words(document) for document in documents],
+        need=need,
+        strips=_strips(first, examples),
+        gate_strips=gate_strips(first.model, first.manifest, examples) if "gates" in documents[0] else [],
+        notes=_notes(patients, documents),
+    )
+    document = {**documents[0], "report": str(page)}
+    if need is not None:
+        document |= {"against": documents[1], "data": need}
+    return document
+
+
+@dataclass
+class _Patient:
+    """One model, its data, and what was found."""
+
+    name: str
+    checkpoint: str
+    model: VideoModel
+    manifest: Manifest
+    found: OrderResults | None = None
+
+    @classmethod
+    def of(cls, checkpoint: str | Path, data: str | Path, device: str) -> _Patient:
+        model = load(checkpoint, device=pick_device(device))
+        return cls(model.name, str(checkpoint), model, manifest_for(model, data))
+
+    @property
+    def results(self) -> OrderResults:
+        assert self.found is not None
+        return self.found
+
+    def document(self, examples: Sequence[int]) -> dict[str, Any]:
+        clips = clips_at(self.manifest, self.model, examples)
+        field = receptive_field([influence(self.model, clip) for _, clip in clips])
+        found = time_dependence(self.results, self.manifest)
+        document = {**found, "name": self.name, "checkpoint": self.checkpoint, "receptive_field": field}
+        return {**document, "sentence": sentence(document)}
+
+    def inside(self, **reading: int) -> dict[str, Any]:
+        return look_inside(self.name, self.model, self.manifest, **reading)
+
+
+def _check_twins(patients: Sequence[_Patient]) -> None:
+    """One of the two sees order and the other does not; asked of noise, before any video is read."""
+    seeing = [patient for patient in patients if sees_order(patient.model)]
+    if len(seeing) != 1:
+        which = "both see" if seeing else "neither sees"
+        wanted = "an order-blind one, such as tsn_resnet50" if seeing else "one that sees it, such as tsm_resnet50"
+        named = " and ".join(patient.checkpoint for patient in patients)
+        raise SpatempoError(
+            f"{named}: {which} order; to tell how much of the data needs it, give as one of them {wanted}"
+        )
+    if patients[0].name == patients[1].name:
+        for patient in patients:
+            patient.name = f"{patient.name} ({patient.checkpoint})"
+
+
+def _need(patients: Sequence[_Patient], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    blind, temporal = sorted(zip(documents, patients, strict=True), key=lambda pair: pair[0]["scores_changed"])
+    need = need_of_order(temporal[1].results.ordered, blind[1].results.ordered, temporal[1].manifest)
+    need |= {"temporal_name": temporal[1].name, "blind_name": blind[1].name}
+    return {"sentence": data_sentence(need), **need}
+
+
+def _strips(patient: _Patient, examples: Sequence[int]) -> list[Strip]:
+    if patient.model.preprocess.modality != "rgb":  # flow is no picture
+        return []
+    model, manifest = patient.model, patient.manifest
+    return [
+        strip_of(model, clip, manifest, index, patient.results) for index, clip in clips_at(manifest, model, examples)
+    ]
+
+
+def _notes(patients: Sequence[_Patient], documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    first = documents[0]
+    unreadable = f", {len(first['unreadable'])} that could not be read" if first["unreadable"] else ""
+    frozen = first["orders"]["frozen"][0] + 1
+    orders = "; ".join(
+        " ".join(str(t + 1) for t in order) for name, order in first["orders"].items() if name.startswith("shuffled")
+    )
+    return [
+        f"{patients[0].manifest.source}: {first['n']} videos{unreadable}; one centre view each.",
+        f"Every clip is read once and its frames are put in another order. Repeated is frame {frozen} of "
+        f"{first['frames']}. The shuffles, the same for all videos: {orders}.",
+        "Intervals: Wilson, 95 %. Tests: exact McNemar on the same videos, over the shuffles combined by Rueger's rule "
+        "(5/3 of the middle p of five), over classes and pairs corrected by Holm's. Videos are taken as independent.",
+        "Scores that differ by rounding alone (1e-5 of the largest) count as the same. Largest change of a score by "
+        "reordering: " + "; ".join(f"{d['name']} {d['largest_change']:.1e}" for d in documents) + " of the largest.",
+        f"Checkpoints: {', '.join(patient.checkpoint for patient in patients)}. spatempo {__version__}.",
+    ]

@@ -1,0 +1,82 @@
+"""A closer look at a few videos: what of each clip mattered, and how far a model sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spatempo.data.dataset import ClipDataset
+from spatempo.data.manifest import Manifest
+from spatempo.evaluation.order.grad_cam import grad_cam
+from spatempo.evaluation.order.occlusion import occlude_frames
+from spatempo.evaluation.order.orders import OrderResults
+from spatempo.evaluation.running import device_of
+from spatempo.models.video_model import VideoModel
+from spatempo.preprocess import Preprocess
+from spatempo.report.film import Strip
+
+SIDE = 96  # pixels; small, since all frames are inside the page
+
+
+def choose_videos(found: OrderResults, manifest: Manifest, most: int = 5) -> list[int]:
+    """Videos to look at, by their index in the manifest.
+
+    Those that are right in order and wrong in most shuffles come first, then others that are right; one of each class,
+    or of each pair of classes. The last place is for a video that is wrong in order, if there is one.
+    """
+    result = found.ordered
+    right = result.answers == result.labels
+    kept = np.mean([shuffled.answers == result.labels for shuffled in found.shuffled], 0)
+    failed = [int(i) for i in result.indices[~right][:1]]
+    chosen: dict[str, int] = {}
+    # a stable sort: among equals the first of the manifest, so the page is the same every time
+    for row in sorted(np.flatnonzero(right), key=lambda row: kept[row] >= 0.5):
+        sample = manifest.samples[result.indices[row]]
+        topic = sample.pair or f"class {sample.label}"
+        if len(chosen) < most - len(failed):
+            chosen.setdefault(topic, int(result.indices[row]))
+    return [*chosen.values(), *failed]
+
+
+def clips_at(manifest: Manifest, model: VideoModel, indices: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+    """(index, clip ``[1, C, T, H, W]`` as the model is fed it), read one at a time."""
+    dataset = ClipDataset(manifest, model.preprocess, train=False)
+    for index in indices:
+        item = dataset[index]
+        if "clip" in item:
+            yield index, item["clip"].to(device_of(model))
+
+
+def strip_of(model: VideoModel, clip: Tensor, manifest: Manifest, index: int, found: OrderResults) -> Strip:
+    """A clip's frames, what in them spoke for the true class, and what the class loses without each."""
+    sample, classes = manifest.samples[index], manifest.classes
+    shown = {"in order": "ordered", "shuffled": "shuffled 1", "reversed": "reversed"}
+    answers = {}
+    for words, name in shown.items():
+        result = found.by_order[name]
+        answers[words] = classes[int(result.answers[result.indices == index][0])]
+    heat = grad_cam(model, clip, sample.label)
+    return Strip(
+        title=classes[sample.label] + (f" ({sample.family})" if sample.family else ""),
+        frames=pictures(clip[0], model.preprocess),
+        truth=classes[sample.label],
+        answers=answers,
+        heat=_small(heat[:, None])[:, 0].numpy(),
+        drops=occlude_frames(model, clip, sample.label).tolist(),
+    )
+
+
+def pictures(clip: Tensor, preprocess: Preprocess) -> np.ndarray:
+    """The RGB frames that a clip ``[3, T, H, W]`` was made of, uint8 ``[T, h, w, 3]``, at most `SIDE` pixels high."""
+    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (preprocess.mean, preprocess.std))
+    frames = (clip.cpu() * std + mean).transpose(0, 1)
+    return (255 * _small(frames).clamp(0, 1)).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def _small(images: Tensor) -> Tensor:
+    side = min(SIDE, images.shape[-1])
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

@@ -1,0 +1,144 @@
+"""How far gates open, against values worked by hand."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from greys import CLASSES, grey_videos
+from networks import randomise
+from torch import Tensor, nn
+
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.inside.gates import gate_maps, gate_statistics
+from spatempo.models.registry import create_model
+from spatempo.operators.context import ForwardContext
+from spatempo.operators.gate_shift import GateShift, gate_shift
+from spatempo.operators.gate_shift_fuse import GateShiftFuse
+from spatempo.preprocess import Preprocess
+
+GREY = Preprocess(frames=2, size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
+
+
+class Two(nn.Module):
+    """Two gated shifts of two channels that both see the picture itself."""
+
+    def __init__(self, kind: type[GateShift] = GateShift, **options: bool) -> None:
+        super().__init__()
+        self.preprocess, self.classes = GREY, list(CLASSES)
+        self.context = ForwardContext()
+        self.backbone = nn.Sequential(*(kind(self.context, 2, **options) for _ in range(2)))
+        for shift in self.backbone:
+            nn.init.zeros_(shift.conv3D.weight)  # pyright: ignore
+
+    def __getitem__(self, i: int) -> Any:
+        return self.backbone[i]
+
+    def forward(self, clip: Tensor) -> Tensor:
+        self.context.open(clip.shape[2])
+        try:
+            frames = clip[:, :2].transpose(1, 2).flatten(0, 1)
+            self.out = [shift(frames) for shift in self.backbone]
+        finally:
+            self.context.close()
+        return self.out[-1].unflatten(0, (len(clip), -1)).mean((1, 3, 4))
+
+
+@torch.no_grad()
+def test_without_weights_a_gate_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
+    model = Two()
+    model[0].conv3D.bias.copy_(torch.tensor([0.3, -0.7]))
+    model[1].conv3D.bias.copy_(torch.tensor([1.5, 0]))  # tanh of it is beyond 0.9
+    found = gate_statistics(model, grey_videos(tmp_path, 40, 200, 120))
+    first, second = found["layers"]
+    assert [half["comes_from"] for half in first["halves"]] == ["next", "previous"]
+    for half, bias, full in zip(first["halves"] + second["halves"], (0.3, -0.7, 1.5, 0), (0, 0, 1, 0), strict=True):
+        assert half["mean"] == pytest.approx(math.tanh(bias), abs=1e-6)
+        assert half["open"] == pytest.approx(abs(math.tanh(bias)), abs=1e-6)
+        assert (half["full"], half["spread"]) == (full, pytest.approx(0, abs=1e-6))
+        assert "fusion" not in half
+    assert first["open"] == pytest.approx((math.tanh(0.3) + math.tanh(0.7)) / 2, abs=1e-6)
+    assert first["mean"] == pytest.approx((math.tanh(0.3) - math.tanh(0.7)) / 2, abs=1e-6)
+    assert found["open"] == pytest.approx((first["open"] + second["open"]) / 2, abs=1e-6)
+    assert (found["full"], found["n"], found["unreadable"]) == (0.25, 3, [])
+    assert [row["layer"] for row in found["layers"]] == ["0", "1"]
+
+
+@torch.no_grad()
+def test_positions_and_videos_are_counted(tmp_path: Path) -> None:
+    """The first half's gate sees the frame before, with weight 2: nothing in the first frame, 2 v in the second."""
+    model = Two()
+    model[0].conv3D.weight[0, 0, 0, 1, 1] = 2
+    videos = grey_videos(tmp_path, 0, 255)
+    half = gate_statistics(model, videos)["layers"][0]["halves"][0]
+    v = 1 / math.sqrt(1 + 1e-5)  # white, through a batch norm that has seen nothing yet
+    white = math.tanh(2 * v) / 2
+    assert half["open"] == pytest.approx(statistics.mean([0, white]), abs=1e-5)
+    assert half["spread"] == pytest.approx(statistics.stdev([0, white]), abs=1e-5)
+    assert half["full"] == 1 / 4  # tanh 2 is 0.96: in one of two frames of one of two videos
+    clip = torch.ones(1, 3, 2, 8, 8)
+    gate = gate_maps(model, clip)["0"]
+    assert gate.shape == (2, 2, 8, 8)
+    expected = torch.zeros(2, 2, 8, 8)
+    expected[1, 0] = math.tanh(2 * v)
+    torch.testing.assert_close(gate, expected)
+
+
+def test_what_is_seen_is_what_was_used() -> None:
+    model = randomise(Two(), size=8)
+    clip = torch.rand(1, 3, 2, 8, 8)
+    maps = gate_maps(model, clip)
+    for name, out in zip(maps, model.out, strict=True):  # pyright: ignore
+        assert maps[name].abs().max() > 0.05
+        torch.testing.assert_close(out[None], gate_shift(clip[:, :2].transpose(1, 2), maps[name][None]))
+
+
+@torch.no_grad()
+def test_fusion_weights(tmp_path: Path) -> None:
+    model = Two(GateShiftFuse)
+    for shift, biases in ((model[0], (1.0, -2.0)), (model[1], (0.0, 0.0))):
+        for conv, bias in zip((shift.channel_conv1, shift.channel_conv2), biases, strict=True):
+            conv.weight.zero_()
+            conv.bias.fill_(bias)
+    found = gate_statistics(model, grey_videos(tmp_path, 40, 200))
+    first = found["layers"][0]
+    sigmoids = [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(2))]
+    assert [half["fusion"] for half in first["halves"]] == pytest.approx(sigmoids)
+    assert first["fusion"] == pytest.approx(sum(sigmoids) / 2)
+    assert found["fusion"] == pytest.approx(sum(sigmoids) / 4 + 1 / 4)
+    assert first["open"] > 0  # GSF's gates do not start at zero: their biases are random
+
+
+def test_a_causal_gate_has_both_halves_from_the_past(tmp_path: Path) -> None:
+    (first, _) = gate_statistics(Two(causal=True), grey_videos(tmp_path, 40))["layers"]
+    assert [half["comes_from"] for half in first["halves"]] == ["previous", "previous"]
+    assert (first["open"], first["spread"]) == (0, None)
+
+
+@pytest.mark.parametrize("design", ["gsm", "gsf"])
+def test_in_a_network_any_batch_gives_the_same(design: str, tmp_path: Path) -> None:
+    model = randomise(create_model(f"{design}_smallresnet", num_classes=2, frames=4, size=16), size=16)
+    model.classes = list(CLASSES)
+    videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
+    one, three = (gate_statistics(model, videos, batch_size=size) for size in (1, 3))
+    keys = ("open", "spread", "mean", "full") + (("fusion",) if design == "gsf" else ())
+    assert all(row["spread"] > 1e-4 for row in one["layers"])
+    for key in keys:
+        assert [row[key] for row in one["layers"]] == pytest.approx([row[key] for row in three["layers"]], abs=1e-5)
+    where = "conv1" if design == "gsm" else "conv2"
+    assert [row["layer"] for row in one["layers"]] == [
+        f"layer{block}.{where}" for block in ("1.0", "2.0", "2.1", "3.0", "3.1")
+    ]
+    assert one["n"] == 4
+    assert [Path(bad["path"]).name for bad in one["unreadable"]] == ["2"]
+    assert not any(module._forward_hooks for module in model.modules() if isinstance(module, nn.Identity))
+
+
+def test_refusals(tmp_path: Path) -> None:
+    blind = create_model("tsm_smallresnet", num_classes=2)
+    with pytest.raises(SpatempoError, match="no gated shift"):
+        gate_statistics(blind, grey_videos(tmp_path, 10))

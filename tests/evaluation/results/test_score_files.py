@@ -1,0 +1,83 @@
+"""Scores kept as parquet."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from spatempo.errors import SpatempoError
+from spatempo.evaluation.results.eval_result import EvalResult, measure
+from spatempo.evaluation.results.fusion import fuse
+from spatempo.evaluation.results.score_files import read_scores, save_scores
+
+
+def some(paths: bool = True) -> EvalResult:
+    scores = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    found = measure(
+        scores,
+        torch.tensor([0, 2, 1, 1, 0, 2, 2]),
+        ["wave", "clap, twice", "größer"],
+        indices=[0, 1, 2, 4, 5, 6, 9],
+        clips=10,
+        crops=3,
+        average="softmax",
+        unreadable=[{"path": "/x/b.mp4", "reason": "damaged"}],
+    )
+    found.paths = [f"/x/{k} ü.mp4" for k in range(7)] if paths else []
+    return found
+
+
+@pytest.mark.parametrize("paths", [True, False])
+def test_what_is_read_is_what_was_written(tmp_path, paths):
+    pytest.importorskip("pyarrow")
+    result = some(paths)
+    file = save_scores(result, tmp_path / "new folder" / "scores.parquet")
+    again = read_scores(file)
+    assert again.to_json() == result.to_json()
+    assert (again.classes, again.paths) == (result.classes, result.paths)
+    for fact in ("scores", "labels", "indices"):
+        assert np.array_equal(getattr(again, fact), getattr(result, fact))
+        assert getattr(again, fact).dtype == getattr(result, fact).dtype
+    assert np.array_equal(fuse(again, by="index").scores, fuse(result, by="index").scores)
+
+
+def test_files_written_before_the_average_was_kept_are_read(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from spatempo.evaluation.results import score_files
+
+    monkeypatch.setattr(score_files, "_FACTS", ("clips", "crops", "unreadable"))
+    file = save_scores(some(), tmp_path / "s.parquet")
+    monkeypatch.undo()
+    assert read_scores(file).average == "logits"
+
+
+def test_anyone_can_read_the_table(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    result = some()
+    rows = parquet.read_table(save_scores(result, tmp_path / "s.parquet")).to_pylist()
+    assert rows[1]["label"] == "größer"
+    assert rows[1]["answer"] == result.classes[int(result.scores[1].argmax())]
+    assert rows[1]["scores"] == pytest.approx(result.scores[1].tolist())
+    assert (rows[6]["path"], rows[6]["index"]) == ("/x/6 ü.mp4", 9)
+
+
+def test_what_is_no_such_file_is_told(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "text.parquet").write_text("not parquet")
+    parquet.write_table(pyarrow.table({"path": ["a"]}), tmp_path / "other.parquet")
+    for name in ("none.parquet", "text.parquet", "other.parquet"):
+        with pytest.raises(SpatempoError, match=f"{name}: cannot be read as scores") as error:
+            read_scores(tmp_path / name)
+        assert "\n" not in str(error.value)
+
+
+def test_without_pyarrow_one_line_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SpatempoError, match="pip install pyarrow") as error:
+        save_scores(some(), tmp_path / "s.parquet")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
