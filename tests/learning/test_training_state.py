@@ -111,12 +111,12 @@ def test_a_run_of_before_an_option_and_the_short_side_is_the_same_run() -> None:
     fed = Preprocess(size=48, resize=55).to_dict()
     now = {
         "model": "gsm_smallresnet",
-        "options": {"placement": None, "share": None, "every": 1, "shuffle": False, "causal": False},
+        "options": {"placement": None, "ratio": None, "every": 1, "shuffle": False, "causal": False},
         "preprocess": fed,
     }
     then = {
         **now,
-        "options": {k: v for k, v in now["options"].items() if k != "every"},
+        "options": {"placement": None, "share": None, "shuffle": False, "causal": False},
         "preprocess": {**fed, "resize": None},
     }
     path = Path("state.pt")
