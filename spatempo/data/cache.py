@@ -31,7 +31,7 @@ _Job = tuple[str, str, int, str | None, bool]  # path, file of the array, short 
 
 
 class CachedFrames:
-    """The decoded frames of one clip, as a :class:`~spatempo.data.views.FrameReader`."""
+    """The decoded frames of one clip, as a :class:`~spatempo.inputs.views.FrameReader`."""
 
     def __init__(self, path: str, array: np.ndarray, short_side: int) -> None:
         self.path = path

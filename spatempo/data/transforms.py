@@ -14,8 +14,8 @@ import torch
 
 from spatempo.data.flip import direction_flip_map as direction_flip_map
 from spatempo.errors import SpatempoError
-from spatempo.frames import as_frames, resize_frames, resize_short
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.frames import as_frames, resize_frames, resize_short
+from spatempo.inputs.spec import Preprocess
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN's, kept by TRN, ECO and TSM; of flow and differences without the last
 MODES = ("multiscale", "shift", "none")

@@ -23,8 +23,8 @@ from spatempo.evaluation.loading import batches, device_of
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.result import EvalResult
 from spatempo.evaluation.scores import Scores, eval_mode, score_views
-from spatempo.preprocess import Preprocess
-from spatempo.video.sampling import clip_indices
+from spatempo.inputs.sampling import clip_indices
+from spatempo.inputs.spec import Preprocess
 
 SHUFFLES = 5
 

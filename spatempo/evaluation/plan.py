@@ -10,8 +10,8 @@ from spatempo.data.flip import mirror_name
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.protocols import Protocol, views
 from spatempo.evaluation.protocols import protocol as protocol_named
-from spatempo.evaluation.ten_crop import TenCrop
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.ten_crop import TenCrop
 
 
 def view_plan(

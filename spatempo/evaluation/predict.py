@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spatempo.data.views import ArrayFrames, load_views
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.plan import view_plan
 from spatempo.evaluation.protocols import Protocol
 from spatempo.evaluation.scores import eval_mode, score_views
+from spatempo.inputs.views import ArrayFrames, load_views
 from spatempo.limits import check_number
 from spatempo.video.source import TIMEOUT, open_video
 

@@ -23,8 +23,8 @@ from spatempo.evaluation.score_rows import ScoreRows
 from spatempo.evaluation.scores import eval_mode, score_views
 from spatempo.evaluation.timeline_segments import Segment, find_segments
 from spatempo.evaluation.timeline_windows import Windows, default_seconds
+from spatempo.inputs.spec import collate_clips
 from spatempo.limits import check_number
-from spatempo.preprocess import collate_clips
 from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
 Report = Callable[[float, float], None]

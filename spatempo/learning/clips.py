@@ -18,10 +18,10 @@ from spatempo.data.manifest import Manifest, load_manifest
 from spatempo.data.split import split
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.batches import BatchStream, EvalShare
 from spatempo.learning.interrupts import outlive_interrupts
 from spatempo.learning.recipe import Recipe
-from spatempo.preprocess import Preprocess
 from spatempo.video.source import VideoSource
 
 Fact = TypeVar("Fact")

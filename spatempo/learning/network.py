@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.recipe import Recipe
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import Preprocess
 
 
 def known_options(options: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from spatempo.errors import SpatempoError
 from spatempo.learning.recipe import Recipe
-from spatempo.models.modality import first_conv
+from spatempo.models.first_conv import first_conv
 from spatempo.models.video_model import VideoModel
 
 ONECYCLE_START = 1 / 25  # torch's OneCycleLR: div_factor 25, final_div_factor 1e4

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.backbones.base import Backbone
 from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.blocks import residual_blocks
@@ -19,7 +20,6 @@ from spatempo.models.recompute import set_recomputed
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach
 from spatempo.operators.context import State
-from spatempo.preprocess import Preprocess
 
 
 class FrameModel(VideoModel):

@@ -16,17 +16,17 @@ from torch import nn
 
 import spatempo.models.designs  # noqa: F401  (registers them)
 from spatempo.errors import OptionError, SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.limits import check_number
 from spatempo.models.backbone import make_backbone
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import DESIGNS, Design
+from spatempo.models.first_conv import set_modality
 from spatempo.models.frame_model import FrameModel
-from spatempo.models.modality import set_modality
 from spatempo.models.native.model import NativeModel
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
 from spatempo.operators.context import ForwardContext
-from spatempo.preprocess import Preprocess
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -92,7 +92,7 @@ def create_model(
         size: side of the crop in pixels that ``preprocess`` asks for, by default the backbone's or the design's own
             (224; 229 for ``inception_v3``; 112 in the R(2+1)D paper's).
         modality: what its clips are made of: ``"rgb"``, ``"flow"`` (optical flow) or ``"rgbdiff"`` (differences of
-            frames); it stands in ``preprocess``, and RGB weights are made to fit (:mod:`spatempo.models.modality`).
+            frames); it stands in ``preprocess``, and RGB weights are made to fit (:mod:`spatempo.models.first_conv`).
         stack: consecutive flow fields or differences that make one frame of the clip, by default the published 5 (1
             for designs that convolve in time from the first layer on).
         dropout: before the classifier; 0.5 in the published recipes.

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.build import Plug
 from spatempo.models.head import Head
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.context import ForwardContext, State
-from spatempo.preprocess import Preprocess
 
 _MAKE_CLIP = "make one of uint8 frames [T, H, W, 3] by model.preprocess(frames)[None], or use spatempo.predict"
 

@@ -15,15 +15,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import IMAGENET_MEAN
 from spatempo.models.design import DESIGNS
 from spatempo.models.download import timm_network, torchvision_weights
+from spatempo.models.first_conv import fit_first_conv
 from spatempo.models.layout import WeightLayout
 from spatempo.models.layouts import own
-from spatempo.models.modality import fit_first_conv
 from spatempo.models.video_model import VideoModel
 from spatempo.models.wiring import check_wiring, model_operators, note_of_own
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
-from spatempo.preprocess import IMAGENET_MEAN
 
 Channels = tuple[float, ...]
 

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from spatempo.data.cache import FrameCache
-from spatempo.data.dataset import ArrayFrames, ClipDataset, collate, load_views
+from spatempo.data.dataset import ClipDataset, collate
 from spatempo.data.manifest import load_manifest
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.ten_crop import TenCrop
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.ten_crop import TenCrop
+from spatempo.inputs.views import ArrayFrames, load_views
 
 FLOW = Preprocess(frames=2, size=16, resize=16, modality="flow", stack=3, mean=(0, 0), std=(1, 1))
 FIELDS = 12

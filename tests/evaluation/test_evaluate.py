@@ -12,14 +12,14 @@ from networks import randomise
 from torch import Tensor, nn
 
 from spatempo.data.manifest import load_manifest
-from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.evaluation.device import pick_device
 from spatempo.evaluation.evaluate import evaluate
 from spatempo.evaluation.predict import predict
 from spatempo.evaluation.scores import score_views
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import load_views
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 from spatempo.video.source import open_video
 from spatempo.video.writer import write_video
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from spatempo.evaluation.grad_cam import grad_cam
 from spatempo.evaluation.occlusion import occlude_frames
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import Preprocess
 
 
 class Looks(nn.Module):

@@ -17,9 +17,9 @@ from spatempo.data.manifest import load_manifest
 from spatempo.evaluation import scores
 from spatempo.evaluation.evaluate import evaluate
 from spatempo.evaluation.result import EvalResult
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.clips import Loading
 from spatempo.learning.validate import validate
-from spatempo.preprocess import Preprocess
 
 
 class Colour(nn.Module):

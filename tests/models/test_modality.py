@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.first_conv import first_conv, repeat_mean
 from spatempo.models.info import count_params
-from spatempo.models.modality import first_conv, repeat_mean
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 
 BACKBONES = {  # name of the first convolution
     "resnet50": "conv1",

@@ -164,7 +164,7 @@ def rgb_weights(weights: dict[str, Tensor], modality: str, *, first: str) -> dic
 
     Args:
         weights: of a file, in any layout that keeps the published names at the end of its keys.
-        modality: of the model that they are for, see :class:`~spatempo.preprocess.Preprocess`. TSN's, TSM's and GSM's
+        modality: of the model that they are for, see :class:`~spatempo.inputs.spec.Preprocess`. TSN's, TSM's and GSM's
             code reverses the channels of each image, so each difference of images has blue, green, red too
             (``transforms.Stack(roll=True)``). Flow has no colours and is not reversed.
         first: name of the first convolution.

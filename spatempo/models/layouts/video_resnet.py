@@ -16,14 +16,14 @@ from typing import Any
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import IMAGENET_MEAN, IMAGENET_STD
+from spatempo.models.first_conv import repeat_mean
 from spatempo.models.layout import WeightLayout, Weights
 from spatempo.models.layouts import mmaction_r2plus1d
-from spatempo.models.modality import repeat_mean
 from spatempo.models.native.from_image import from_image, is_image_resnet
 from spatempo.models.native.r2plus1d import CAFFE2_EPS, TORCH_EPS, set_eps
 from spatempo.models.native.video_resnet import VideoResNet
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
 def midplanes(weights: Weights) -> str | None:

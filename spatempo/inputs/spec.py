@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from spatempo.errors import SpatempoError
-from spatempo.frames import as_frames, corner, resize_short
+from spatempo.inputs.frames import as_frames, corner, resize_short
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

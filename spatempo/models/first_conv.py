@@ -25,7 +25,7 @@ def set_modality(model: VideoModel, modality: str, stack: int | None = None) -> 
 
     Args:
         model: with random weights, for RGB.
-        modality: of :class:`~spatempo.preprocess.Preprocess`.
+        modality: of :class:`~spatempo.inputs.spec.Preprocess`.
         stack: consecutive flow fields or differences of a frame. ``None``: 5, the published number for 2D networks; 1
             for those that convolve in time, to which R(2+1)D's authors give one field a frame.
 

@@ -42,7 +42,7 @@ def resize_frames(frames: torch.Tensor, height: int, width: int) -> torch.Tensor
 
 
 def corner(height: int, width: int, size: int, crop: str) -> tuple[int, int]:
-    """Top-left pixel ``(top, left)`` of a square: `crop` says where, see :class:`~spatempo.preprocess.Preprocess`."""
+    """Top-left pixel ``(top, left)`` of a square: `crop` says where, see :class:`~spatempo.inputs.spec.Preprocess`."""
     places = {"left": lambda free: 0, "center": lambda free: round(free / 2), "right": lambda free: free}
     if crop not in places:
         raise SpatempoError(f"crop {crop!r} is not known; choose from {', '.join(map(repr, sorted(places)))}")

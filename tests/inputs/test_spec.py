@@ -11,8 +11,8 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
 from spatempo.errors import SpatempoError
-from spatempo.frames import corner, resize_frames, resize_short
-from spatempo.preprocess import Preprocess, collate_clips
+from spatempo.inputs.frames import corner, resize_frames, resize_short
+from spatempo.inputs.spec import Preprocess, collate_clips
 
 
 def columns(height: int, width: int, frames: int = 2) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The ten-crop test of the image era: four corners, the centre, and the mirror image of each.
 
-A :class:`~spatempo.preprocess.Preprocess` that knows these ten besides its own three, so a data set asked for 10 crops
+A :class:`~spatempo.inputs.spec.Preprocess` that knows these ten besides its own three, so a data set asked for 10 crops
 needs no word about it. (TSM's ``GroupOverSample``, TSN's before it.)
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from spatempo.frames import as_frames, resize_short
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.frames import as_frames, resize_short
+from spatempo.inputs.spec import Preprocess
 
 _PLACES = ("top-left", "top-right", "bottom-left", "bottom-right", "middle")
 _MIRRORED = "mirrored "

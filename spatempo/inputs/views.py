@@ -10,15 +10,24 @@ read from its file that leaves the difference between two scalers: 1 to 2 of 255
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from spatempo.data._open import FrameReader
 from spatempo.errors import SpatempoError
-from spatempo.frames import as_frames
-from spatempo.preprocess import Preprocess, collate_clips
-from spatempo.video.sampling import clip_indices
+from spatempo.inputs.frames import as_frames
+from spatempo.inputs.sampling import clip_indices
+from spatempo.inputs.spec import Preprocess, collate_clips
+
+
+class FrameReader(Protocol):
+    """What is needed of a recording to make clips of it: any `VideoSource`, cached frames, an array."""
+
+    @property
+    def frames(self) -> int: ...
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray: ...
 
 
 class ArrayFrames:
@@ -45,7 +54,7 @@ def load_views(
     """The views of one recording.
 
     Args:
-        clips: clips along time, sampled by ``preprocess.sampling`` (:func:`spatempo.video.sampling.clip_indices`).
+        clips: clips along time, sampled by ``preprocess.sampling`` (:func:`spatempo.inputs.sampling.clip_indices`).
         crops: crops of each clip, 1 or 3 (:meth:`Preprocess.crops`).
         frames: use only the first so many frames; all by default.
 
