@@ -21,7 +21,8 @@ from spatempo.data.manifest import Manifest, Sample
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.inputs.sampling import random_clip_indices
-from spatempo.inputs.spec import Preprocess, collate_clips
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.tensors import collate_clips
 from spatempo.inputs.views import FrameReader, load_views
 
 
@@ -113,7 +114,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
     def _open(self, sample: Sample) -> Any:
         if self.cache is not None:
             return self.cache.open(sample)
-        return open_clip(sample.path, self.manifest.template, self.backend, flow=self.preprocess.modality == "flow")
+        return open_clip(sample.path, self.manifest.template, self.backend, reads=self.preprocess.kind.reads)
 
     def _load(self, source: FrameReader, sample: Sample, epoch: int, index: int) -> tuple[torch.Tensor, int]:
         n = usable_frames(sample, source)

@@ -94,14 +94,14 @@ def _predict_one(
     check_number("top", top)
     plan, preprocess = view_plan(model, protocol, clips, crops)
     if isinstance(video, Tensor | np.ndarray):
-        clip = load_views(ArrayFrames(video, preprocess.read_channels), preprocess, plan.clips, plan.crops)
+        clip = load_views(ArrayFrames(video, preprocess.modality), preprocess, plan.clips, plan.crops)
     elif not isinstance(video, str | os.PathLike):
         raise SpatempoError(
             f"a video is a path, an address or uint8 frames [T, H, W, {preprocess.read_channels}], got "
             f"{type(video).__name__}"
         )
     else:
-        with open_video(os.fspath(video), flow=preprocess.modality == "flow", timeout=timeout) as source:
+        with open_video(os.fspath(video), reads=preprocess.kind.reads, timeout=timeout) as source:
             clip = load_views(source, preprocess, plan.clips, plan.crops)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     with eval_mode(model), torch.inference_mode():

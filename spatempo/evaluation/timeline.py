@@ -23,7 +23,7 @@ from spatempo.evaluation.score_rows import ScoreRows
 from spatempo.evaluation.scores import eval_mode, score_views
 from spatempo.evaluation.timeline_segments import Segment, find_segments
 from spatempo.evaluation.timeline_windows import Windows, default_seconds
-from spatempo.inputs.spec import collate_clips
+from spatempo.inputs.tensors import collate_clips
 from spatempo.limits import check_number
 from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
@@ -100,7 +100,7 @@ def timeline(
         VideoError: the video cannot be read.
     """
     _, preprocess = view_plan(model)
-    if preprocess.modality != "rgb":
+    if not preprocess.kind.pictures:
         raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {preprocess.modality}")
     classes = getattr(model, "classes", None)
     check_number("window", window)

@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-import torch.nn.functional as F
+from PIL import Image
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.modality import RGB, Modality
+
+if TYPE_CHECKING:
+    import torch
 
 
-def as_frames(frames: torch.Tensor | np.ndarray, channels: int = 3) -> torch.Tensor:
-    """Checks ``[T, H, W, channels]`` uint8 and returns it as a tensor (a view where possible)."""
-    if isinstance(frames, np.ndarray):
-        # torch refuses negative strides, and warns about read-only memory (cached frames are memory-mapped)
-        frames = torch.from_numpy(frames if frames.flags.writeable and min(frames.strides) > 0 else frames.copy())
-    if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[3] != channels or 0 in frames.shape:
-        what = "RGB" if channels == 3 else "flow along x and y"
+def as_frames(frames: torch.Tensor | np.ndarray, modality: Modality = RGB) -> np.ndarray:
+    """Checks uint8 ``[T, H, W, c]`` with the c of a modality and returns it as an array (a view where possible)."""
+    kind, shape, channels = str(frames.dtype).removeprefix("torch."), tuple(frames.shape), modality.channels
+    if kind != "uint8" or len(shape) != 4 or shape[3] != channels or 0 in shape:
         raise SpatempoError(
-            f"frames are {str(frames.dtype).removeprefix('torch.')} {list(frames.shape)}; "
-            f"give uint8 [T, H, W, {channels}] ({what}, at least one frame)"
+            f"frames are {kind} {list(shape)}; give uint8 [T, H, W, {channels}] ({modality.frame}, at least one frame)"
         )
-    return frames
+    return frames if isinstance(frames, np.ndarray) else frames.cpu().numpy()
 
 
-def resize_short(frames: torch.Tensor, short_side: int) -> torch.Tensor:
-    """uint8 ``[T, H, W, 3]`` scaled so that the shorter of H and W is `short_side`, the ratio kept (to a pixel)."""
-    h, w = frames.shape[1:3]
-    if min(h, w) == short_side:
-        return frames
+def short_side_size(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """``(height, width)`` scaled so that the shorter is `short_side`, the ratio kept (to a pixel)."""
     # the longer side as torchvision's Resize(short_side) computes it
-    new_h, new_w = (short_side, int(short_side * w / h)) if h <= w else (int(short_side * h / w), short_side)
-    return resize_frames(frames, new_h, new_w)
+    if height <= width:
+        return short_side, int(short_side * width / height)
+    return int(short_side * height / width), short_side
 
 
-def resize_frames(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """uint8 ``[T, H, W, 3]`` to ``[T, height, width, 3]``, antialiased bilinear (as torchvision's resize)."""
-    # Seen as [T, 3, H, W] the memory is channels_last, for which the uint8 kernel has a vectorised path.
-    images = frames.permute(0, 3, 1, 2)
-    images = F.interpolate(images, [height, width], mode="bilinear", antialias=True)
-    return images.permute(0, 2, 3, 1)
+def resize_short(frames: np.ndarray, short_side: int) -> np.ndarray:
+    """uint8 ``[T, H, W, c]`` scaled so that the shorter of H and W is `short_side`."""
+    height, width = frames.shape[1:3]
+    if min(height, width) == short_side:
+        return frames
+    return resize_frames(frames, *short_side_size(height, width, short_side))
+
+
+def resize_frames(frames: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 ``[T, H, W, c]`` to ``[T, height, width, c]``, antialiased bilinear.
+
+    This is the resize of evaluation, prediction and everything that runs a model: Pillow's, the filter of the published
+    training code, which needs no torch. Training resizes every crop and has a faster kernel, torch's
+    (:func:`spatempo.data.transforms.resize_crops`); the two differ by at most one of 255 levels.
+    """
+    out = np.empty((len(frames), height, width, frames.shape[3]), np.uint8)
+    for image, scaled in zip(frames, out, strict=True):
+        if image.shape[2] == 3:
+            scaled[...] = _resized(image, height, width)
+        else:  # channels that are no colours, each as a grey image
+            for c in range(image.shape[2]):
+                scaled[..., c] = _resized(image[..., c], height, width)
+    return out
 
 
 def corner(height: int, width: int, size: int, crop: str) -> tuple[int, int]:
@@ -50,3 +66,7 @@ def corner(height: int, width: int, size: int, crop: str) -> tuple[int, int]:
     if height > width:
         return along(height - size), middle(width - size)
     return middle(height - size), along(width - size)
+
+
+def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))

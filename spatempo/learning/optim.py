@@ -57,7 +57,7 @@ def parameter_groups(model: VideoModel, recipe: Recipe) -> list[dict[str, Any]]:
     }
     groups: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
     head = {id(p) for p in model.head_parameters()}
-    first = first_conv(model.backbone)[1] if model.preprocess.modality == "flow" else None
+    first = first_conv(model.backbone)[1] if model.preprocess.kind.new_first_conv else None
     seen: set[int] = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -208,7 +208,7 @@ class FrameModel(VideoModel):
         return [*super().new_parameters(), *own]
 
     def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self._adapt(weights, self.preprocess.modality) if self._adapt else weights
+        return self._adapt(weights, self.preprocess.kind) if self._adapt else weights
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         # the backbone library's own switch would lose the number of frames; this one carries it along

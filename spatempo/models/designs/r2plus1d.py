@@ -133,7 +133,7 @@ def r2plus1d(
     other = form == "mmaction2"
     if other:
         bn_eps = CAFFE2_EPS if bn_eps is None else bn_eps
-        build.input = replace(build.input, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        build.input = build.input.with_statistics(IMAGENET_MEAN, IMAGENET_STD)
     options = {"width": width, "midplanes": midplanes, "form": form, "bn_eps": bn_eps, "stem_pool": stem_pool}
     makers: list[Maker] = [Conv2Plus1D] * 4
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.inputs.spec import IMAGENET_MEAN, IMAGENET_STD
-from spatempo.models.first_conv import repeat_mean
+from spatempo.models.first_conv import fit_kernel
 from spatempo.models.layout import WeightLayout, Weights
 from spatempo.models.layouts import mmaction_r2plus1d
 from spatempo.models.native.from_image import from_image, is_image_resnet
@@ -96,9 +96,7 @@ def _is_bottleneck(weights: Weights) -> bool:
 
 
 def _convert_image(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
-    kernel = weights["conv1.weight"]
-    if model.preprocess.modality != "rgb":
-        kernel = repeat_mean(kernel, model.preprocess.channels)
+    kernel = fit_kernel(weights["conv1.weight"], model.preprocess)
     assert isinstance(model.backbone, VideoResNet)
     made = from_image(model.backbone, {**weights, "conv1.weight": kernel})
     return {f"backbone.{name}": value for name, value in made.items()}
