@@ -20,9 +20,9 @@ from pathlib import Path
 import av
 import numpy as np
 
+from spatempo.inputs.sampling import random_segment_indices
 from spatempo.video import _facts
 from spatempo.video.backends import available_backends
-from spatempo.video.sampling import random_segment_indices
 from spatempo.video.source import open_video
 
 FRAMES, FPS, SEGMENTS, SHORT_SIDE = 300, 30, 8, 128

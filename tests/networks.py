@@ -7,11 +7,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.build import Build
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.context import ForwardContext
-from spatempo.preprocess import Preprocess
 
 Net = TypeVar("Net", bound=nn.Module)
 

@@ -23,15 +23,17 @@ from spatempo.data._parallel import CRASHED, cores, run_all
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.files import whole_file
+from spatempo.video.source import READS
 
 DEFAULT_LIMIT = 4 << 30  # bytes
 _FORMAT = 1  # part of the files' names: raise it when what is stored changes
+_UNNAMED = "rgb"  # kind of frames that a file's name does not tell: it is older than the others
 _AT_ONCE = 64  # frames in memory while decoding
-_Job = tuple[str, str, int, str | None, bool]  # path, file of the array, short side, template, whether it is flow
+_Job = tuple[str, str, int, str | None, str]  # path, file of the array, short side, template, kind of frames
 
 
 class CachedFrames:
-    """The decoded frames of one clip, as a :class:`~spatempo.data.views.FrameReader`."""
+    """The decoded frames of one clip, as a :class:`~spatempo.inputs.views.FrameReader`."""
 
     def __init__(self, path: str, array: np.ndarray, short_side: int) -> None:
         self.path = path
@@ -67,7 +69,7 @@ class FrameCache:
         short_side: that of the data set (``ClipDataset.short_side``), pixels.
         folder: where the arrays lie; made if missing.
         limit_bytes: how much all clips of the manifest may take together.
-        flow: the clips are folders of optical flow.
+        reads: kind of frames, see :func:`spatempo.video.source.open_video`.
     """
 
     def __init__(
@@ -77,13 +79,13 @@ class FrameCache:
         folder: str | os.PathLike[str],
         limit_bytes: int = DEFAULT_LIMIT,
         *,
-        flow: bool = False,
+        reads: str = "rgb",
     ) -> None:
         self.manifest = manifest
         self.short_side = short_side
         self.folder = Path(folder)
         self.limit_bytes = limit_bytes
-        self.flow = flow
+        self.reads = reads
         self.errors: dict[str, VideoError] = {}
         self._files: dict[str, str] = {}
 
@@ -109,12 +111,12 @@ class FrameCache:
         jobs: list[_Job] = []
         for sample in self.manifest.samples:
             try:
-                file = self.folder / f"{_key(sample.path, self.short_side, template, self.flow)}.npy"
+                file = self.folder / f"{_key(sample.path, self.short_side, template, self.reads)}.npy"
             except OSError as error:
                 self.errors[sample.path] = VideoError(sample.path, f"{error.strerror or error}; check the path")
             else:
                 self._files[sample.path] = str(file)
-                jobs.append((sample.path, str(file), self.short_side, template, self.flow))
+                jobs.append((sample.path, str(file), self.short_side, template, self.reads))
         there = {job[0]: size for job in jobs if (size := _size(job[1])) is not None}
         missing = self._run(_measure, [job for job in jobs if job[0] not in there], workers, None)
         self._check_room(sum(there.values()), sum(missing.values()))
@@ -177,21 +179,21 @@ class FrameCache:
 
 def _measure(job: _Job) -> int | VideoError:
     """Bytes that the decoded clip takes, to within a column of pixels."""
-    path, _, short_side, template, flow = job
+    path, _, short_side, template, reads = job
     try:
-        with open_clip(path, template, flow=flow) as source:
+        with open_clip(path, template, reads=reads) as source:
             scale = min(1.0, short_side / min(source.height, source.width))
-            return int(source.frames * source.height * scale * source.width * scale * (2 if flow else 3))
+            return int(source.frames * source.height * scale * source.width * scale * READS[reads])
     except VideoError as error:
         return error
 
 
 def _decode(job: _Job) -> int | VideoError:
     """Writes the clip's frames, in pieces: a long video does not fit into memory."""
-    path, file, short_side, template, flow = job
+    path, file, short_side, template, reads = job
     try:
         with (
-            open_clip(path, template, flow=flow) as source,
+            open_clip(path, template, reads=reads) as source,
             whole_file(Path(file)) as temporary,
             open(temporary, "wb") as out,
         ):
@@ -217,9 +219,9 @@ def _size(file: str) -> int | None:
         return None
 
 
-def _key(path: str, short_side: int, template: str | None, flow: bool) -> str:
+def _key(path: str, short_side: int, template: str | None, reads: str) -> str:
     """Name of a clip's file: another one when the video, or how it is read, changes."""
-    facts = [_FORMAT, path, short_side, template, *(["flow"] if flow else [])]
+    facts = [_FORMAT, path, short_side, template, *([] if reads == _UNNAMED else [reads])]
     if os.path.isdir(path):
         with os.scandir(path) as images:
             facts += sorted((image.name, image.stat().st_size, image.stat().st_mtime_ns) for image in images)

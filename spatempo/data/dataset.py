@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from spatempo.data._open import FrameReader, open_clip
+from spatempo.data._open import open_clip
 from spatempo.data.cache import FrameCache
 from spatempo.data.flip import check_flip_map
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.data.transforms import TrainTransform
-from spatempo.data.views import ArrayFrames as ArrayFrames
-from spatempo.data.views import load_views as load_views
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.preprocess import Preprocess, collate_clips
-from spatempo.video.sampling import random_clip_indices
+from spatempo.inputs.sampling import random_clip_indices
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.tensors import collate_clips
+from spatempo.inputs.views import FrameReader, load_views
 
 
 class ClipDataset(Dataset[dict[str, Any]]):
@@ -114,7 +114,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
     def _open(self, sample: Sample) -> Any:
         if self.cache is not None:
             return self.cache.open(sample)
-        return open_clip(sample.path, self.manifest.template, self.backend, flow=self.preprocess.modality == "flow")
+        return open_clip(sample.path, self.manifest.template, self.backend, reads=self.preprocess.kind.reads)
 
     def _load(self, source: FrameReader, sample: Sample, epoch: int, index: int) -> tuple[torch.Tensor, int]:
         n = usable_frames(sample, source)

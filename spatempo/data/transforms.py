@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from spatempo.data.flip import direction_flip_map as direction_flip_map
 from spatempo.errors import SpatempoError
-from spatempo.frames import as_frames, resize_frames, resize_short
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.frames import as_frames, short_side_size
+from spatempo.inputs.modality import SCALES
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.tensors import as_tensor
 
-SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN's, kept by TRN, ECO and TSM; of flow and differences without the last
 MODES = ("multiscale", "shift", "none")
 
 
@@ -49,15 +51,15 @@ class TrainTransform:
         scales: Sequence[float] | None = None,
     ) -> None:
         if scales is None:
-            scales = SCALES if preprocess.modality == "rgb" else SCALES[:3]
+            scales = preprocess.kind.scales
         if scale not in MODES:
             raise SpatempoError(f"augmentation: scale is {scale!r}; choose from {', '.join(MODES)}")
         if isinstance(flip, str) and flip != "plain":
             raise SpatempoError(f"augmentation: flip is {flip!r}; give 'plain', a map of labels, or leave it out")
         if not 0 <= color < 1:
             raise SpatempoError(f"augmentation: color is {color}; give a strength from 0 (none) to below 1")
-        if color and preprocess.modality == "flow":
-            raise SpatempoError(f"augmentation: color is {color}, but flow has no colours; give 0")
+        if color and not preprocess.kind.colors:
+            raise SpatempoError(f"augmentation: color is {color}, but {preprocess.modality} has no colours; give 0")
         if not scales or not all(0 < s <= 1 for s in scales):
             raise SpatempoError(
                 f"augmentation: scales are {tuple(scales)}; give parts of the short side, above 0, up to 1"
@@ -87,17 +89,19 @@ class TrainTransform:
         Returns:
             Float clip ``[C, T, size, size]`` in the memory order of :meth:`Preprocess.normalize`, and its label.
         """
-        images = self._crop(as_frames(frames, self.preprocess.read_channels), rng)
+        images = self._crop(as_frames(frames, self.preprocess.kind), rng)
         if self.flip is not None and rng.random() < 0.5:
-            images = self.preprocess.mirror(images)
+            images = as_tensor(self.preprocess.mirror(images))
             label = label if isinstance(self.flip, str) else self.flip.get(label, label)
         if self.color:
             images = jitter_color(images, *(1 + self.color * rng.uniform(-1, 1, size=3)))
         return self.preprocess.normalize(images), label
 
-    def _crop(self, frames: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    def _crop(self, read: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """uint8 ``[T, size, size, 3]``."""
-        size = self.preprocess.size
+        if self.scale == "none":
+            return as_tensor(self.preprocess.square(read))
+        frames, size = as_tensor(read), self.preprocess.size
         if self.scale == "multiscale":
             height, width = frames.shape[1:3]
             sizes = multiscale_sizes(height, width, size, self.scales)
@@ -105,14 +109,26 @@ class TrainTransform:
             offsets = crop_offsets(height, width, crop_h, crop_w)
             left, top = offsets[rng.integers(len(offsets))]
             crop = frames[:, top : top + crop_h, left : left + crop_w]
-            return crop if (crop_h, crop_w) == (size, size) else resize_frames(crop, size, size)
-        frames = resize_short(frames, self.preprocess.short_side)
+            return crop if (crop_h, crop_w) == (size, size) else resize_crops(crop, size, size)
+        height, width = frames.shape[1:3]
+        if min(height, width) != self.preprocess.short_side:
+            frames = resize_crops(frames, *short_side_size(height, width, self.preprocess.short_side))
         free_h, free_w = frames.shape[1] - size, frames.shape[2] - size
-        if self.scale == "shift":
-            top, left = int(rng.integers(free_h + 1)), int(rng.integers(free_w + 1))
-        else:
-            top, left = round(free_h / 2), round(free_w / 2)
+        top, left = int(rng.integers(free_h + 1)), int(rng.integers(free_w + 1))
         return frames[:, top : top + size, left : left + size]
+
+
+def resize_crops(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """uint8 ``[T, H, W, c]`` to ``[T, height, width, c]``, antialiased bilinear (as torchvision's resize).
+
+    Training resizes every crop of every clip, and this kernel is several times faster than Pillow, which is what
+    evaluation uses (:func:`spatempo.inputs.frames.resize_frames`, which needs no torch). The two differ by at most one
+    of 255 levels.
+    """
+    # Seen as [T, c, H, W] the memory is channels_last, for which the uint8 kernel has a vectorised path.
+    images = frames.permute(0, 3, 1, 2)
+    images = F.interpolate(images, [height, width], mode="bilinear", antialias=True)
+    return images.permute(0, 2, 3, 1)
 
 
 def multiscale_sizes(

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
 
 
 class ClipClassifier(Protocol):

@@ -18,10 +18,10 @@ from spatempo.data.manifest import Manifest, load_manifest
 from spatempo.data.split import split
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.batches import BatchStream, EvalShare
 from spatempo.learning.interrupts import outlive_interrupts
 from spatempo.learning.recipe import Recipe
-from spatempo.preprocess import Preprocess
 from spatempo.video.source import VideoSource
 
 Fact = TypeVar("Fact")
@@ -45,28 +45,34 @@ def load_clips(
     return train, val
 
 
-def median_short_side(manifest: Manifest, most: int = 15, *, flow: bool = False) -> int:
-    """Median short side in pixels of a few videos (folders of `flow`) spread evenly over a manifest.
+def median_short_side(manifest: Manifest, most: int = 15, *, reads: str = "rgb") -> int:
+    """Median short side in pixels of a few videos spread evenly over a manifest.
+
+    Args:
+        most: how many videos are opened.
+        reads: kind of frames, see :func:`spatempo.video.source.open_video`.
 
     Raises:
         SpatempoError: none of them can be read.
     """
-    sides, errors = _look(manifest, most, lambda video: min(video.height, video.width), flow=flow)
+    sides, errors = _look(manifest, most, lambda video: min(video.height, video.width), reads=reads)
     if not sides:
         raise errors[0]
     return sorted(sides)[len(sides) // 2]
 
 
-def median_seconds(manifest: Manifest, most: int = 15) -> float | None:
+def median_seconds(manifest: Manifest, most: int = 15, *, reads: str = "rgb") -> float | None:
     """Median length in seconds of a few videos spread evenly over a manifest; None where they have no times (folders of
     images), or none of them can be read.
     """
-    lengths = sorted(seconds for seconds in _look(manifest, most, lambda video: video.duration)[0] if seconds > 0)
+    lengths = sorted(
+        seconds for seconds in _look(manifest, most, lambda video: video.duration, reads=reads)[0] if seconds > 0
+    )
     return round(lengths[len(lengths) // 2], 3) if lengths else None
 
 
 def _look(
-    manifest: Manifest, most: int, fact: Callable[[VideoSource], Fact], *, flow: bool = False
+    manifest: Manifest, most: int, fact: Callable[[VideoSource], Fact], *, reads: str = "rgb"
 ) -> tuple[list[Fact], list[SpatempoError]]:
     """A fact of a few videos, and why the others of these few cannot be read."""
     step = max(1, len(manifest) // most)
@@ -74,7 +80,7 @@ def _look(
     errors: list[SpatempoError] = []
     for sample in manifest.samples[::step][:most]:
         try:
-            with open_clip(sample.path, manifest.template, flow=flow) as video:
+            with open_clip(sample.path, manifest.template, reads=reads) as video:
                 facts.append(fact(video))
         except SpatempoError as error:
             errors.append(error)  # named again, and counted, when its turn in training comes
@@ -111,9 +117,9 @@ def make_datasets(
     )
     caches: list[FrameCache | None] = [None, None]
     if cache is not None:
-        flow = preprocess.modality == "flow"
-        caches[0] = FrameCache(train, transform.short_side, cache, flow=flow).fill()
-        caches[1] = FrameCache(val, preprocess.short_side, cache, flow=flow).fill() if val else None
+        reads = preprocess.kind.reads
+        caches[0] = FrameCache(train, transform.short_side, cache, reads=reads).fill()
+        caches[1] = FrameCache(val, preprocess.short_side, cache, reads=reads).fill() if val else None
     train_set = ClipDataset(train, preprocess, train=True, seed=recipe.seed, transform=transform, cache=caches[0])
     return train_set, ClipDataset(val, preprocess, train=False, cache=caches[1]) if val else None
 

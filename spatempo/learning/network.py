@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.modality import modality_of
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.recipe import Recipe
-from spatempo.models.registry import create_model
+from spatempo.models.registry import create_model, parse_name
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import Preprocess
 
 
 def known_options(options: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +57,19 @@ def use_network(model: VideoModel, classes: Sequence[str], recipe: Recipe) -> Vi
     )
     model.classes = list(classes)
     return model
+
+
+def frames_read(model: str | VideoModel, options: Mapping[str, Any]) -> str:
+    """The kind of frames that a model reads, for :func:`spatempo.video.source.open_video`, before it is made.
+
+    Args:
+        model: a name or a model.
+        options: the design's, and ``create_model``'s ``backbone`` and ``modality``.
+    """
+    if isinstance(model, VideoModel):
+        return model.preprocess.kind.reads
+    design, _, _ = parse_name(model, options.get("backbone"))
+    return modality_of(options.get("modality") or design.preprocess.modality).reads
 
 
 def start_network(

@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from spatempo.errors import SpatempoError
 from spatempo.learning.recipe import Recipe
-from spatempo.models.modality import first_conv
+from spatempo.models.first_conv import first_conv
 from spatempo.models.video_model import VideoModel
 
 ONECYCLE_START = 1 / 25  # torch's OneCycleLR: div_factor 25, final_div_factor 1e4
@@ -57,7 +57,7 @@ def parameter_groups(model: VideoModel, recipe: Recipe) -> list[dict[str, Any]]:
     }
     groups: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
     head = {id(p) for p in model.head_parameters()}
-    first = first_conv(model.backbone)[1] if model.preprocess.modality == "flow" else None
+    first = first_conv(model.backbone)[1] if model.preprocess.kind.new_first_conv else None
     seen: set[int] = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -20,11 +20,11 @@ import torch
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.files import WriteError, cannot_write, write_whole
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.extend import SCHEDULE
 from spatempo.learning.recipe import Recipe, differences
 from spatempo.models.header import present_options
 from spatempo.models.registry import parse_name
-from spatempo.preprocess import Preprocess
 
 FORMAT = 1
 

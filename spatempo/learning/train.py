@@ -28,7 +28,7 @@ from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
 from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
-from spatempo.learning.network import known_options, settings_of, start_network, use_network
+from spatempo.learning.network import frames_read, known_options, settings_of, start_network, use_network
 from spatempo.learning.plan import Plan, run_folder, state_file
 from spatempo.learning.progress import RunProgress, clock
 from spatempo.learning.recipe import Recipe
@@ -151,12 +151,12 @@ def train(
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
     train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
     options = known_options(options or {}, before)
-    flow = (given.preprocess.modality if given else options.get("modality")) == "flow"
+    reads = frames_read(model, options)
     resolved = resolve(
         asked,
         clips=len(train_clips),
         classes=train_clips.classes,
-        short_side=None if asked.size else median_short_side(train_clips, flow=flow),
+        short_side=None if asked.size else median_short_side(train_clips, reads=reads),
         weights=given_weights is not None,
         devices=place.world,
         precision=place.precision,
@@ -166,7 +166,7 @@ def train(
         network = use_network(given, train_clips.classes, resolved)
     else:
         network = start_network(name, train_clips.classes, resolved, weights, mean, std, options, before)
-    network.clip_seconds = None if flow else median_seconds(train_clips)
+    network.clip_seconds = median_seconds(train_clips, reads=reads)
     resolved = replace(resolved, size=network.preprocess.size)
     identity = {
         "model": network.name,

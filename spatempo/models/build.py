@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.chain import Link, RunChain
 from spatempo.models.consensus import make_consensus
 from spatempo.models.head import Head, LinearHead
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.context import ForwardContext
-from spatempo.preprocess import Preprocess
 
 
 class Plug(NamedTuple):

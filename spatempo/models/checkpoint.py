@@ -18,12 +18,12 @@ from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.design import DESIGNS
 from spatempo.models.header import Header, same_operators
 from spatempo.models.layouts.own import FILE as FILE
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import Preprocess
 
 
 def save_checkpoint(

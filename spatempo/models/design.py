@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.build import Build, Parts
 from spatempo.models.layout import WeightLayout
 from spatempo.models.published import Published
-from spatempo.preprocess import Preprocess
 
 # What `list_models` shows for a design that serves any residual backbone. Every other one it can serve works too.
 LISTED_BACKBONES = (

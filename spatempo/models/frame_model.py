@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.backbones.base import Backbone
 from spatempo.models.backbones.caffe_layers import CaffeNet
 from spatempo.models.blocks import residual_blocks
@@ -19,7 +20,6 @@ from spatempo.models.recompute import set_recomputed
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach
 from spatempo.operators.context import State
-from spatempo.preprocess import Preprocess
 
 
 class FrameModel(VideoModel):
@@ -208,7 +208,7 @@ class FrameModel(VideoModel):
         return [*super().new_parameters(), *own]
 
     def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self._adapt(weights, self.preprocess.modality) if self._adapt else weights
+        return self._adapt(weights, self.preprocess.kind) if self._adapt else weights
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         # the backbone library's own switch would lose the number of frames; this one carries it along

@@ -24,7 +24,7 @@ class Header:
         name, design, backbone, options: see :class:`~spatempo.models.video_model.VideoModel`.
         dropout: before the classifier.
         num_classes, classes: K, and the names if known.
-        preprocess: the input specification, as :meth:`~spatempo.preprocess.Preprocess.to_dict` gives it.
+        preprocess: the input specification, as :meth:`~spatempo.inputs.spec.Preprocess.to_dict` gives it.
         frames: T, where the design works for one number of frames only.
         clip_seconds: median length of the training videos.
         plugged: one line per operator, see :class:`~spatempo.models.build.Plug`; ``None`` in a file that does not say.

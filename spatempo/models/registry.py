@@ -16,17 +16,18 @@ from torch import nn
 
 import spatempo.models.designs  # noqa: F401  (registers them)
 from spatempo.errors import OptionError, SpatempoError
+from spatempo.inputs.modality import modality_of
+from spatempo.inputs.spec import Preprocess
 from spatempo.limits import check_number
 from spatempo.models.backbone import make_backbone
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import DESIGNS, Design
+from spatempo.models.first_conv import widen_first_conv
 from spatempo.models.frame_model import FrameModel
-from spatempo.models.modality import set_modality
 from spatempo.models.native.model import NativeModel
 from spatempo.models.video_model import VideoModel
 from spatempo.models.weights import load_pretrained
 from spatempo.operators.context import ForwardContext
-from spatempo.preprocess import Preprocess
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -72,7 +73,7 @@ def create_model(
     std: tuple[float, float, float] | None = None,
     frames: int | None = None,
     size: int | None = None,
-    modality: str = "rgb",
+    modality: str | None = None,
     stack: int | None = None,
     dropout: float = 0.5,
     **options: Any,
@@ -92,9 +93,11 @@ def create_model(
         size: side of the crop in pixels that ``preprocess`` asks for, by default the backbone's or the design's own
             (224; 229 for ``inception_v3``; 112 in the R(2+1)D paper's).
         modality: what its clips are made of: ``"rgb"``, ``"flow"`` (optical flow) or ``"rgbdiff"`` (differences of
-            frames); it stands in ``preprocess``, and RGB weights are made to fit (:mod:`spatempo.models.modality`).
-        stack: consecutive flow fields or differences that make one frame of the clip, by default the published 5 (1
-            for designs that convolve in time from the first layer on).
+            frames), by default the design's own, mostly RGB. It is stored in ``preprocess``, and RGB weights are made
+            to fit (:mod:`spatempo.models.first_conv`).
+        stack: consecutive frames, flow fields or differences that make one frame of the clip. By default the design's
+            own, mostly 1; in another modality than the design's the published 5 (1 for native designs, which convolve
+            in time from the first layer on).
         dropout: before the classifier; 0.5 in the published recipes.
         **options: the design's, for example ``shift_div=4`` or ``causal=True``.
 
@@ -116,13 +119,13 @@ def create_model(
         for value in values or ():
             check_number(setting, value)
     resolved = {**design.options, **of_name, **options}
-    given = {k: v for k, v in {"frames": frames, "size": size}.items() if v is not None}
+    given = {"frames": frames, "size": size, "modality": modality, "stack": stack}
+    asked = {name: value for name, value in given.items() if value is not None}
     try:
         make = _native_model if design.native else _frame_model
-        model = make(design, chosen, resolved, replace(design.preprocess, **given), given, num_classes, dropout)
+        model = make(design, chosen, resolved, asked, num_classes, dropout)
     except OptionError as error:  # of an operator's own check
         raise SpatempoError(f"{name}: {error}") from error
-    set_modality(model, modality, stack)
     if pretrained:
         if isinstance(pretrained, os.PathLike):
             pretrained = os.path.join(".", pretrained)  # with a separator it is not taken for the name of a set
@@ -134,16 +137,20 @@ def _frame_model(
     design: Design,
     chosen: str,
     options: dict[str, Any],
-    preprocess: Preprocess,
-    given: dict[str, Any],
+    asked: dict[str, Any],
     num_classes: int,
     dropout: float,
 ) -> VideoModel:
     base = make_backbone(chosen)
-    spec = replace(preprocess, **{**base.preprocess, **given})
+    spec = _input(design, {**base.preprocess, **asked})
+    widen_first_conv(base.net, spec, base.source)  # before the design sees it, which may use the stack in another way
     build = Build(base.net, base.source, ForwardContext(), num_classes, base.features, dropout, spec)
     build.links, build.maps = base.links, base.maps
     parts = design.plug(build, **options) or Parts()
+    if parts.input is not None and parts.input.channels != spec.channels:
+        raise TypeError(
+            f"{design.name} changes the channels of its input: declare them in register_design(preprocess=)"
+        )
     return FrameModel(
         _name(design, base.source.rpartition("/")[2], options),
         design.name,
@@ -162,16 +169,17 @@ def _native_model(
     design: Design,
     chosen: str,
     options: dict[str, Any],
-    preprocess: Preprocess,
-    given: dict[str, Any],
+    asked: dict[str, Any],
     num_classes: int,
     dropout: float,
 ) -> VideoModel:
+    preprocess = _input(design, asked)
     build = Build(nn.Module(), chosen, ForwardContext(), num_classes, 0, dropout, preprocess)
     parts = design.plug(build, **options)
     assert parts is not None and parts.network is not None, f"{design.name} is native and returns no network"  # noqa: PT018
     if parts.head is None:
         raise TypeError(f"{design.name} is native and returns no head: Parts(head=build.linear_head(features))")
+    widen_first_conv(parts.network, preprocess, design.name)
     return NativeModel(
         _name(design, chosen, options),
         design.name,
@@ -183,6 +191,20 @@ def _native_model(
         fixed_frames=preprocess.frames if design.fixed_frames else None,
         weights_source=parts.weights_source,
     )
+
+
+def _input(design: Design, asked: dict[str, Any]) -> Preprocess:
+    """The input specification that a design starts from.
+
+    Args:
+        asked: fields that are not the design's own; ``mean`` and ``std`` among them are of RGB.
+    """
+    own = design.preprocess
+    settings = {name: value for name, value in asked.items() if name in ("frames", "size")}
+    fed = replace(own, **settings).with_statistics(asked.get("mean"), asked.get("std"))
+    kind = modality_of(asked.get("modality", own.modality))
+    usual = own.stack if kind.name == own.modality else kind.stack_3d if design.native else kind.stack_2d
+    return fed.as_modality(kind.name, asked.get("stack", usual))
 
 
 def _check_options(name: str, design: Design, options: dict[str, Any]) -> None:

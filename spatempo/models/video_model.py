@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.build import Plug
 from spatempo.models.head import Head
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.context import ForwardContext, State
-from spatempo.preprocess import Preprocess
 
 _MAKE_CLIP = "make one of uint8 frames [T, H, W, 3] by model.preprocess(frames)[None], or use spatempo.predict"
 
@@ -226,10 +226,9 @@ class VideoModel(nn.Module):
         if not isinstance(clip, Tensor):
             raise SpatempoError(f"{what} is a float tensor, got {type(clip).__name__}; {_MAKE_CLIP}")
         if clip.ndim != 5 or clip.shape[1] != fed.channels:
-            parts = {"rgb": "", "flow": f" ({fed.stack} x flow x, y)", "rgbdiff": f" ({fed.stack} x R, G, B)"}
-            raise SpatempoError(
-                f"{what} is [B, {fed.channels}, {frames}, H, W]{parts[fed.modality]}, got shape {tuple(clip.shape)}"
-            )
+            plain = fed.kind.pictures and fed.stack == 1
+            parts = "" if plain else f" ({fed.stack} x {fed.kind.channel_names})"
+            raise SpatempoError(f"{what} is [B, {fed.channels}, {frames}, H, W]{parts}, got shape {tuple(clip.shape)}")
         if not clip.is_floating_point():
             kind = str(clip.dtype).removeprefix("torch.")
             raise SpatempoError(f"{what} is float, normalised by model.preprocess, got {kind}; {_MAKE_CLIP}")

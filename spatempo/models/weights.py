@@ -15,15 +15,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import IMAGENET_MEAN, IMAGENET_STD
 from spatempo.models.design import DESIGNS
 from spatempo.models.download import timm_network, torchvision_weights
+from spatempo.models.first_conv import fit_first_conv
 from spatempo.models.layout import WeightLayout
 from spatempo.models.layouts import own
-from spatempo.models.modality import fit_first_conv
 from spatempo.models.video_model import VideoModel
 from spatempo.models.wiring import check_wiring, model_operators, note_of_own
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
-from spatempo.preprocess import IMAGENET_MEAN
 
 Channels = tuple[float, ...]
 
@@ -72,8 +72,8 @@ def load_pretrained(
         warnings.warn(f"{source}: {note}", stacklevel=3)
     if mean is None and std is None and found_mean is None and found_std is None:
         fed = model.preprocess
-        known = fed.modality == "rgb" and fed.mean != IMAGENET_MEAN
-        whose = f"those of {model.design}" if known else "ImageNet's"
+        usual = fed.kind.statistics(IMAGENET_MEAN, IMAGENET_STD)
+        whose = "ImageNet's" if (fed.mean, fed.std) == usual else f"those of {model.design}"
         warnings.warn(f"{source}: no mean and std given or found beside it; {whose} are used", stacklevel=3)
     model.preprocess = model.preprocess.with_statistics(mean or found_mean, std or found_std)
 

@@ -97,6 +97,7 @@ class VideoSource(FrameStream, Protocol):
 
 
 BACKENDS = ("auto", "pyav", "torchcodec")
+READS = {"rgb": 3, "flow": 2}  # kinds of frames that can be read, and the channels of one
 
 
 def open_video(
@@ -105,7 +106,7 @@ def open_video(
     template: str | None = None,
     *,
     threads: int = 1,
-    flow: bool = False,
+    reads: str = "rgb",
     timeout: float = TIMEOUT,
 ) -> VideoSource:
     """Open a video file, an address that FFmpeg can open and seek in, or a folder of frames.
@@ -117,31 +118,33 @@ def open_video(
         template: file names in a frame folder, for example "img_{:05d}.jpg", of flow "flow_{}_{:05d}.jpg"; guessed if
             None.
         threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
-        flow: read a folder of optical flow, whose frames are uint8 [H, W, 2]
-            (`spatempo.video.frame_folder.FlowFolder`).
+        reads: kind of frames, a key of `READS`: "rgb", or "flow" for a folder of optical flow, whose frames are uint8
+            [H, W, 2] (`spatempo.video.frame_folder.FlowFolder`).
         timeout: seconds that opening an address, a seek in it and each of its packets may take; other paths are not
             timed.
 
     Raises:
         VideoError: it is missing, is no video, or no frame of it decodes; an address that does not answer in time.
-        SpatempoError: an unknown backend, or one that does not load here.
+        SpatempoError: an unknown backend or kind of frames, or a backend that does not load here.
     """
     if backend not in BACKENDS:
         raise SpatempoError(f"backend={backend!r} is not known: use one of {', '.join(BACKENDS)}")
+    if reads not in READS:
+        raise SpatempoError(f"reads={reads!r} is not known: use one of {', '.join(READS)}")
     check_number("timeout", timeout)
     name = os.fspath(path)
     if not is_address(name):
         if os.path.isdir(name):
             from spatempo.video.frame_folder import FlowFolder, FrameFolder
 
-            return FlowFolder(name, template) if flow else FrameFolder(name, template)
+            return {"rgb": FrameFolder, "flow": FlowFolder}[reads](name, template)
         if not os.path.exists(name):
             raise VideoError(name, "no such file or folder; check the path")
         if not os.path.isfile(name):  # a pipe or a device would be waited for, or read without end
             raise VideoError(name, "neither a file nor a folder, but a pipe, socket or device; give a video file")
         if os.path.getsize(name) == 0:
             raise VideoError(name, "the file is empty; copy it again or leave it out")
-    if flow:
+    if reads == "flow":
         raise VideoError(
             name,
             "flow is read from a folder of flow_x_00001.jpg, flow_y_00001.jpg, ..., and this is none; extract it first",

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from spatempo.data.dataset import ArrayFrames, ClipDataset, collate, load_views
+from spatempo.data.dataset import ClipDataset, collate
 from spatempo.data.manifest import load_manifest
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.preprocess import Preprocess
-from spatempo.video.sampling import clip_indices, random_segment_indices
+from spatempo.inputs.sampling import clip_indices, random_segment_indices
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import ArrayFrames, load_views
 from spatempo.video.source import open_video
 
 SMALL = Preprocess(frames=4, size=32, resize=40)

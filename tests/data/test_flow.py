@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from spatempo.data.cache import FrameCache
-from spatempo.data.dataset import ArrayFrames, ClipDataset, collate, load_views
+from spatempo.data.dataset import ClipDataset, collate
 from spatempo.data.manifest import load_manifest
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.ten_crop import TenCrop
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.ten_crop import TenCrop
+from spatempo.inputs.views import ArrayFrames, load_views
 
 FLOW = Preprocess(frames=2, size=16, resize=16, modality="flow", stack=3, mean=(0, 0), std=(1, 1))
 FIELDS = 12
@@ -54,7 +55,7 @@ def test_the_test_clip_by_hand(folders):
     item = ClipDataset(load_manifest(folders), FLOW, train=False)[0]
     assert item["clip"].shape == (1, 6, 2, 16, 16)
     assert values(item["clip"][0]) == [[12, 202, 13, 203, 14, 204], [17, 207, 18, 208, 19, 209]]
-    again = load_views(ArrayFrames(field_values(), 2), FLOW)
+    again = load_views(ArrayFrames(field_values(), "flow"), FLOW)
     assert torch.equal(again, item["clip"])
     assert collate([item, item])["clip"].shape == (2, 1, 6, 2, 16, 16)
 
@@ -75,7 +76,7 @@ def test_mirrored_training_clips_turn_x_round(folders):
 
 def test_cached_flow_is_the_folders(folders, tmp_path):
     manifest = load_manifest(folders)
-    cache = FrameCache(manifest, 16, tmp_path / "cache", flow=True).fill(workers=0)
+    cache = FrameCache(manifest, 16, tmp_path / "cache", reads="flow").fill(workers=0)
     assert not cache.errors
     plain = ClipDataset(manifest, FLOW, train=False)
     assert torch.equal(ClipDataset(manifest, FLOW, train=False, cache=cache)[3]["clip"], plain[3]["clip"])

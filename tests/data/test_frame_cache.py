@@ -15,7 +15,7 @@ from spatempo.data.cache import FrameCache
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
 from spatempo.video.source import open_video
 
 SMALL = Preprocess(frames=4, size=16, resize=20)

@@ -18,7 +18,7 @@ from spatempo.data.generated import photos, sheet
 from spatempo.data.generated.make import make_data
 from spatempo.data.generated.presets import PAIRS, PRESETS, get_preset
 from spatempo.errors import SpatempoError
-from spatempo.video.sampling import segment_indices
+from spatempo.inputs.sampling import segment_indices
 
 
 def decode(path: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from spatempo.data.generated.motions import Timetable, Track, tracks_of
 from spatempo.data.generated.presets import CONTROLS, PAIRS, get_preset
 from spatempo.data.generated.scenes import draw, render
 from spatempo.data.generated.shapes import DIRECTION_SHAPES
-from spatempo.video.sampling import segment_indices
+from spatempo.inputs.sampling import segment_indices
 
 DEMO = get_preset("demo")
 ORDER = [pair for pair, (family, *_) in PAIRS.items() if family == "order"]

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as F
 
 from spatempo.data.transforms import TrainTransform, crop_offsets, jitter_color, multiscale_sizes
 from spatempo.errors import SpatempoError
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
 
 
 def raw(size: int, resize: int | None = None) -> Preprocess:

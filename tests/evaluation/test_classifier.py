@@ -16,8 +16,8 @@ from spatempo.evaluation.classifier import ClipClassifier, check_classifier
 from spatempo.evaluation.latency import measure_latency
 from spatempo.evaluation.order.orders import evaluate_orders
 from spatempo.evaluation.running import device_of, eval_mode, move
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 from spatempo.video.writer import write_video
 
 CLASSES = ("dark", "bright")

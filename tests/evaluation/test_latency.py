@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spatempo.evaluation.latency import latency_ms, measure_latency
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
 
 
 class Sleeper(nn.Module):

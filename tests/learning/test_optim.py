@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.freeze import freeze
 from spatempo.learning.optim import lr_factor, make_optimizer, make_scheduler
 from spatempo.learning.optim import parameter_groups as groups_of
 from spatempo.learning.recipe import Recipe
 from spatempo.learning.recipes import RECIPES
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 
 
 class Net(nn.Module):

@@ -17,9 +17,9 @@ from spatempo.data.manifest import load_manifest
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.scoring import scores
 from spatempo.evaluation.scoring.evaluate import evaluate
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.clips import Loading
 from spatempo.learning.validate import validate
-from spatempo.preprocess import Preprocess
 
 
 class Colour(nn.Module):

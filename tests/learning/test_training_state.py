@@ -12,11 +12,11 @@ from tiny_runs import largest_file
 
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.learning.network import start_network
 from spatempo.learning.recipe import Recipe
 from spatempo.learning.recipes import resolve
 from spatempo.learning.state import check_same_run, fingerprint_data, load_state, save_state
-from spatempo.preprocess import Preprocess
 
 
 def test_round_trip(tmp_path: Path) -> None:

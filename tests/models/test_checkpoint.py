@@ -14,9 +14,9 @@ from networks import randomise
 from safetensors.torch import load_file, save_file
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.checkpoint import FILE, describe_checkpoint, load, save_checkpoint
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 
 
 @pytest.fixture

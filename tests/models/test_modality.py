@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.checkpoint import load, save_checkpoint
+from spatempo.models.first_conv import first_conv, repeat_mean
 from spatempo.models.info import count_params
-from spatempo.models.modality import first_conv, repeat_mean
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 
 BACKBONES = {  # name of the first convolution
     "resnet50": "conv1",
@@ -169,8 +169,6 @@ def test_what_does_not_fit_is_told():
         model(torch.zeros(1, 3, 2, 32, 32))
     with pytest.raises(SpatempoError, match="modality 'smell' is not known"):
         create_model("tsn_smallresnet", modality="smell")
-    with pytest.raises(SpatempoError, match="stack is 3, but RGB frames are not stacked"):
-        create_model("tsn_smallresnet", stack=3)
 
     model.backbone = nn.Sequential(nn.Conv2d(10, 4, 1))
     assert first_conv(model.backbone)[0] == "0"

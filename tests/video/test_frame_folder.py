@@ -186,7 +186,7 @@ def make_flow(folder: Path, count: int = 5, template: str = "flow_{}_{:05d}.png"
 def test_flow_has_two_channels(tmp_path: Path, template: str) -> None:
     make_folder(tmp_path, "img_{:05d}.jpg")  # UCF101 keeps both kinds in one folder
     expected = make_flow(tmp_path, template=template)
-    with open_video(tmp_path, flow=True) as flow:
+    with open_video(tmp_path, reads="flow") as flow:
         assert isinstance(flow, VideoSource)
         assert (flow.frames, flow.height, flow.width) == (5, 48, 64)
         got = flow.read([4, 0, 0])
@@ -225,4 +225,4 @@ def test_what_is_no_flow_is_refused_in_one_line(tmp_path: Path) -> None:
     refused("no image called flow_y")
     (tmp_path / "clip.mp4").write_bytes(b"not looked at")
     with pytest.raises(VideoError, match=r"flow is read from a folder of flow_x_00001.jpg.*extract it first"):
-        open_video(tmp_path / "clip.mp4", flow=True)
+        open_video(tmp_path / "clip.mp4", reads="flow")

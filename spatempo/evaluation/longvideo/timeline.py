@@ -24,8 +24,8 @@ from spatempo.evaluation.running import device_of, eval_mode
 from spatempo.evaluation.scoring.score_rows import ScoreRows
 from spatempo.evaluation.scoring.scores import score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
+from spatempo.inputs.tensors import collate_clips
 from spatempo.limits import check_number
-from spatempo.preprocess import collate_clips
 from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
 Report = Callable[[float, float], None]
@@ -102,7 +102,7 @@ def timeline(
         VideoError: the video cannot be read.
     """
     _, preprocess = view_plan(model)
-    if preprocess.modality != "rgb":
+    if not preprocess.kind.pictures:
         raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {preprocess.modality}")
     classes = model.classes
     check_number("window", window)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spatempo.errors import SpatempoError
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
 
 SEGMENT_SECONDS = 2.0
 _TOLERANCE = 0.001  # s; containers round times, Matroska to the millisecond

@@ -25,8 +25,8 @@ from spatempo.evaluation.running import device_of, eval_mode, logits_of
 from spatempo.evaluation.scoring.loading import batches
 from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
-from spatempo.preprocess import Preprocess
-from spatempo.video.sampling import clip_indices
+from spatempo.inputs.sampling import clip_indices
+from spatempo.inputs.spec import Preprocess
 
 SHUFFLES = 5
 

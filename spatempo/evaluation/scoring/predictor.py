@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spatempo.data.views import ArrayFrames, load_views
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.classifier import ClipClassifier, class_names
 from spatempo.evaluation.running import device_of, eval_mode, lock_of
 from spatempo.evaluation.scoring.protocols import Protocol
 from spatempo.evaluation.scoring.scores import score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
+from spatempo.inputs.views import ArrayFrames, load_views
 from spatempo.limits import check_number
 from spatempo.video.source import TIMEOUT, open_video
 
@@ -92,7 +92,7 @@ class Predictor:
         """
         preprocess, clips, crops = self.preprocess, self.protocol.clips, self.protocol.crops
         if isinstance(video, Tensor | np.ndarray):
-            return load_views(ArrayFrames(video, preprocess.read_channels), preprocess, clips, crops)
+            return load_views(ArrayFrames(video, preprocess.modality), preprocess, clips, crops)
         if not isinstance(video, str | os.PathLike):
             raise SpatempoError(
                 f"a video is a path, an address or uint8 frames [T, H, W, {preprocess.read_channels}], got "

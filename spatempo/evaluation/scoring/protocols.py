@@ -21,7 +21,7 @@ from spatempo.errors import SpatempoError
 from spatempo.limits import check_number
 
 if TYPE_CHECKING:
-    from spatempo.preprocess import Preprocess
+    from spatempo.inputs.spec import Preprocess
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from spatempo.errors import SpatempoError
 from spatempo.evaluation.classifier import ClipClassifier, check_classifier
 from spatempo.evaluation.scoring.protocols import Protocol, views
 from spatempo.evaluation.scoring.protocols import protocol as protocol_named
-from spatempo.evaluation.ten_crop import TenCrop
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.ten_crop import TenCrop
 
 
 def view_plan(

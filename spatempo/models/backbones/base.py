@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from spatempo.inputs.modality import Modality
 from spatempo.models.chain import Link
 
 
@@ -42,7 +43,7 @@ class Backbone:
     classifier: tuple[str, ...]
     preprocess: dict[str, Any] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
-    adapt: Callable[[dict[str, Tensor], str], dict[str, Tensor]] | None = None
+    adapt: Callable[[dict[str, Tensor], Modality], dict[str, Tensor]] | None = None
 
 
 def mean_pool(net: nn.Module, maps: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.modality import Modality
 from spatempo.models.chain import Link
 
 
@@ -157,16 +158,16 @@ CAFFE_MEAN = (128 / 255, 117 / 255, 104 / 255)
 CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
 
 
-def rgb_weights(weights: dict[str, Tensor], modality: str, *, first: str) -> dict[str, Tensor]:
+def rgb_weights(weights: dict[str, Tensor], modality: Modality, *, first: str) -> dict[str, Tensor]:
     """Published weights, which expect blue, green, red, as weights for red, green, blue; our own are not changed.
 
     Batch norms, which some files store as ``[1, C]``, become ``[C]``.
 
     Args:
         weights: of a file, in any layout that keeps the published names at the end of its keys.
-        modality: of the model that they are for, see :class:`~spatempo.preprocess.Preprocess`. TSN's, TSM's and GSM's
-            code reverses the channels of each image, so each difference of images has blue, green, red too
-            (``transforms.Stack(roll=True)``). Flow has no colours and is not reversed.
+        modality: of the model that they are for. TSN's, TSM's and GSM's code reverses the channels of each image, so
+            each difference of images has blue, green, red too (``transforms.Stack(roll=True)``). Flow has no colours
+            and is not reversed.
         first: name of the first convolution.
     """
     if any(name.startswith("backbone.") for name in weights):
@@ -174,9 +175,9 @@ def rgb_weights(weights: dict[str, Tensor], modality: str, *, first: str) -> dic
     return {name: _rgb_weight(name, value, modality, first) for name, value in weights.items()}
 
 
-def _rgb_weight(name: str, value: Tensor, modality: str, first: str) -> Tensor:
+def _rgb_weight(name: str, value: Tensor, modality: Modality, first: str) -> Tensor:
     if f".{name}".endswith(f".{first}.weight"):
-        images = value.shape[1] == 3 or (modality == "rgbdiff" and value.shape[1] % 3 == 0)
+        images = value.shape[1] == 3 or (modality.colors and value.shape[1] % 3 == 0)
         return value.unflatten(1, (-1, 3)).flip(2).flatten(1, 2) if images else value
     of_norm = value.ndim == 2 and value.shape[0] == 1 and "fc" not in name
     return value.squeeze(0) if of_norm else value

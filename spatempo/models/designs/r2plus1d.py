@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import register_design
 from spatempo.models.designs.r2plus1d_published import PUBLISHED
@@ -29,7 +30,6 @@ from spatempo.models.native.convs import (
 )
 from spatempo.models.native.r2plus1d import CAFFE2_EPS, Block, block_maker, set_eps, shortcut_maker
 from spatempo.models.native.video_resnet import BasicBlock, Bottleneck, VideoResNet
-from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 SOURCE = "Tran et al., A Closer Look at Spatiotemporal Convolutions, CVPR 2018"
 
@@ -134,7 +134,7 @@ def r2plus1d(
     other = form == "mmaction2"
     if other:
         bn_eps = CAFFE2_EPS if bn_eps is None else bn_eps
-        build.input = replace(build.input, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        build.input = build.input.with_statistics(IMAGENET_MEAN, IMAGENET_STD)
     options = {"width": width, "midplanes": midplanes, "form": form, "bn_eps": bn_eps, "stem_pool": stem_pool}
     makers: list[Maker] = [Conv2Plus1D] * 4
 

@@ -16,14 +16,14 @@ from typing import Any
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.inputs.spec import IMAGENET_MEAN, IMAGENET_STD
+from spatempo.models.first_conv import fit_kernel
 from spatempo.models.layout import WeightLayout, Weights
 from spatempo.models.layouts import mmaction_r2plus1d
-from spatempo.models.modality import repeat_mean
 from spatempo.models.native.from_image import from_image, is_image_resnet
 from spatempo.models.native.r2plus1d import CAFFE2_EPS, TORCH_EPS, set_eps
 from spatempo.models.native.video_resnet import VideoResNet
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
 def midplanes(weights: Weights) -> str | None:
@@ -96,9 +96,7 @@ def _is_bottleneck(weights: Weights) -> bool:
 
 
 def _convert_image(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
-    kernel = weights["conv1.weight"]
-    if model.preprocess.modality != "rgb":
-        kernel = repeat_mean(kernel, model.preprocess.channels)
+    kernel = fit_kernel(weights["conv1.weight"], model.preprocess)
     assert isinstance(model.backbone, VideoResNet)
     made = from_image(model.backbone, {**weights, "conv1.weight": kernel})
     return {f"backbone.{name}": value for name, value in made.items()}

@@ -6,13 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.build import Build
 from spatempo.models.head import Head
 from spatempo.models.native.reach import temporal_extent
 from spatempo.models.recompute import set_recomputed
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import Reach
-from spatempo.preprocess import Preprocess
 
 
 @runtime_checkable

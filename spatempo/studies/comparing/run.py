@@ -24,6 +24,7 @@ from spatempo.evaluation.order.shuffled import evaluate_shuffled
 from spatempo.evaluation.results.eval_result import EvalResult
 from spatempo.evaluation.results.families import families
 from spatempo.learning.clips import default_workers, median_short_side
+from spatempo.learning.network import frames_read
 from spatempo.learning.recipe import Recipe, differences
 from spatempo.learning.recipes import recipe as make_recipe
 from spatempo.learning.recipes import resolve
@@ -156,8 +157,8 @@ class Run:
         asked = make_recipe(
             self.settings.get("recipe"), weights=weights, **{field: self.settings[field] for field in fields}
         )
-        flow = self.options.get("modality") == "flow"
-        short_side = None if asked.size else median_short_side(parts.train, flow=flow)
+        reads = frames_read(self.model, self.options)
+        short_side = None if asked.size else median_short_side(parts.train, reads=reads)
         train = parts.train
         return resolve(asked, clips=len(train), classes=train.classes, short_side=short_side, weights=weights)
 

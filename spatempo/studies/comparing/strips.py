@@ -7,8 +7,8 @@ from typing import Any
 
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError
+from spatempo.inputs.sampling import segment_indices
 from spatempo.report.comparison_page import Strip
-from spatempo.video.sampling import segment_indices
 from spatempo.video.source import open_video
 
 SIDE = 96  # pixels of the short side; small, since all frames are inside the page

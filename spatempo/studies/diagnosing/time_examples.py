@@ -15,8 +15,8 @@ from spatempo.evaluation.order.grad_cam import grad_cam
 from spatempo.evaluation.order.occlusion import occlude_frames
 from spatempo.evaluation.order.orders import OrderResults
 from spatempo.evaluation.running import device_of
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.video_model import VideoModel
-from spatempo.preprocess import Preprocess
 from spatempo.report.film import Strip
 
 SIDE = 96  # pixels; small, since all frames are inside the page

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.inside.attention import attention_shares
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
 from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth_conv import SthConv2d
-from spatempo.preprocess import Preprocess
 
 GREY = Preprocess(frames=2, size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
 

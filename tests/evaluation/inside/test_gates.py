@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.inside.gates import gate_maps, gate_statistics
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
 from spatempo.operators.context import ForwardContext
 from spatempo.operators.gate_shift import GateShift, gate_shift
 from spatempo.operators.gate_shift_fuse import GateShiftFuse
-from spatempo.preprocess import Preprocess
 
 GREY = Preprocess(frames=2, size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
 

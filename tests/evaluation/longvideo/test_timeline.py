@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.evaluation.longvideo.timeline import Timeline, timeline
 from spatempo.evaluation.longvideo.timeline_files import write_timeline
 from spatempo.evaluation.longvideo.timeline_segments import Segment
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import load_views
 from spatempo.video.source import open_video
 from spatempo.video.writer import write_video
 

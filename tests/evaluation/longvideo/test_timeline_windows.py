@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.longvideo.timeline_windows import Windows, default_seconds
-from spatempo.preprocess import Preprocess
-from spatempo.video.sampling import clip_indices
+from spatempo.inputs.sampling import clip_indices
+from spatempo.inputs.spec import Preprocess
 
 
 def numbered(times: list[float]) -> list[tuple[float, np.ndarray]]:

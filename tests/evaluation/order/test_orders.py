@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from spatempo.data import dataset as dataset_module
 from spatempo.data.manifest import Manifest
-from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.order.orders import ClipsOfLengths, evaluate_orders, frame_counts, frame_orders, sees_order
 from spatempo.evaluation.order.shuffled import evaluate_shuffled
 from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.evaluation.scoring.loading import manifest_for
 from spatempo.evaluation.scoring.protocols import Protocol
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import load_views
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 from spatempo.video.source import open_video
 from spatempo.video.writer import write_video
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from spatempo.evaluation.order.grad_cam import grad_cam
 from spatempo.evaluation.order.occlusion import occlude_frames
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.head import LinearHead
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.context import ForwardContext
-from spatempo.preprocess import Preprocess
 
 
 class Looks(nn.Module):

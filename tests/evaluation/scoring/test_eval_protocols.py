@@ -12,8 +12,8 @@ from torch import nn
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.scoring.protocols import PROTOCOLS, protocol, views
 from spatempo.evaluation.scoring.view_plan import view_plan
+from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 
 # name: clips, crops, sampling, crop and short side for a model of 224 trained with segments
 PUBLISHED = {

@@ -12,13 +12,13 @@ from networks import randomise
 from torch import Tensor, nn
 
 from spatempo.data.manifest import load_manifest
-from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError, VideoError
 from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.evaluation.scoring.predict import predict
 from spatempo.evaluation.scoring.scores import score_views
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import load_views
 from spatempo.models.registry import create_model
-from spatempo.preprocess import Preprocess
 from spatempo.video.source import open_video
 from spatempo.video.writer import write_video
 

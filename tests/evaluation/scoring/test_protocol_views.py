@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from spatempo.data.views import ArrayFrames, load_views
 from spatempo.evaluation.scoring.protocols import PROTOCOLS
 from spatempo.evaluation.scoring.view_plan import view_plan
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import ArrayFrames, load_views
 
 # Segments of T = 8, tick = n / 8. The middles are int(tick / 2 + tick * i), the beginnings int(tick * i).
 MIDDLES = {

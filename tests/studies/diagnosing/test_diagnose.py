@@ -12,7 +12,6 @@ from networks import randomise
 
 from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import Manifest, Sample, load_manifest
-from spatempo.data.views import load_views
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.inside.attention import attention_shares
 from spatempo.evaluation.inside.gates import gate_statistics
@@ -20,10 +19,11 @@ from spatempo.evaluation.order.orders import OrderResults
 from spatempo.evaluation.results.eval_result import measure
 from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.evaluation.scoring.loading import manifest_for
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.views import load_views
 from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.registry import create_model
 from spatempo.operators.gate_shift import GateShift
-from spatempo.preprocess import Preprocess
 from spatempo.report.figures import percent
 from spatempo.studies.diagnosing.diagnose import diagnose
 from spatempo.studies.diagnosing.look_inside import attention_sentence, gate_sentence, gate_strips

@@ -1,6 +1,6 @@
 """The ten-crop test of the image era: four corners, the centre, and the mirror image of each.
 
-A :class:`~spatempo.preprocess.Preprocess` that knows these ten besides its own three, so a data set asked for 10 crops
+A :class:`~spatempo.inputs.spec.Preprocess` that knows these ten besides its own three, so a data set asked for 10 crops
 needs no word about it. (TSM's ``GroupOverSample``, TSN's before it.)
 """
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import torch
 
-from spatempo.frames import as_frames, resize_short
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
 
 _PLACES = ("top-left", "top-right", "bottom-left", "bottom-right", "middle")
 _MIRRORED = "mirrored "
@@ -33,11 +31,10 @@ class TenCrop(Preprocess):
         """Names of the crops for 1, 3 or 10."""
         return TEN_CROPS if n == 10 else Preprocess.crops(n)
 
-    def __call__(self, frames: torch.Tensor | np.ndarray, crop: str = "center") -> torch.Tensor:
-        """As :meth:`Preprocess.__call__`; `crop` may be one of :data:`TEN_CROPS` too."""
+    def _cut(self, images: np.ndarray, crop: str) -> np.ndarray:
+        """As :class:`Preprocess` cuts; `crop` may be one of :data:`TEN_CROPS` too."""
         if crop not in TEN_CROPS:
-            return super().__call__(frames, crop)
-        images = resize_short(as_frames(frames, self.read_channels), self.short_side)
+            return super()._cut(images, crop)
         free_h, free_w = images.shape[1] - self.size, images.shape[2] - self.size
         place = crop.removeprefix(_MIRRORED)
         # "middle" rounds down, as the published (h - size) // 4 * 2 nearly does; corners touch the borders
@@ -45,4 +42,4 @@ class TenCrop(Preprocess):
         left = free_w // 2 if place == "middle" else free_w * place.endswith("right")
         images = images[:, top : top + self.size, left : left + self.size]
         # flipped as bytes: the float clip then has its usual memory order
-        return self.normalize(self.mirror(images) if crop.startswith(_MIRRORED) else images)
+        return self.mirror(images) if crop.startswith(_MIRRORED) else images

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from spatempo.data.transforms import resize_crops
 from spatempo.errors import SpatempoError
-from spatempo.frames import corner, resize_frames, resize_short
-from spatempo.preprocess import Preprocess, collate_clips
+from spatempo.inputs.frames import corner, resize_frames, resize_short
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.tensors import collate_clips
 
 
 def columns(height: int, width: int, frames: int = 2) -> np.ndarray:
@@ -98,12 +100,13 @@ def test_normalize_is_the_published_formula():
 def test_resize_agrees_with_pillow(shape):
     """Pillow's bilinear filter is the antialiased one: what the field's code trained with."""
     frames = np.random.default_rng(1).integers(0, 256, (2, *shape, 3), dtype=np.uint8)
-    got = resize_short(torch.from_numpy(frames), 60).numpy()
+    got = resize_short(frames, 60)
     h, w = shape
     size = (int(60 * w / h), 60) if h <= w else (60, int(60 * h / w))
     want = np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BILINEAR)) for f in frames])
-    assert got.shape == want.shape
-    assert np.abs(got.astype(int) - want).max() <= 1
+    assert np.array_equal(got, want)
+    of_training = resize_crops(torch.from_numpy(frames), *got.shape[1:3]).numpy()
+    assert np.abs(of_training.astype(int) - want).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(50, 70), (112, 150), (33, 91)])
@@ -111,11 +114,12 @@ def test_resize_agrees_with_pillow(shape):
 def test_resize_is_torchvisions(shape, channels):
     frames = torch.from_numpy(np.random.default_rng(2).integers(0, 256, (4, *shape, channels), dtype=np.uint8))
     want = F.resize_image(frames.permute(0, 3, 1, 2), [64, 61], antialias=True).permute(0, 2, 3, 1)
-    assert (resize_frames(frames, 64, 61).int() - want.int()).abs().max() <= 1
+    for got in (torch.from_numpy(resize_frames(frames.numpy(), 64, 61)), resize_crops(frames, 64, 61)):
+        assert (got.int() - want.int()).abs().max() <= 1
 
 
 def test_frames_at_the_short_side_are_not_resampled():
-    frames = torch.from_numpy(columns(60, 80))
+    frames = columns(60, 80)
     assert resize_short(frames, 60) is frames
 
 
@@ -237,7 +241,7 @@ def test_other_modalities_go_through_json():
         ({"mean": 0.5}, "mean"),
         ({"mean": (0.5,) * 3, "modality": "flow"}, "two numbers"),
         ({"stack": 0, "modality": "flow"}, "stack"),
-        ({"stack": 5}, "RGB frames are not stacked"),
+        ({"modality": ["rgb"]}, "modality"),
         ({"window": 0}, "window"),
         ({"colour": 1}, "colour"),
     ],

@@ -10,26 +10,38 @@ read from its file that leaves the difference between two scalers: 1 to 2 of 255
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
-from spatempo.data._open import FrameReader
 from spatempo.errors import SpatempoError
-from spatempo.frames import as_frames
-from spatempo.preprocess import Preprocess, collate_clips
-from spatempo.video.sampling import clip_indices
+from spatempo.inputs.frames import as_frames
+from spatempo.inputs.modality import modality_of
+from spatempo.inputs.sampling import clip_indices
+from spatempo.inputs.spec import Preprocess
+
+if TYPE_CHECKING:
+    import torch
+
+
+class FrameReader(Protocol):
+    """What is needed of a recording to make clips of it: any `VideoSource`, cached frames, an array."""
+
+    @property
+    def frames(self) -> int: ...
+
+    def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray: ...
 
 
 class ArrayFrames:
     """Frames in memory, uint8 ``[T, H, W, 3]``, as a recording. `short_side` is left to :class:`Preprocess`.
 
     Args:
-        channels: of a frame, 2 for flow.
+        modality: what they are frames of, by name.
     """
 
-    def __init__(self, frames: torch.Tensor | np.ndarray, channels: int = 3) -> None:
-        self._frames = as_frames(frames, channels).cpu().numpy()
+    def __init__(self, frames: torch.Tensor | np.ndarray, modality: str = "rgb") -> None:
+        self._frames = as_frames(frames, modality_of(modality))
 
     @property
     def frames(self) -> int:
@@ -42,16 +54,25 @@ class ArrayFrames:
 def load_views(
     source: FrameReader, preprocess: Preprocess, clips: int = 1, crops: int = 1, frames: int | None = None
 ) -> torch.Tensor:
+    """As :func:`view_array`, as a torch tensor in ``channels_last_3d`` memory."""
+    from spatempo.inputs.tensors import as_tensor
+
+    return as_tensor(view_array(source, preprocess, clips, crops, frames))
+
+
+def view_array(
+    source: FrameReader, preprocess: Preprocess, clips: int = 1, crops: int = 1, frames: int | None = None
+) -> np.ndarray:
     """The views of one recording.
 
     Args:
-        clips: clips along time, sampled by ``preprocess.sampling`` (:func:`spatempo.video.sampling.clip_indices`).
+        clips: clips along time, sampled by ``preprocess.sampling`` (:func:`spatempo.inputs.sampling.clip_indices`).
         crops: crops of each clip, 1 or 3 (:meth:`Preprocess.crops`).
         frames: use only the first so many frames; all by default.
 
     Returns:
-        Float ``[V, C, T, size, size]``, V = clips x crops, the crops of a clip side by side, in ``channels_last_3d``
-        memory.
+        Float32 ``[V, C, T, size, size]``, V = clips x crops, the crops of a clip side by side, physically
+        ``[V, T, size, size, C]``.
     """
     if clips < 1:
         raise SpatempoError(f"clips is {clips}; give 1 or more")
@@ -66,5 +87,5 @@ def load_views(
     )
     # One request for all clips: frames that clips share are decoded once, and the file is gone through once.
     read = source.read(np.concatenate(indices).tolist(), short_side=preprocess.short_side)
-    images = as_frames(read, preprocess.read_channels)
-    return collate_clips([preprocess(clip, name) for clip in images.split(len(indices[0])) for name in names])
+    views = [preprocess.array(clip, name) for clip in np.split(read, clips) for name in names]
+    return np.stack([view.transpose(1, 2, 3, 0) for view in views]).transpose(0, 4, 1, 2, 3)

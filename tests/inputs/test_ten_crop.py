@@ -11,8 +11,8 @@ from torch import nn
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.scoring.view_plan import view_plan
-from spatempo.evaluation.ten_crop import TEN_CROPS, TenCrop
-from spatempo.preprocess import Preprocess
+from spatempo.inputs.spec import Preprocess
+from spatempo.inputs.ten_crop import TEN_CROPS, TenCrop
 
 PLAIN = Preprocess(frames=2, size=6, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
 

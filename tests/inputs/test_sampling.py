@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spatempo.errors import SpatempoError
-from spatempo.video import sampling
+from spatempo.inputs import sampling
 
 counts = st.integers(1, 400)
 segments = st.integers(1, 32)
