@@ -98,8 +98,7 @@ class Predictor:
                 f"a video is a path, an address or uint8 frames [T, H, W, {preprocess.read_channels}], got "
                 f"{type(video).__name__}"
             )
-        flow = preprocess.modality == "flow"
-        with open_video(os.fspath(video), flow=flow, timeout=self.timeout) as source:
+        with open_video(os.fspath(video), reads=preprocess.kind.reads, timeout=self.timeout) as source:
             return load_views(source, preprocess, clips, crops)
 
     def score(self, views: Tensor | np.ndarray) -> Tensor:
