@@ -77,7 +77,8 @@ def randomise(model: Net, seed: int = 0, *, size: int = 64, frames: int = 4) -> 
         for norm in norms:
             norm.momentum = 1.0
         model.train()
-        model(torch.randn(2, 3, frames, size, size, generator=draw))
+        channels = model.preprocess.channels if isinstance(model, VideoModel) else 3
+        model(torch.randn(2, channels, frames, size, size, generator=draw))
         for norm in norms:
             norm.momentum = 0.1
     return model.eval()

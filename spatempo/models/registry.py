@@ -148,9 +148,7 @@ def _frame_model(
     build.links, build.maps = base.links, base.maps
     parts = design.plug(build, **options) or Parts()
     if parts.input is not None and parts.input.channels != spec.channels:
-        raise TypeError(
-            f"{design.name} changes the channels of its input: declare them in register_design(preprocess=)"
-        )
+        raise TypeError(f"{design.name} changes the channels of its input: declare it in register_design(preprocess=)")
     return FrameModel(
         _name(design, base.source.rpartition("/")[2], options),
         design.name,

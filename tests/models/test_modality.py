@@ -183,3 +183,25 @@ def test_rgb_is_as_it_was():
     torch.manual_seed(5)
     named = create_model("tsn_smallresnet", modality="rgb")
     assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), named.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["tsn_resnet18", "mc3_18"])
+def test_a_still_clip_of_stacks_gives_the_image_networks_values(tmp_path, name):
+    """The kernel is repeated for each of the five frames, frame by frame, and divided by 5."""
+    weights, path = weights_file(tmp_path)
+    one, five = (create_model(name, num_classes=3, pretrained=path, stack=n, size=32).eval() for n in (None, 5))
+    assert (five.preprocess.channels, five.preprocess.mean) == (15, (0.4, 0.5, 0.6))
+    clip = torch.randn(1, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    got, want = five.forward_features(clip.repeat(1, 5, 1, 1, 1)), one.forward_features(clip)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+    kernel = first_conv(five.backbone)[1].weight
+    first = weights["conv1.weight"] / 5
+    torch.testing.assert_close(kernel[:, 9:12] if kernel.ndim == 4 else kernel[:, 9:12].sum(2), first)
+
+
+def test_an_rgb_checkpoint_starts_a_network_for_stacks(tmp_path):
+    rgb = create_model("tsm_smallresnet", num_classes=3)
+    save_checkpoint(rgb, tmp_path)
+    stacked = create_model("tsm_smallresnet", num_classes=3, stack=4, pretrained=str(tmp_path))
+    assert torch.equal(stacked.backbone.conv1.weight[:, 3:6], rgb.backbone.conv1.weight / 4)
+    assert create_model("tsm_smallresnet", modality="rgb").preprocess == Preprocess()
