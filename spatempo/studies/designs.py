@@ -28,22 +28,6 @@ from spatempo.terminal import say
 # Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
 # first, for which it should not have to load torch.
 
-NARROW = {"width": 16}
-DESIGNS: dict[str, tuple[str, dict[str, Any]]] = {
-    "tsn": ("tsn_smallresnet", {"causal": True}),  # causal as it is
-    "tsm": ("tsm_smallresnet", {}),
-    "tsm-causal": ("tsm_smallresnet", {"causal": True}),
-    "sth": ("sth_smallresnet", {}),
-    "vsn-unshifted": ("vsn_smallresnet", {"shift": "off"}),
-    "vsn": ("vsn_smallresnet", {}),
-    "gsm": ("gsm_smallresnet", {}),
-    "gsm-causal": ("gsm_smallresnet", {"causal": True}),
-    "gsf": ("gsf_smallresnet", {}),
-    "gsf-causal": ("gsf_smallresnet", {"causal": True}),
-    **{name: (f"{name}_18", NARROW) for name in ("fr2d", "r2d", "r3d", "mc2", "mc3", "mc4", "mc5")},
-    **{name: (f"{name}_18", NARROW) for name in ("rmc2", "rmc3", "rmc4", "rmc5", "r2plus1d")},
-}
-ORDER_BLIND = ("tsn", "fr2d")  # by construction
 PRESET = "direction"
 BUDGET = "epochs=5"
 RECIPE = {"recipe": "demo", "batch_size": 16, "size": 48, "lr": 4e-3}
@@ -51,10 +35,23 @@ TITLE = "The same frames, another order: every design"
 MARK = "table of spatempo.studies.designs"
 
 
+def cases() -> dict[str, tuple[str, dict[str, Any]]]:
+    """What each registered design says is to be trained: short name -> name of the model, options."""
+    from spatempo.models import DESIGNS
+    from spatempo.models.registry import list_models
+
+    list_models()  # registers spatempo's own
+    return {
+        f"{design.name}-{label}".rstrip("-"): (design.model_name(backbone), dict(options))
+        for design in sorted(DESIGNS.values(), key=lambda design: (design.native, design.name))
+        for label, (backbone, options) in design.studies.items()
+    }
+
+
 def designs(
     out: str | Path = "runs/designs",
     *,
-    models: Sequence[str] = tuple(DESIGNS),
+    models: Sequence[str] | None = None,
     preset: str = PRESET,
     budget: str = BUDGET,
     **settings: Any,
@@ -63,7 +60,7 @@ def designs(
 
     Args:
         out: folder for the data (``data/``), the runs, ``report.html`` and ``table.md``.
-        models: which of ``DESIGNS``.
+        models: which of :func:`cases`, by their short names; all by default.
         preset: of the data.
         budget: of each design, see `compare`.
         settings: further arguments of `compare`.
@@ -79,11 +76,12 @@ def designs(
     from spatempo.data.generated.make import make_data
     from spatempo.studies.comparing.compare import compare
 
-    if unknown := [name for name in models if name not in DESIGNS]:
-        raise SpatempoError(f"there is no {unknown[0]!r} here; choose from {','.join(DESIGNS)}")
+    known = cases()
+    if unknown := [name for name in models or () if name not in known]:
+        raise SpatempoError(f"there is no {unknown[0]!r} here; choose from {','.join(known)}")
+    chosen = {name: known[name] for name in models or known}
     data = Path(out) / "data"
     make_data(data, preset=preset, progress=True)
-    chosen = {name: DESIGNS[name] for name in models}
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
     rows = compare(data, chosen, budget=budget, out=out, **fixed)
     rows = [{**row, "live": _live(row, data / "test.csv")} for row in rows]
@@ -162,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m spatempo.studies.designs", description=about)
     parser.add_argument("--out", default="runs/designs", help="folder to write (default: %(default)s)")
-    parser.add_argument("--models", default=",".join(DESIGNS), help="which, with commas between (default: all)")
+    parser.add_argument("--models", help="which, with commas between (default: all)")
     parser.add_argument("--budget", default=BUDGET, help="of each design: epochs=N or minutes=M (%(default)s)")
     parser.add_argument("--preset", default=PRESET, help="of the generated data (default: %(default)s)")
     parser.add_argument(
@@ -173,8 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def study() -> None:
         if given.into:
             around(Path(given.into), MARK)  # told before the training, not after
-        chosen = [name.strip() for name in given.models.split(",") if name.strip()]
-        rows = designs(given.out, models=chosen, preset=given.preset, budget=given.budget)
+        chosen = [name.strip() for name in (given.models or "").split(",") if name.strip()]
+        rows = designs(given.out, models=chosen or None, preset=given.preset, budget=given.budget)
         text = table(rows)
         print(f"\n{text}\nreport: {rows[0]['report']}")
         if given.into:
