@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from spatempo.models.design import DESIGNS, Design
 from spatempo.models.registry import create_model, parse_name
 from spatempo.models.video_model import VideoModel
+from spatempo.operators.watch import watch
 
 
 def count_params(model: nn.Module) -> int:
@@ -133,19 +133,12 @@ def _view_size(model: VideoModel) -> int:
 
 def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
     """Runs of blocks with maps of one shape."""
-    shapes: list[tuple[str, list[int]]] = []
-
-    # of one clip: [T, C, H, W] in an image network, [1, C, T, H, W] in a video-native one
-    def note(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, __, out: shapes.append((name, [out.shape[1], *out.shape[: 5 - out.ndim], *out.shape[2:]]))
-
-    # first of the block's hooks, so that the shape is the block's own and not what an operator behind it makes of it
-    handles = [block.register_forward_hook(note(name), prepend=True) for name, block in model.residual_blocks()]
     clip = torch.empty(1, model.preprocess.channels, frames, size, size, device="meta")
-    with torch.no_grad():
+    # first, so that a shape is the block's own and not what an operator after it makes of it
+    with torch.no_grad(), watch(dict(model.residual_blocks()), first=True) as seen:
         maps: Tensor = model.forward_features(clip)
-    for handle in handles:
-        handle.remove()
+    # of one clip: [T, C, H, W] in an image network, [1, C, T, H, W] in a native 3D one
+    shapes = [(name, [out.shape[1], *out.shape[: 5 - out.ndim], *out.shape[2:]]) for name, out in seen.items()]
     stages: list[dict[str, Any]] = []
     for name, shape in shapes:
         if stages and stages[-1]["shape"] == shape:

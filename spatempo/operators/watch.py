@@ -15,7 +15,7 @@ def parts_of(model: nn.Module, kind: type[nn.Module], part: str) -> dict[str, nn
 
 
 @contextmanager
-def watch(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+def watch(layers: Mapping[str, nn.Module], *, first: bool = False) -> Iterator[dict[str, Tensor]]:
     """Lets one see what layers put out ::
 
         with watch(layers) as seen:
@@ -26,6 +26,7 @@ def watch(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
 
     Args:
         layers: by the names under which their values are wanted.
+        first: before any operator mixes what a layer puts out.
 
     Yields:
         By those names, in the order in which the layers ran, their detached values.
@@ -37,7 +38,7 @@ def watch(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
         def note(_: nn.Module, __: object, output: Tensor, name: str = name) -> None:
             seen[name] = output.detach()
 
-        handles.append(layer.register_forward_hook(note))
+        handles.append(layer.register_forward_hook(note, prepend=first))
     try:
         yield seen
     finally:
