@@ -20,23 +20,11 @@ from torch import Tensor, nn
 from spatempo.errors import OptionError, SpatempoError
 from spatempo.models.build import Build, Plug
 from spatempo.models.chain import RunChain, part
+from spatempo.models.mix_first import MixFirst, TemporalConv2d
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.context import ForwardContext
 
 Operator = TypeVar("Operator", bound=nn.Module)
-
-
-class MixFirst(nn.Module):
-    """A convolution that mixes frames before it convolves."""
-
-    temporal: TemporalOperator
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(self.temporal(x))
-
-
-# One explicit subclass per known kind of convolution: a kind that is not here must never quietly become a plain Conv2d.
-class TemporalConv2d(MixFirst, nn.Conv2d): ...
 
 
 def temporal_kinds(conv: nn.Module) -> dict[type[nn.Module], type[MixFirst]]:
@@ -46,7 +34,7 @@ def temporal_kinds(conv: nn.Module) -> dict[type[nn.Module], type[MixFirst]]:
     """
     kinds: dict[type[nn.Module], type[MixFirst]] = {nn.Conv2d: TemporalConv2d}
     if type(conv).__module__.startswith("timm."):
-        from spatempo.models.seams_timm import TIMM_KINDS
+        from spatempo.models.mix_first_timm import TIMM_KINDS
 
         kinds |= TIMM_KINDS
     return kinds

@@ -6,7 +6,7 @@ from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.std_conv import ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
 from torch import nn
 
-from spatempo.models.seams import MixFirst
+from spatempo.models.mix_first import MixFirst
 
 
 class TemporalConv2dSame(MixFirst, Conv2dSame): ...
