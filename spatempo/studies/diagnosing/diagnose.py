@@ -119,7 +119,7 @@ class _Patient:
 
     def document(self, examples: Sequence[int]) -> dict[str, Any]:
         clips = clips_at(self.manifest, self.model, examples)
-        field = receptive_field([influence(self.model, clip) for _, clip in clips])
+        field = receptive_field([influence(self.model, clip) for _, clip in clips]).to_json()
         found = time_dependence(self.results, self.manifest)
         document = {**found, "name": self.name, "checkpoint": self.checkpoint, "receptive_field": field}
         return {**document, "sentence": sentence(document)}

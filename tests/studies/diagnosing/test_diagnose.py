@@ -82,7 +82,7 @@ def test_inside_of_sth(data: Path, checkpoints: dict[str, Path], tmp_path: Path)
     attention = found["against"]["attention"]
     assert attention["sentence"].startswith(f"sth_smallresnet gives time {percent(attention['temporal'])} of the att")
     del attention["sentence"]
-    assert attention == attention_shares(load(checkpoints["sth"]), data)
+    assert attention == attention_shares(load(checkpoints["sth"]), data).to_json()
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "Inside the network: sth_smallresnet&#x27;s attention" in page
     for row in attention["stages"]:
@@ -97,7 +97,7 @@ def test_inside_of_gated_shifts(data: Path, checkpoints: dict[str, Path], tmp_pa
     most, least = max(openings, key=openings.__getitem__), min(openings, key=openings.__getitem__)
     told = f"most in {most} ({percent(openings[most])}), least in {least} ({percent(openings[least])})"
     assert told in gates.pop("sentence")
-    assert gates == gate_statistics(load(checkpoints[design]), data)
+    assert gates == gate_statistics(load(checkpoints[design]), data).to_json()
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert ("<th>weighs in</th>" in page) == (design == "gsf")
     videos = page[page.index("Where the gates are open") :]
