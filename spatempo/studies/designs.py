@@ -85,7 +85,7 @@ def designs(
     make_data(data, preset=preset, progress=True)
     chosen = {name: DESIGNS[name] for name in models}
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
-    rows = compare(data, chosen, budget=budget, out=out, **fixed)
+    rows = [one.to_json() for one in compare(data, chosen, budget=budget, out=out, **fixed)]
     rows = [{**row, "live": _live(row, data / "test.csv")} for row in rows]
     write_whole(Path(out) / "table.md", table(rows))
     return rows
