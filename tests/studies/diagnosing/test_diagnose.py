@@ -76,6 +76,16 @@ def test_a_blind_model_and_its_twin(data: Path, checkpoints: dict[str, Path], tm
     assert "Where the gates" not in page
 
 
+def test_a_model_instead_of_its_checkpoint(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    model = load(checkpoints["tsn"])
+    found = diagnose(model, data, out=tmp_path)
+    reference = diagnose(checkpoints["tsn"], data, out=tmp_path)
+    assert found["checkpoint"] == model.name
+    assert {**found, "checkpoint": ""} == {**reference, "checkpoint": ""}
+    with pytest.raises(SpatempoError, match="needs a checkpoint or a VideoModel, got Identity"):
+        diagnose(torch.nn.Identity(), data, out=tmp_path)  # pyright: ignore
+
+
 def test_inside_of_sth(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
     found = diagnose(checkpoints["tsn"], data, against=checkpoints["sth"], out=tmp_path)
     assert "attention" not in found
