@@ -91,7 +91,7 @@ def run(options: Options) -> list[dict[str, Any]]:
 
     from spatempo.studies.comparing.compare import compare
 
-    return compare(
+    found = compare(
         options.data,
         models,
         budget=options.budget,
@@ -106,6 +106,7 @@ def run(options: Options) -> list[dict[str, Any]]:
         **given,
         **fields,
     )
+    return [one.to_json() for one in found]
 
 
 def show(document: list[dict[str, Any]]) -> None:

@@ -101,7 +101,7 @@ def run(options: Options) -> dict[str, Any]:
     if options.scores is not None:
         document["scores"] = str(save_scores(result, options.scores))
     if any(sample.family for sample in manifest.samples):
-        document |= families(result, manifest)
+        document |= families(result, manifest).to_json()
     return document
 
 

@@ -1,6 +1,6 @@
 from .classifier import ClipClassifier
-from .inside.attention import attention_shares
-from .inside.gates import gate_maps, gate_statistics
+from .inside.attention import AttentionShares, attention_shares
+from .inside.gates import GateStatistics, gate_maps, gate_statistics
 from .latency import Latency, latency_ms, measure_latency
 from .longvideo.timeline import Timeline, timeline
 from .longvideo.timeline_files import write_timeline
@@ -9,10 +9,10 @@ from .order.dependence import need_of_order, time_dependence
 from .order.grad_cam import grad_cam
 from .order.occlusion import occlude_frames
 from .order.orders import OrderResults, evaluate_orders, sees_order
-from .order.receptive_field import influence, receptive_field
+from .order.receptive_field import ReceptiveField, influence, receptive_field
 from .order.shuffled import evaluate_shuffled
 from .results.eval_result import EvalResult, measure
-from .results.families import families
+from .results.families import Families, families
 from .results.fusion import fuse
 from .results.score_files import read_scores, save_scores
 from .scoring.ensemble import evaluate_ensemble
@@ -25,13 +25,17 @@ from .scoring.scores import Scores, score_views
 
 __all__ = [
     "PROTOCOLS",
+    "AttentionShares",
     "ClipClassifier",
     "EvalResult",
+    "Families",
+    "GateStatistics",
     "Latency",
     "Live",
     "OrderResults",
     "Predictor",
     "Protocol",
+    "ReceptiveField",
     "Scores",
     "Segment",
     "Timeline",

@@ -38,14 +38,15 @@ def demo(
         settings: further arguments of `compare`.
 
     Returns:
-        The rows of `compare`.
+        The rows of `compare`, as plain values.
     """
     from spatempo.data.generated.make import make_data
     from spatempo.studies.comparing.compare import compare
 
     data = Path(out) / "data"
     make_data(data, preset=preset, progress=True)
-    rows = compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
+    found = compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
+    rows = [one.to_json() for one in found]
     _draw(rows, Path(out) / "accuracy.png")
     return rows
 

@@ -83,7 +83,7 @@ def designs(
     data = Path(out) / "data"
     make_data(data, preset=preset, progress=True)
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
-    rows = compare(data, chosen, budget=budget, out=out, **fixed)
+    rows = [one.to_json() for one in compare(data, chosen, budget=budget, out=out, **fixed)]
     rows = [{**row, "live": _live(row, data / "test.csv")} for row in rows]
     write_whole(Path(out) / "table.md", table(rows))
     return rows
@@ -105,10 +105,10 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
     clips = load_manifest(data, classes=model.classes)
     offline, live = evaluate(model, clips), evaluate(Live(model), clips)
     difference = np.abs(live.scores - offline.scores) / np.abs(offline.scores).max(1, keepdims=True)
-    found = families(live, clips)["families"]
+    found = families(live, clips).families
     return {
         "top1": live.top1,
-        "within_pair": {family: shares["within_pair"] for family, shares in found.items()},
+        "within_pair": {family: shares.within_pair for family, shares in found.items()},
         "n": live.n,
         "same": int((live.answers == offline.answers).sum()),
         "largest_difference": float(difference.max()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,55 @@ SETTLED = 0.95
 """Of a channel's attention; a branch that has more has it all but alone."""
 
 
+@dataclass(frozen=True)
+class LayerAttention:
+    """Attention of one layer; fields as in :class:`AttentionShares`."""
+
+    layer: str
+    stage: str
+    temporal: float
+    spread: float | None
+    settled: float
+
+
+@dataclass(frozen=True)
+class StageAttention:
+    """Mean over the `layers` layers of a stage; fields as in :class:`AttentionShares`."""
+
+    stage: str
+    layers: int
+    temporal: float
+    spread: float | None
+    settled: float
+
+
+@dataclass(frozen=True)
+class AttentionShares:
+    """How much of a network's attention goes to time.
+
+    Attributes:
+        n: videos.
+        temporal: weight of the temporal branch, 0 to 1, the mean over layers, channels and videos.
+        spread: its standard deviation over the videos; None of one video.
+        settled: fraction of channels in which one branch has more than 95 %. Where it is large, the mean counts
+            channels that belong to one branch rather than weighs them.
+        stages, layers: the same for each stage and layer, in network order.
+        unreadable: ``{"path", "reason"}`` of the videos that could not be read.
+    """
+
+    n: int
+    temporal: float
+    spread: float | None
+    settled: float
+    stages: list[StageAttention]
+    layers: list[LayerAttention]
+    unreadable: list[dict[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, the same keys."""
+        return asdict(self)
+
+
 def attention_shares(
     model: VideoModel,
     data: Manifest | str | Path,
@@ -27,7 +77,7 @@ def attention_shares(
     workers: int = 0,
     device: str | torch.device | None = None,
     progress: str = "",
-) -> dict[str, Any]:
+) -> AttentionShares:
     """How much of STH's attention goes to time.
 
     The share of a layer is its weight ``a_T`` on the temporal branch (the spatial one has the rest, ``a_S = 1 - a_T``),
@@ -43,12 +93,6 @@ def attention_shares(
         workers: processes that read videos.
         device: where to move the model; None leaves it where it is.
         progress: what the bar on stderr says; empty: none.
-
-    Returns:
-        ``n`` (videos); of the network ``temporal``, ``spread`` and ``settled`` (share of channels in which one branch
-        has more than 95 %: where it is large, the mean counts channels given over to time rather than weighs); the
-        same in ``stages`` (a list, with ``stage, layers``) and ``layers`` (with ``layer, stage``); ``unreadable``. Of
-        one video a spread is None.
 
     Raises:
         SpatempoError: no attention in the model, or no video that can be read.
@@ -69,18 +113,24 @@ def attention_shares(
     )
     share, settled = torch.stack(list(found.values()), 1).unbind(2)  # [videos, layers] each
     rows = [
-        {**place(name), **mean_and_spread("temporal", share[:, i]), "settled": float(settled[:, i].mean())}
+        LayerAttention(*place(name), *mean_and_spread(share[:, i]), settled=float(settled[:, i].mean()))
         for i, name in enumerate(found)
     ]
     stages = []
-    for stage in dict.fromkeys(row["stage"] for row in rows):
-        members = [i for i, row in enumerate(rows) if row["stage"] == stage]
-        of_stage = mean_and_spread("temporal", share[:, members].mean(1))
-        stages.append(
-            {"stage": stage, "layers": len(members), **of_stage, "settled": float(settled[:, members].mean())}
-        )
-    whole = {**mean_and_spread("temporal", share.mean(1)), "settled": float(settled.mean())}
-    return {"n": len(share), **whole, "stages": stages, "layers": rows, "unreadable": unreadable}
+    for stage in dict.fromkeys(row.stage for row in rows):
+        members = [i for i, row in enumerate(rows) if row.stage == stage]
+        of_stage = mean_and_spread(share[:, members].mean(1))
+        stages.append(StageAttention(stage, len(members), *of_stage, settled=float(settled[:, members].mean())))
+    temporal, spread = mean_and_spread(share.mean(1))
+    return AttentionShares(
+        n=len(share),
+        temporal=temporal,
+        spread=spread,
+        settled=float(settled.mean()),
+        stages=stages,
+        layers=rows,
+        unreadable=unreadable,
+    )
 
 
 def _of_clips(attention: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,57 @@ FULL = 0.9
 """Of a gate, either way; beyond it all but everything moves."""
 
 
+@dataclass(frozen=True)
+class Gates:
+    """How far gates are open, a mean over videos, frames and pixels.
+
+    Attributes:
+        open: mean of their absolute value, 0 to 1.
+        spread: its standard deviation over the videos; None of one video.
+        mean: mean with its sign.
+        full: fraction of gates beyond 0.9 either way.
+        fusion: GSF's weight of what comes in; what stays has the rest. None of GSM.
+    """
+
+    open: float
+    spread: float | None
+    mean: float
+    full: float
+    fusion: float | None
+
+
+@dataclass(frozen=True)
+class HalfGates(Gates):
+    """One half of the gated channels, which come from the ``"next"`` or the ``"previous"`` frame."""
+
+    comes_from: str
+
+
+@dataclass(frozen=True)
+class LayerGates(Gates):
+    """One layer and its two halves."""
+
+    layer: str
+    stage: str
+    halves: list[HalfGates]
+
+
+@dataclass(frozen=True)
+class GateStatistics(Gates):
+    """A network: the mean over its layers and halves, and each layer; of `n` videos.
+
+    ``unreadable`` has ``{"path", "reason"}`` of the videos that could not be read.
+    """
+
+    n: int
+    layers: list[LayerGates]
+    unreadable: list[dict[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, the same keys; without ``fusion`` where there is none."""
+        return asdict(self, dict_factory=_without_fusion)
+
+
 def gate_statistics(
     model: VideoModel,
     data: Manifest | str | Path,
@@ -30,7 +82,7 @@ def gate_statistics(
     workers: int = 0,
     device: str | torch.device | None = None,
     progress: str = "",
-) -> dict[str, Any]:
+) -> GateStatistics:
     """How far gates open: of each layer and each half of its gated channels, over videos, frames and pixels.
 
     A gate of 0 moves nothing, one of 1 all that is there; one of -1 moves all of it with its sign turned, and doubles
@@ -40,13 +92,6 @@ def gate_statistics(
         model: with gated shifts, GSM's or GSF's; put in eval mode for the time.
         data, most, batch_size, workers, device, progress: as for
             :func:`~spatempo.evaluation.inside.attention.attention_shares`.
-
-    Returns:
-        ``n`` (videos); ``open`` and ``spread`` (how far gates are open, the mean over all layers and halves, and its
-        standard deviation from video to video; None of one video), ``mean`` (with its sign), ``full`` (share of gates
-        beyond 0.9 either way), of GSF also ``fusion`` (weight of what comes in; what stays has the rest); the same in
-        ``layers`` (a list, with ``layer, stage``) and in the two ``halves`` of each, with ``comes_from``: the
-        ``"next"`` frame or the ``"previous"`` one; ``unreadable``.
 
     Raises:
         SpatempoError: no gated shift in the model, or no video that can be read.
@@ -72,9 +117,10 @@ def gate_statistics(
     layers = []
     for i, name in enumerate(gates):
         sources = ("previous" if getattr(model.get_submodule(name), "causal", False) else "next", "previous")
-        halves = [{"comes_from": source, **_row(values[:, i, [half]])} for half, source in enumerate(sources)]
-        layers.append({**place(name), **_row(values[:, i]), "halves": halves})
-    return {"n": len(values), **_row(values), "layers": layers, "unreadable": unreadable}
+        halves = [HalfGates(**_row(values[:, i, [half]]), comes_from=source) for half, source in enumerate(sources)]
+        layer, stage = place(name)
+        layers.append(LayerGates(**_row(values[:, i]), layer=layer, stage=stage, halves=halves))
+    return GateStatistics(**_row(values), n=len(values), layers=layers, unreadable=unreadable)
 
 
 def gate_maps(model: VideoModel, clip: Tensor) -> dict[str, Tensor]:
@@ -89,7 +135,7 @@ def gate_maps(model: VideoModel, clip: Tensor) -> dict[str, Tensor]:
     """
     with eval_mode(model), torch.inference_mode(), watch(gate_layers(model)) as seen:
         model(clip)
-    return {place(name)["layer"]: values[0].float().cpu() for name, values in seen.items()}
+    return {place(name)[0]: values[0].float().cpu() for name, values in seen.items()}
 
 
 def _fusion(name: str) -> str:
@@ -104,8 +150,13 @@ def _of_clips(values: Tensor) -> Tensor:
     return torch.stack([each.mean((1, 3, 4)) for each in measured], 2)
 
 
-def _row(values: Tensor) -> dict[str, float | None]:
-    """The numbers ``[videos, ..., numbers]``, over the videos and all between."""
+def _row(values: Tensor) -> dict[str, Any]:
+    """The fields of :class:`Gates` from ``[videos, ..., numbers]``, over the videos and all between."""
     mean, opening, full, *fusion = values.flatten(1, -2).mean(1).unbind(1)
-    row = {**mean_and_spread("open", opening), "mean": float(mean.mean()), "full": float(full.mean())}
-    return {**row, "fusion": float(fusion[0].mean())} if fusion else row
+    average, spread = mean_and_spread(opening)
+    weight = float(fusion[0].mean()) if fusion else None
+    return {"open": average, "spread": spread, "mean": float(mean.mean()), "full": float(full.mean()), "fusion": weight}
+
+
+def _without_fusion(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in items if key != "fusion" or value is not None}

@@ -74,12 +74,12 @@ def by_video(
     return {name: torch.cat(parts) for name, parts in rows.items()}, unreadable
 
 
-def place(name: str) -> dict[str, str]:
-    """Which ``layer`` of the backbone it is and of which ``stage``: the backbone's own name for a run of blocks."""
+def place(name: str) -> tuple[str, str]:
+    """Which layer of the backbone it is and of which stage: the backbone's own name for a run of blocks."""
     layer = name.removeprefix("backbone.").removesuffix(".temporal")
-    return {"layer": layer, "stage": layer.split(".")[0]}
+    return layer, layer.split(".")[0]
 
 
-def mean_and_spread(key: str, values: Tensor) -> dict[str, float | None]:
-    """The mean over the videos ``[videos]`` as `key`, and ``spread``, their standard deviation; None of one video."""
-    return {key: float(values.mean()), "spread": float(values.std()) if len(values) > 1 else None}
+def mean_and_spread(values: Tensor) -> tuple[float, float | None]:
+    """The mean over the videos ``[videos]``, and their standard deviation; None of one video."""
+    return float(values.mean()), float(values.std()) if len(values) > 1 else None

@@ -149,14 +149,14 @@ def confused_without_order(found: OrderResults) -> list[dict[str, Any]]:
 
 def _families(found: OrderResults, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """Family -> ``n``, whether it has pairs, and its accuracy (within the pair where it has them) per condition."""
-    by_order = {name: families(result, manifest)["families"] for name, result in found.by_order.items()}
+    by_order = {name: families(result, manifest).families for name, result in found.by_order.items()}
     shuffles = [rows for name, rows in by_order.items() if name.startswith("shuffled")]
     return {
         family: {
-            "n": row["n"],
-            "pairs": row["within_pair"] is not None,
-            **{name: by_order[name][family]["accuracy"] for name in ("ordered", "reversed", "frozen")},
-            "shuffled": float(np.mean([rows[family]["accuracy"] for rows in shuffles])),
+            "n": row.n,
+            "pairs": row.within_pair is not None,
+            **{name: by_order[name][family].accuracy for name in ("ordered", "reversed", "frozen")},
+            "shuffled": float(np.mean([rows[family].accuracy for rows in shuffles])),
         }
         for family, row in by_order["ordered"].items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,30 @@ from spatempo.models.video_model import VideoModel
 
 NOTHING = 1e-8
 """Of a row's largest gradient; smaller ones are the rounding of convolutions computed by transforms."""
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The measured temporal receptive field.
+
+    Attributes:
+        frames: the most that one position depends on.
+        clip_frames: T; the field cannot be larger.
+        past, future: frames back and ahead; None where positions are not frames.
+        own: fraction of the gradient that falls on the frame itself, a mean; None where positions are not frames.
+        share: ``[T'][T]``, fractions of the gradient; rows sum to 1.
+    """
+
+    frames: int
+    clip_frames: int
+    past: int | None
+    future: int | None
+    own: float | None
+    share: list[list[float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, the same keys."""
+        return asdict(self)
 
 
 def influence(model: VideoModel, clip: Tensor, *, seed: int = 0) -> Tensor:
@@ -36,24 +61,22 @@ def influence(model: VideoModel, clip: Tensor, *, seed: int = 0) -> Tensor:
     return torch.stack([row[0].float().pow(2).sum((0, 2, 3)).sqrt() for row in rows]).cpu()
 
 
-def receptive_field(influences: Sequence[Tensor]) -> dict[str, Any]:
+def receptive_field(influences: Sequence[Tensor]) -> ReceptiveField:
     """The temporal receptive field out of the influences of a few clips (a ReLU may be shut in one).
 
-    Returns:
-        ``frames`` (the most that one position depends on), ``past`` and ``future`` (frames back and ahead; None where
-        positions are not frames), ``clip_frames`` (T: it can be no more), ``own`` (share of the gradient that falls on
-        the frame itself, a mean; None as before), ``share`` (``[T'][T]``, rows sum to 1).
+    Args:
+        influences: ``[T', T]`` each, of :func:`influence`.
     """
     reached = torch.stack([row > NOTHING * row.amax(1, keepdim=True) for row in influences]).any(0)
     share = torch.stack([row / row.sum(1, keepdim=True).clamp_min(1e-30) for row in influences]).mean(0)
     positions, frames = reached.shape
     of_frames = positions == frames
     ahead = [t - own for own, t in reached.nonzero().tolist()]
-    return {
-        "frames": int(reached.sum(1).max()),
-        "clip_frames": frames,
-        "past": max((-d for d in ahead), default=0) if of_frames else None,
-        "future": max(ahead, default=0) if of_frames else None,
-        "own": float(share.diagonal().mean()) if of_frames else None,
-        "share": share.tolist(),
-    }
+    return ReceptiveField(
+        frames=int(reached.sum(1).max()),
+        clip_frames=frames,
+        past=max((-d for d in ahead), default=0) if of_frames else None,
+        future=max(ahead, default=0) if of_frames else None,
+        own=float(share.diagonal().mean()) if of_frames else None,
+        share=share.tolist(),
+    )

@@ -16,6 +16,7 @@ Two rules keep the 1/2 exact in practice:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,18 +30,51 @@ if TYPE_CHECKING:
 TIE = 1e-5
 
 
-def families(result: EvalResult, manifest: Manifest) -> dict[str, Any]:
+@dataclass(frozen=True)
+class FamilyAccuracy:
+    """One family.
+
+    Attributes:
+        n: videos.
+        top1: accuracy among all classes.
+        within_pair: accuracy when the answer is restricted to the two classes of the video's pair; None without pairs.
+        accuracy: the one to look at: ``within_pair`` where there is one, else ``top1``.
+    """
+
+    n: int
+    top1: float
+    within_pair: float | None
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class PairAccuracy:
+    """One pair: its family, its two classes, its videos, and the accuracy within the pair."""
+
+    family: str | None
+    classes: list[str]
+    n: int
+    within_pair: float
+
+
+@dataclass(frozen=True)
+class Families:
+    """Accuracy by family and by pair, both by name and in the order of the manifest."""
+
+    families: dict[str, FamilyAccuracy]
+    pairs: dict[str, PairAccuracy]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, the same keys."""
+        return asdict(self)
+
+
+def families(result: EvalResult, manifest: Manifest) -> Families:
     """Accuracy by family and by pair.
 
     Args:
         result: of ``evaluate(model, manifest)``.
         manifest: the same; its samples name their family and pair.
-
-    Returns:
-        ``{"families": {name: {"n", "top1", "within_pair", "accuracy"}}, "pairs": {name: {"family", "classes", "n",
-        "within_pair"}}}``. ``within_pair`` is the share right when the answer is restricted to the two classes of the
-        video's pair, None for a family without pairs; ``accuracy`` is the one to look at: ``within_pair`` where there
-        is one, else ``top1``. Both of a family and in the order of the manifest.
 
     Raises:
         SpatempoError: no sample names a family, the result is of other videos, or a pair has not two classes.
@@ -70,21 +104,21 @@ def families(result: EvalResult, manifest: Manifest) -> dict[str, Any]:
             by_pair.setdefault(sample.pair, []).append(right)
     names = result.classes or manifest.classes
     family_of = {s.pair: s.family for s in samples if s.pair}
-    return {
-        "families": {
+    return Families(
+        families={
             f: _family(hits[f], within.get(f, [])) for f in dict.fromkeys(s.family for s in samples) if f in hits
         },
-        "pairs": {
-            pair: {
-                "family": family_of[pair],
-                "classes": [names[k] for k in pairs[pair]],
-                "n": len(by_pair[pair]),
-                "within_pair": float(np.mean(by_pair[pair])),
-            }
+        pairs={
+            pair: PairAccuracy(
+                family=family_of[pair],
+                classes=[names[k] for k in pairs[pair]],
+                n=len(by_pair[pair]),
+                within_pair=float(np.mean(by_pair[pair])),
+            )
             for pair in pairs
             if pair in by_pair
         },
-    }
+    )
 
 
 def within_pair(score: np.ndarray, label: int, pair: Sequence[int]) -> float:
@@ -117,7 +151,7 @@ def _pairs(manifest: Manifest) -> dict[str, tuple[int, ...]]:
     return {pair: tuple(sorted(members)) for pair, members in classes.items()}
 
 
-def _family(hits: list[float], within: list[float]) -> dict[str, Any]:
+def _family(hits: list[float], within: list[float]) -> FamilyAccuracy:
     top1 = float(np.mean(hits))
     share = float(np.mean(within)) if within else None
-    return {"n": len(hits), "top1": top1, "within_pair": share, "accuracy": top1 if share is None else share}
+    return FamilyAccuracy(len(hits), top1, share, top1 if share is None else share)

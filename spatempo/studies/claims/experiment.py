@@ -168,9 +168,9 @@ def _inside(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
 
     model = load(row["checkpoint"])
     clips = [clip for _, clip in clips_at(test, model, range(4))]
-    measured: dict[str, Any] = {"reach": receptive_field([influence(model, clip) for clip in clips])["frames"]}
+    measured: dict[str, Any] = {"reach": receptive_field([influence(model, clip) for clip in clips]).frames}
     if attention_layers(model):
         measured["attention"] = [
-            attention_shares(load(run["checkpoint"]), test, most=96, batch_size=16) for run in row["runs"]
+            attention_shares(load(run["checkpoint"]), test, most=96, batch_size=16).to_json() for run in row["runs"]
         ]
     return measured

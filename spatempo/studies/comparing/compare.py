@@ -21,6 +21,7 @@ from spatempo.files import check_folder
 from spatempo.limits import check_number
 from spatempo.models.registry import create_model, parse_name
 from spatempo.studies.comparing.budget import Budget, parse_budget
+from spatempo.studies.comparing.compared import ComparedModel
 from spatempo.studies.comparing.page_content import write_page
 from spatempo.studies.comparing.parts import find_parts
 from spatempo.studies.comparing.rows import measure_latency, row_of
@@ -45,7 +46,7 @@ def compare(
     device: str = "auto",
     title: str = "",
     **settings: Any,
-) -> list[dict[str, Any]]:
+) -> list[ComparedModel]:
     """Trains and tests several designs alike.
 
     Args:
@@ -71,13 +72,7 @@ def compare(
             recipe.
 
     Returns:
-        One row a design: ``name, model, options, top1, top5, mean_class, shuffled, dependence, top1_seeds, params,
-        macs, latency_ms, seconds, epochs, lr, frames, size, n, per_class, confusion, unreadable, checkpoint, report``,
-        and ``families`` and ``pairs`` when the test data name them. Accuracies are means over the seeds, counts are
-        summed, ``seconds`` are those of training, ``params`` and ``macs`` (of one view) those of the network with this
-        data's classes. ``shuffled`` is top-1 with the frames in another order and ``dependence`` what that costs (None
-        for clips of one frame). ``runs`` has a line a seed: ``seed, top1, top5, mean_class, shuffled, seconds,
-        checkpoint`` and, as above, ``families, pairs``.
+        One result per design, in the order of `models`.
 
     Raises:
         SpatempoError: unusable data, an unknown design or option, a design twice, or a folder that holds another
@@ -113,7 +108,7 @@ def compare(
         shutil.rmtree(frames, ignore_errors=True)
     first = {short: results[0] for short, results in found.items()}
     page = write_page(Path(out) / "report.html", rows, first, parts, budget=str(plan), title=title)
-    return [{**row, "report": str(page)} for row in rows]
+    return [ComparedModel(**row, report=str(page)) for row in rows]
 
 
 def _named(

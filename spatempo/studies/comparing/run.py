@@ -202,7 +202,7 @@ class Run:
             "indices": result.indices.tolist(),
         }
         if any(sample.family for sample in parts.test.samples):
-            found |= families(result, parts.test)
+            found |= families(result, parts.test).to_json()
         return found
 
     def _evaluate(self, parts: Parts, checkpoint: str) -> tuple[EvalResult, float | None]:

@@ -27,10 +27,10 @@ from spatempo.version import __version__
 
 
 def diagnose(
-    checkpoint: str | Path,
+    checkpoint: str | Path | VideoModel,
     data: str | Path,
     *,
-    against: str | Path | None = None,
+    against: str | Path | VideoModel | None = None,
     out: str | Path = "runs/diagnose",
     batch_size: int = 8,
     workers: int = 0,
@@ -40,10 +40,11 @@ def diagnose(
     """Measures what a model sees of time, and writes ``out/report.html``.
 
     Args:
-        checkpoint: of the model.
+        checkpoint: of the model; or the model, which stays on its device. Other classifiers have no gradients and
+            layers to look at: :func:`~spatempo.evaluation.order.orders.evaluate_orders` takes them.
         data: labelled videos, as for ``test``.
-        against: checkpoint of a twin, trained alike; one of the two must be order-blind (TSN). It then also says how
-            much of `data` needs order.
+        against: checkpoint, or model, of a twin, trained alike; one of the two must be order-blind (TSN). It then
+            also says how much of `data` needs order.
         out: folder of the page.
         batch_size: videos at a time.
         workers: processes that read videos.
@@ -108,9 +109,15 @@ class _Patient:
     found: OrderResults | None = None
 
     @classmethod
-    def of(cls, checkpoint: str | Path, data: str | Path, device: str) -> _Patient:
-        model = load(checkpoint, device=pick_device(device))
-        return cls(model.name, str(checkpoint), model, manifest_for(model, data))
+    def of(cls, given: str | Path | VideoModel, data: str | Path, device: str) -> _Patient:
+        model = load(given, device=pick_device(device)) if isinstance(given, str | Path) else given
+        if not isinstance(model, VideoModel):
+            raise SpatempoError(
+                f"diagnose needs a checkpoint or a VideoModel, got {type(model).__name__}; for other classifiers use "
+                "spatempo.evaluation.evaluate_orders"
+            )
+        name = model.name if model is given else str(given)
+        return cls(model.name, name, model, manifest_for(model, data))
 
     @property
     def results(self) -> OrderResults:
@@ -119,7 +126,7 @@ class _Patient:
 
     def document(self, examples: Sequence[int]) -> dict[str, Any]:
         clips = clips_at(self.manifest, self.model, examples)
-        field = receptive_field([influence(self.model, clip) for _, clip in clips])
+        field = receptive_field([influence(self.model, clip) for _, clip in clips]).to_json()
         found = time_dependence(self.results, self.manifest)
         document = {**found, "name": self.name, "checkpoint": self.checkpoint, "receptive_field": field}
         return {**document, "sentence": sentence(document)}

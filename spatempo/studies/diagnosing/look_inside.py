@@ -31,10 +31,10 @@ def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size:
     """
     found: dict[str, Any] = {}
     if attention_layers(model):
-        shares = attention_shares(model, manifest, most=MOST, batch_size=batch_size, workers=workers)
+        shares = attention_shares(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
         found["attention"] = {"sentence": attention_sentence(name, shares), **shares}
     if gate_layers(model):
-        gates = gate_statistics(model, manifest, most=MOST, batch_size=batch_size, workers=workers)
+        gates = gate_statistics(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
         found["gates"] = {"sentence": gate_sentence(name, gates), **gates}
     return found
 

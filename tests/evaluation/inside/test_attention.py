@@ -62,27 +62,31 @@ def test_by_hand(tmp_path: Path) -> None:
     found = attention_shares(Parallel(), grey_videos(tmp_path, 255, 0))
     # of white: 3/4 and 3/4; 9/10 and 1/4; 99/100 and 1/4. Of black: one half everywhere.
     white = {"layer1.0": 0.75, "layer1.1": 0.575, "layer2.0": 0.62}
-    assert [(row["layer"], row["stage"]) for row in found["layers"]] == [(name, name[:6]) for name in white]
+    assert [(row.layer, row.stage) for row in found.layers] == [(name, name[:6]) for name in white]
     expected = {name: (share, 0.5) for name, share in white.items()}
     expected |= {"layer1": (0.6625, 0.5), "layer2": (0.62, 0.5), "whole": ((0.75 + 0.575 + 0.62) / 3, 0.5)}
-    rows = {row["layer"]: row for row in found["layers"]} | {row["stage"]: row for row in found["stages"]}
+    rows = {row.layer: row for row in found.layers} | {row.stage: row for row in found.stages}
     for name, row in (rows | {"whole": found}).items():
-        assert row["temporal"] == pytest.approx(statistics.mean(expected[name]), abs=1e-6)
-        assert row["spread"] == pytest.approx(statistics.stdev(expected[name]), abs=1e-6)
+        assert row.temporal == pytest.approx(statistics.mean(expected[name]), abs=1e-6)
+        assert row.spread == pytest.approx(statistics.stdev(expected[name]), abs=1e-6)
     settled = {"layer1.0": 0, "layer1.1": 0, "layer2.0": 1 / 4, "layer1": 0, "layer2": 1 / 4}  # one of two, of white
-    assert {name: rows[name]["settled"] for name in rows} == settled
-    assert found["settled"] == pytest.approx(1 / 12)
-    assert [row["layers"] for row in found["stages"]] == [2, 1]
-    assert (found["n"], found["unreadable"]) == (2, [])
+    assert {name: rows[name].settled for name in rows} == settled
+    assert found.settled == pytest.approx(1 / 12)
+    assert [row.layers for row in found.stages] == [2, 1]
+    assert (found.n, found.unreadable) == (2, [])
+    document = found.to_json()
+    assert set(document) == {"n", "temporal", "spread", "settled", "stages", "layers", "unreadable"}
+    assert set(document["stages"][0]) == {"stage", "layers", "temporal", "spread", "settled"}
+    assert set(document["layers"][0]) == {"layer", "stage", "temporal", "spread", "settled"}
 
 
 def test_training_starts_at_one_half(tmp_path: Path) -> None:
     model = create_model("sth_smallresnet", num_classes=2, frames=4, size=16)
     model.classes = list(CLASSES)
     found = attention_shares(model, grey_videos(tmp_path, 200))
-    assert len(found["layers"]) == 10
-    assert [row["stage"] for row in found["stages"]] == ["layer1", "layer2", "layer3"]
-    assert {(row["temporal"], row["spread"]) for row in found["layers"]} == {(0.5, None)}
+    assert len(found.layers) == 10
+    assert [row.stage for row in found.stages] == ["layer1", "layer2", "layer3"]
+    assert {(row.temporal, row.spread) for row in found.layers} == {(0.5, None)}
 
 
 def test_any_batch_gives_the_same_and_the_model_stays_as_it_was(tmp_path: Path) -> None:
@@ -91,12 +95,12 @@ def test_any_batch_gives_the_same_and_the_model_stays_as_it_was(tmp_path: Path) 
     videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     one, three = (attention_shares(model, videos, batch_size=size) for size in (1, 3))
-    assert all(row["spread"] > 1e-4 for row in one["layers"])
-    assert flat(one["layers"]) == pytest.approx(flat(three["layers"]), abs=1e-5)
+    assert all(row.spread > 1e-4 for row in one.layers)
+    assert flat(one.to_json()["layers"]) == pytest.approx(flat(three.to_json()["layers"]), abs=1e-5)
     assert all(m.training for m in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert one["n"] == 4
-    assert [Path(bad["path"]).name for bad in one["unreadable"]] == ["2"]
+    assert one.n == 4
+    assert [Path(bad["path"]).name for bad in one.unreadable] == ["2"]
 
 
 def flat(rows: list[dict[str, Any]]) -> list[float]:
@@ -107,9 +111,9 @@ def test_most_draws_the_same_videos_each_time(tmp_path: Path) -> None:
     videos = grey_videos(tmp_path, *range(0, 256, 15))
     drawn = [attention_shares(Parallel(), videos, most=5) for _ in range(2)]
     assert drawn[0] == drawn[1]
-    assert drawn[0]["n"] == 5
-    assert attention_shares(Parallel(), videos, most=99)["n"] == 18
-    assert not math.isclose(drawn[0]["temporal"], attention_shares(Parallel(), videos)["temporal"], abs_tol=1e-4)
+    assert drawn[0].n == 5
+    assert attention_shares(Parallel(), videos, most=99).n == 18
+    assert not math.isclose(drawn[0].temporal, attention_shares(Parallel(), videos).temporal, abs_tol=1e-4)
 
 
 def test_no_hook_is_left_when_the_model_fails(tmp_path: Path) -> None:

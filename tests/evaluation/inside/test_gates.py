@@ -54,18 +54,23 @@ def test_without_weights_a_gate_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
     model[0].conv3D.bias.copy_(torch.tensor([0.3, -0.7]))
     model[1].conv3D.bias.copy_(torch.tensor([1.5, 0]))  # tanh of it is beyond 0.9
     found = gate_statistics(model, grey_videos(tmp_path, 40, 200, 120))
-    first, second = found["layers"]
-    assert [half["comes_from"] for half in first["halves"]] == ["next", "previous"]
-    for half, bias, full in zip(first["halves"] + second["halves"], (0.3, -0.7, 1.5, 0), (0, 0, 1, 0), strict=True):
-        assert half["mean"] == pytest.approx(math.tanh(bias), abs=1e-6)
-        assert half["open"] == pytest.approx(abs(math.tanh(bias)), abs=1e-6)
-        assert (half["full"], half["spread"]) == (full, pytest.approx(0, abs=1e-6))
-        assert "fusion" not in half
-    assert first["open"] == pytest.approx((math.tanh(0.3) + math.tanh(0.7)) / 2, abs=1e-6)
-    assert first["mean"] == pytest.approx((math.tanh(0.3) - math.tanh(0.7)) / 2, abs=1e-6)
-    assert found["open"] == pytest.approx((first["open"] + second["open"]) / 2, abs=1e-6)
-    assert (found["full"], found["n"], found["unreadable"]) == (0.25, 3, [])
-    assert [row["layer"] for row in found["layers"]] == ["0", "1"]
+    first, second = found.layers
+    assert [half.comes_from for half in first.halves] == ["next", "previous"]
+    for half, bias, full in zip(first.halves + second.halves, (0.3, -0.7, 1.5, 0), (0, 0, 1, 0), strict=True):
+        assert half.mean == pytest.approx(math.tanh(bias), abs=1e-6)
+        assert half.open == pytest.approx(abs(math.tanh(bias)), abs=1e-6)
+        assert (half.full, half.spread) == (full, pytest.approx(0, abs=1e-6))
+        assert half.fusion is None
+    assert first.open == pytest.approx((math.tanh(0.3) + math.tanh(0.7)) / 2, abs=1e-6)
+    assert first.mean == pytest.approx((math.tanh(0.3) - math.tanh(0.7)) / 2, abs=1e-6)
+    assert found.open == pytest.approx((first.open + second.open) / 2, abs=1e-6)
+    assert (found.full, found.n, found.unreadable) == (0.25, 3, [])
+    assert [row.layer for row in found.layers] == ["0", "1"]
+    document = found.to_json()
+    assert set(document) == {"n", "open", "spread", "mean", "full", "layers", "unreadable"}
+    assert set(document["layers"][0]) == {"layer", "stage", "open", "spread", "mean", "full", "halves"}
+    assert set(document["layers"][0]["halves"][0]) == {"comes_from", "open", "spread", "mean", "full"}
+    assert document["layers"][1]["halves"][0]["open"] == second.halves[0].open
 
 
 @torch.no_grad()
@@ -74,12 +79,12 @@ def test_positions_and_videos_are_counted(tmp_path: Path) -> None:
     model = Two()
     model[0].conv3D.weight[0, 0, 0, 1, 1] = 2
     videos = grey_videos(tmp_path, 0, 255)
-    half = gate_statistics(model, videos)["layers"][0]["halves"][0]
+    half = gate_statistics(model, videos).layers[0].halves[0]
     v = 1 / math.sqrt(1 + 1e-5)  # white, through a batch norm that has seen nothing yet
     white = math.tanh(2 * v) / 2
-    assert half["open"] == pytest.approx(statistics.mean([0, white]), abs=1e-5)
-    assert half["spread"] == pytest.approx(statistics.stdev([0, white]), abs=1e-5)
-    assert half["full"] == 1 / 4  # tanh 2 is 0.96: in one of two frames of one of two videos
+    assert half.open == pytest.approx(statistics.mean([0, white]), abs=1e-5)
+    assert half.spread == pytest.approx(statistics.stdev([0, white]), abs=1e-5)
+    assert half.full == 1 / 4  # tanh 2 is 0.96: in one of two frames of one of two videos
     clip = torch.ones(1, 3, 2, 8, 8)
     gate = gate_maps(model, clip)["0"]
     assert gate.shape == (2, 2, 8, 8)
@@ -105,18 +110,18 @@ def test_fusion_weights(tmp_path: Path) -> None:
             conv.weight.zero_()
             conv.bias.fill_(bias)
     found = gate_statistics(model, grey_videos(tmp_path, 40, 200))
-    first = found["layers"][0]
+    first = found.layers[0]
     sigmoids = [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(2))]
-    assert [half["fusion"] for half in first["halves"]] == pytest.approx(sigmoids)
-    assert first["fusion"] == pytest.approx(sum(sigmoids) / 2)
-    assert found["fusion"] == pytest.approx(sum(sigmoids) / 4 + 1 / 4)
-    assert first["open"] > 0  # GSF's gates do not start at zero: their biases are random
+    assert [half.fusion for half in first.halves] == pytest.approx(sigmoids)
+    assert first.fusion == pytest.approx(sum(sigmoids) / 2)
+    assert found.fusion == pytest.approx(sum(sigmoids) / 4 + 1 / 4)
+    assert first.open > 0  # GSF's gates do not start at zero: their biases are random
 
 
 def test_a_causal_gate_has_both_halves_from_the_past(tmp_path: Path) -> None:
-    (first, _) = gate_statistics(Two(causal=True), grey_videos(tmp_path, 40))["layers"]
-    assert [half["comes_from"] for half in first["halves"]] == ["previous", "previous"]
-    assert (first["open"], first["spread"]) == (0, None)
+    (first, _) = gate_statistics(Two(causal=True), grey_videos(tmp_path, 40)).layers
+    assert [half.comes_from for half in first.halves] == ["previous", "previous"]
+    assert (first.open, first.spread) == (0, None)
 
 
 @pytest.mark.parametrize("design", ["gsm", "gsf"])
@@ -126,15 +131,17 @@ def test_in_a_network_any_batch_gives_the_same(design: str, tmp_path: Path) -> N
     videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
     one, three = (gate_statistics(model, videos, batch_size=size) for size in (1, 3))
     keys = ("open", "spread", "mean", "full") + (("fusion",) if design == "gsf" else ())
-    assert all(row["spread"] > 1e-4 for row in one["layers"])
+    assert all(row.spread > 1e-4 for row in one.layers)
     for key in keys:
-        assert [row[key] for row in one["layers"]] == pytest.approx([row[key] for row in three["layers"]], abs=1e-5)
+        assert [getattr(row, key) for row in one.layers] == pytest.approx(
+            [getattr(row, key) for row in three.layers], abs=1e-5
+        )
     where = "conv1" if design == "gsm" else "conv2"
-    assert [row["layer"] for row in one["layers"]] == [
+    assert [row.layer for row in one.layers] == [
         f"layer{block}.{where}" for block in ("1.0", "2.0", "2.1", "3.0", "3.1")
     ]
-    assert one["n"] == 4
-    assert [Path(bad["path"]).name for bad in one["unreadable"]] == ["2"]
+    assert one.n == 4
+    assert [Path(bad["path"]).name for bad in one.unreadable] == ["2"]
     assert not any(module._forward_hooks for module in model.modules() if isinstance(module, nn.Identity))
 
 

@@ -18,7 +18,7 @@ def measured(name: str, frames: int = FRAMES, **options: object) -> dict:
     draw = torch.Generator().manual_seed(1)
     clips = [torch.randn(1, 3, frames, 32, 32, generator=draw) for _ in range(3)]
     before = [p.grad for p in model.parameters()]
-    field = receptive_field([influence(model, clip) for clip in clips])
+    field = receptive_field([influence(model, clip) for clip in clips]).to_json()
     assert before == [p.grad for p in model.parameters()]  # nothing left behind in the model
     return {**field, "reach": model.reach}
 
@@ -59,4 +59,4 @@ def test_a_network_that_strides_in_time_has_positions():
 
 
 def test_a_dead_clip_has_none():
-    assert receptive_field([torch.zeros(4, 4)])["frames"] == 0
+    assert receptive_field([torch.zeros(4, 4)]).frames == 0

@@ -63,8 +63,8 @@ def test_a_model_without_order_is_at_one_half_exactly() -> None:
     torch.manual_seed(1)
     data = manifest()
     found = families(result_of(PerFrame(), data), data)
-    assert found["families"]["direction"]["within_pair"] == 0.5
-    assert [pair["within_pair"] for pair in found["pairs"].values()] == [0.5, 0.5]
+    assert found.families["direction"].within_pair == 0.5
+    assert [pair.within_pair for pair in found.pairs.values()] == [0.5, 0.5]
 
 
 def test_rounding_does_not_break_ties() -> None:
@@ -85,7 +85,7 @@ def test_rounding_does_not_break_ties() -> None:
     ]
     assert np.mean(strict) != 0.5
     # ... and gives it back.
-    assert families(result, data)["families"]["direction"]["within_pair"] == 0.5
+    assert families(result, data).families["direction"].within_pair == 0.5
 
 
 def test_a_model_that_sees_order_leaves_one_half() -> None:
@@ -102,9 +102,9 @@ def test_a_model_that_sees_order_leaves_one_half() -> None:
     rising = clips(50)[0::5, 0]
     share = float((rising[:, 4:].mean((1, 2, 3)) > rising[:, :4].mean((1, 2, 3))).float().mean())
     found = families(result, data)
-    assert found["pairs"]["up-down"]["within_pair"] == pytest.approx(share)  # a clip and its reversal: both or neither
-    assert found["pairs"]["in-out"]["within_pair"] == 0.5  # scores equal
-    assert found["families"]["control"] == {"n": 50, "top1": 0.0, "within_pair": None, "accuracy": 0.0}
+    assert found.pairs["up-down"].within_pair == pytest.approx(share)  # a clip and its reversal: both or neither
+    assert found.pairs["in-out"].within_pair == 0.5  # scores equal
+    assert found.to_json()["families"]["control"] == {"n": 50, "top1": 0.0, "within_pair": None, "accuracy": 0.0}
 
 
 def test_by_hand() -> None:
@@ -118,11 +118,13 @@ def test_by_hand() -> None:
     data = Manifest("m", Path("/"), samples, ("x", "up", "down"))
     scores = torch.tensor([[9.0, 2.0, 1.0], [0.0, 2.0, 1.0], [0.0, 1.0, 1.0], [3.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     found = families(measure(scores, torch.tensor([1, 2, 2, 0, 0]), data.classes), data)
-    direction = found["families"]["direction"]
-    assert (direction["n"], direction["within_pair"], direction["accuracy"]) == (3, 0.5, 0.5)
-    assert direction["top1"] == 0.0  # argmax of a tie is the first
-    assert found["families"]["control"]["accuracy"] == 1.0
-    assert found["pairs"] == {"p": {"family": "direction", "classes": ["up", "down"], "n": 3, "within_pair": 0.5}}
+    direction = found.families["direction"]
+    assert (direction.n, direction.within_pair, direction.accuracy) == (3, 0.5, 0.5)
+    assert direction.top1 == 0.0  # argmax of a tie is the first
+    assert found.families["control"].accuracy == 1.0
+    assert found.to_json()["pairs"] == {
+        "p": {"family": "direction", "classes": ["up", "down"], "n": 3, "within_pair": 0.5}
+    }
 
 
 def test_unreadable_videos_are_left_out_by_index() -> None:
@@ -134,8 +136,8 @@ def test_unreadable_videos_are_left_out_by_index() -> None:
     data = Manifest("m", Path("/"), samples, ("x", "y"))
     # video 1 could not be read
     result = measure(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]), data.classes, indices=[0, 2])
-    assert families(result, data)["pairs"]["p"]["n"] == 2
-    assert families(result, data)["pairs"]["p"]["within_pair"] == 0.5
+    assert families(result, data).pairs["p"].n == 2
+    assert families(result, data).pairs["p"].within_pair == 0.5
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from spatempo.errors import SpatempoError
 from spatempo.studies.comparing import compare as compare_module
 from spatempo.studies.comparing import strips
 from spatempo.studies.comparing.budget import Budget, parse_budget
-from spatempo.studies.comparing.compare import compare
+from spatempo.studies.comparing.compare import compare as compare_models
 from spatempo.studies.comparing.page_content import headline, sentence, spread, versus
 from spatempo.studies.comparing.parts import find_parts
 from spatempo.studies.comparing.rows import mean_tree
@@ -227,6 +227,13 @@ class CutOff(L.Callback):
             raise KeyboardInterrupt
 
 
+def compare(*given, **settings) -> list[dict]:
+    """The rows as the command prints them."""
+    found = compare_models(*given, **settings)
+    assert [one.to_json().get("families") for one in found] == [one.families for one in found]
+    return [one.to_json() for one in found]
+
+
 @pytest.fixture
 def no_page(monkeypatch):
     """Drawing takes seconds and is tested elsewhere."""
@@ -352,9 +359,11 @@ def test_options_that_no_design_can_take_are_told_before_any_training(data, tmp_
 def test_the_command_line_gives_one_design_its_own_options(monkeypatch):
     from spatempo.cli import compare as verb
 
-    monkeypatch.setattr(compare_module, "compare", lambda data, models, **_: models)
+    asked: list[dict] = []
+    monkeypatch.setattr(compare_module, "compare", lambda data, models, **_: asked.append(models) or [])
     models = "tsn_resnet18, tsm_resnet18:causal=true:shift_div=4,sth_resnet18:p=1/8"
-    assert verb.run(verb.Options("data", models)) == {
+    assert verb.run(verb.Options("data", models)) == []
+    assert asked[0] == {
         "tsn_resnet18": ("tsn_resnet18", {}),
         "tsm_resnet18:causal=true:shift_div=4": ("tsm_resnet18", {"causal": True, "shift_div": 4}),
         "sth_resnet18:p=1/8": ("sth_resnet18", {"p": 0.125}),

@@ -76,13 +76,23 @@ def test_a_blind_model_and_its_twin(data: Path, checkpoints: dict[str, Path], tm
     assert "Where the gates" not in page
 
 
+def test_a_model_instead_of_its_checkpoint(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    model = load(checkpoints["tsn"])
+    found = diagnose(model, data, out=tmp_path)
+    reference = diagnose(checkpoints["tsn"], data, out=tmp_path)
+    assert found["checkpoint"] == model.name
+    assert {**found, "checkpoint": ""} == {**reference, "checkpoint": ""}
+    with pytest.raises(SpatempoError, match="needs a checkpoint or a VideoModel, got Identity"):
+        diagnose(torch.nn.Identity(), data, out=tmp_path)  # pyright: ignore
+
+
 def test_inside_of_sth(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
     found = diagnose(checkpoints["tsn"], data, against=checkpoints["sth"], out=tmp_path)
     assert "attention" not in found
     attention = found["against"]["attention"]
     assert attention["sentence"].startswith(f"sth_smallresnet gives time {percent(attention['temporal'])} of the att")
     del attention["sentence"]
-    assert attention == attention_shares(load(checkpoints["sth"]), data)
+    assert attention == attention_shares(load(checkpoints["sth"]), data).to_json()
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "Inside the network: sth_smallresnet&#x27;s attention" in page
     for row in attention["stages"]:
@@ -97,7 +107,7 @@ def test_inside_of_gated_shifts(data: Path, checkpoints: dict[str, Path], tmp_pa
     most, least = max(openings, key=openings.__getitem__), min(openings, key=openings.__getitem__)
     told = f"most in {most} ({percent(openings[most])}), least in {least} ({percent(openings[least])})"
     assert told in gates.pop("sentence")
-    assert gates == gate_statistics(load(checkpoints[design]), data)
+    assert gates == gate_statistics(load(checkpoints[design]), data).to_json()
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert ("<th>weighs in</th>" in page) == (design == "gsf")
     videos = page[page.index("Where the gates are open") :]
