@@ -103,6 +103,11 @@ class Preprocess:
         return modality_of(self.modality)
 
     @property
+    def is_picture(self) -> bool:
+        """Whether a frame of the clip is one picture, which can be shown."""
+        return self.kind.pictures and self.stack == 1
+
+    @property
     def read_channels(self) -> int:
         """Channels of a frame as it is read: 3; of flow 2."""
         return self.kind.channels

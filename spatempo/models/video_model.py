@@ -224,8 +224,7 @@ class VideoModel(nn.Module):
         if not isinstance(clip, Tensor):
             raise SpatempoError(f"{what} is a float tensor, got {type(clip).__name__}; {_MAKE_CLIP}")
         if clip.ndim != 5 or clip.shape[1] != fed.channels:
-            plain = fed.kind.pictures and fed.stack == 1
-            parts = "" if plain else f" ({fed.stack} x {fed.kind.channel_names})"
+            parts = "" if fed.is_picture else f" ({fed.stack} x {fed.kind.channel_names})"
             raise SpatempoError(f"{what} is [B, {fed.channels}, {frames}, H, W]{parts}, got shape {tuple(clip.shape)}")
         if not clip.is_floating_point():
             kind = str(clip.dtype).removeprefix("torch.")
