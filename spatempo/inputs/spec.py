@@ -212,7 +212,7 @@ class Preprocess:
         offset = np.tile(np.array([-m / s for m, s in zip(self.mean, self.std, strict=True)], np.float32), w)
         values = np.empty((t, h, w * c), np.float32)
         for frame, rows in zip(frames, values, strict=True):
-            rows[...] = frame.reshape(h, w * c)
+            rows.reshape(h, w, c)[...] = frame
             rows *= scale
             rows += offset
         return self.kind.stacked(values.reshape(t, h, w, c), self.stack).transpose(3, 0, 1, 2)
