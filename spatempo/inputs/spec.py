@@ -103,6 +103,11 @@ class Preprocess:
         return modality_of(self.modality)
 
     @property
+    def is_picture(self) -> bool:
+        """Whether a frame of the clip is one picture, which can be shown."""
+        return self.kind.pictures and self.stack == 1
+
+    @property
     def read_channels(self) -> int:
         """Channels of a frame as it is read: 3; of flow 2."""
         return self.kind.channels
@@ -207,7 +212,7 @@ class Preprocess:
         offset = np.tile(np.array([-m / s for m, s in zip(self.mean, self.std, strict=True)], np.float32), w)
         values = np.empty((t, h, w * c), np.float32)
         for frame, rows in zip(frames, values, strict=True):
-            rows[...] = frame.reshape(h, w * c)
+            rows.reshape(h, w, c)[...] = frame
             rows *= scale
             rows += offset
         return self.kind.stacked(values.reshape(t, h, w, c), self.stack).transpose(3, 0, 1, 2)

@@ -104,6 +104,8 @@ class Parts:
         causal: whether the model can go frame by frame; ``None`` (the default) is no.
         network: of a native design, the whole network: clips ``[B, C, T, H, W]`` to maps (see
             :class:`~spatempo.models.native.model.NativeModel`).
+        extra_inputs: names of keyword inputs, such as ``("boxes",)``: ``model(clip, boxes=...)``. Operators and the
+            head read them from ``build.context.extras``.
         options: settled values of options, where they are not those given.
         weights_source: ``library/name`` whose published weight sets fit the network, for example
             ``torchvision/r3d_18``, where it is not ``build.source``.
@@ -114,6 +116,7 @@ class Parts:
     feature_maps: nn.Module | None = None
     causal: bool | None = None
     network: nn.Module | None = None
+    extra_inputs: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     weights_source: str | None = None
 

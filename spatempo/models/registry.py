@@ -149,7 +149,7 @@ def _frame_model(
     parts = design.plug(build, **options) or Parts()
     if parts.input is not None and parts.input.channels != spec.channels:
         raise TypeError(f"{design.name} changes the channels of its input: declare it in register_design(preprocess=)")
-    return FrameModel(
+    model = FrameModel(
         _name(design, base.source.rpartition("/")[2], options),
         design.name,
         {**options, **parts.options},
@@ -161,6 +161,8 @@ def _frame_model(
         preprocess=parts.input or spec,
         fixed_frames=spec.frames if design.fixed_frames else None,
     )
+    model.extra_inputs = parts.extra_inputs
+    return model
 
 
 def _native_model(
@@ -178,7 +180,7 @@ def _native_model(
     if parts.head is None:
         raise TypeError(f"{design.name} is native and returns no head: Parts(head=build.linear_head(features))")
     widen_first_conv(parts.network, preprocess, design.name)
-    return NativeModel(
+    model = NativeModel(
         _name(design, chosen, options),
         design.name,
         {**options, **parts.options},
@@ -189,6 +191,8 @@ def _native_model(
         fixed_frames=preprocess.frames if design.fixed_frames else None,
         weights_source=parts.weights_source,
     )
+    model.extra_inputs = parts.extra_inputs
+    return model
 
 
 def _input(design: Design, asked: dict[str, Any]) -> Preprocess:

@@ -43,6 +43,7 @@ class VideoModel(nn.Module):
         causal: whether it can go frame by frame.
         step_frames: frames that one :meth:`step` takes.
         fixed_frames: T, where the design works for one number of frames only.
+        extra_inputs: names of keyword inputs that the design declares, such as ``boxes``; mostly none.
         classes: names of the classes, once known.
         preprocess: input specification.
         clip_seconds: how long the videos were that it was trained on (their median), once known.
@@ -52,6 +53,7 @@ class VideoModel(nn.Module):
 
     step_frames = 1
     causal = False
+    extra_inputs: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -94,9 +96,23 @@ class VideoModel(nn.Module):
 
     # --- from clips to logits, whole or in two parts -----------------------------------------------------------------
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """Logits of clips: ``[B, C, T, H, W] -> [B, K]``."""
-        return self.head(self._features(clip))
+    def forward(self, clip: Tensor, **extras: Tensor) -> Tensor:
+        """Logits of clips: ``[B, C, T, H, W] -> [B, K]``.
+
+        Args:
+            extras: keyword inputs that the design declares, see :attr:`extra_inputs`; all others are refused.
+        """
+        unknown = sorted(set(extras) - set(self.extra_inputs))
+        if unknown:
+            takes = ", ".join(self.extra_inputs) or "none besides the clip"
+            raise SpatempoError(f"{self.name} has no input {unknown[0]!r}; its keyword inputs: {takes}")
+        if not extras:
+            return self.head(self._features(clip))
+        self.context.give(extras)
+        try:
+            return self.head(self._features(clip))
+        finally:
+            self.context.give({})
 
     def forward_frames(self, clip: Tensor) -> Tensor:
         """Logits of every frame: ``[B, C, T, H, W] -> [B, T', K]``; T' is less than T where the design pools over time.
@@ -226,8 +242,7 @@ class VideoModel(nn.Module):
         if not isinstance(clip, Tensor):
             raise SpatempoError(f"{what} is a float tensor, got {type(clip).__name__}; {_MAKE_CLIP}")
         if clip.ndim != 5 or clip.shape[1] != fed.channels:
-            plain = fed.kind.pictures and fed.stack == 1
-            parts = "" if plain else f" ({fed.stack} x {fed.kind.channel_names})"
+            parts = "" if fed.is_picture else f" ({fed.stack} x {fed.kind.channel_names})"
             raise SpatempoError(f"{what} is [B, {fed.channels}, {frames}, H, W]{parts}, got shape {tuple(clip.shape)}")
         if not clip.is_floating_point():
             kind = str(clip.dtype).removeprefix("torch.")

@@ -38,19 +38,23 @@ class ForwardContext:
         self._owners: list[Owner] = []
         self._tapped: dict[str, Tensor] = {}
         self._losses: dict[str, Tensor] = {}
+        self._extras: dict[str, Tensor] = {}
         self._replaying = False
 
     # --- opened and closed by the video model ------------------------------------------------------------------------
 
     def open(self, frames: int) -> None:
         """Starts a forward pass on whole clips of ``frames`` frames."""
+        self._refuse_second()
+        self._frames = frames
+        self._losses = {}
+
+    def _refuse_second(self) -> None:
         if self._frames is not None:
             raise RuntimeError(
                 "this model is already in a call: give each thread a copy of the model (copy.deepcopy), or put a lock "
                 "around the call"
             )
-        self._frames = frames
-        self._losses = {}
 
     def open_step(self, frames: int, past: State | None) -> None:
         """Starts a forward pass on the next ``frames`` frames after ``past`` (``None``: the first ones)."""
@@ -124,6 +128,16 @@ class ForwardContext:
     def tapped(self) -> Mapping[str, Tensor]:
         """Outputs of the tapped layers by name, folded frames as the network has them; until the pass ends."""
         return self._tapped
+
+    def give(self, extras: Mapping[str, Tensor]) -> None:
+        """Sets the keyword inputs of the next forward pass; called by the video model."""
+        self._refuse_second()
+        self._extras = dict(extras)
+
+    @property
+    def extras(self) -> Mapping[str, Tensor]:
+        """Keyword inputs of the current call by name, such as ``boxes``; those that were not given are missing."""
+        return self._extras
 
     def add_loss(self, name: str, value: Tensor) -> None:
         """Adds a scalar loss that training sums with the classification's; losses of one name are added up.

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import spatempo
+from spatempo import create_model, timeline
 from spatempo.data.cache import FrameCache
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import load_manifest
@@ -64,6 +65,16 @@ def test_stacks_go_through_training_cache_and_flip(tmp_path):
     ten = TenCrop.extend(FIVE)
     frames = np.random.default_rng(0).integers(0, 256, (10, 4, 9, 3), dtype=np.uint8)
     assert torch.equal(ten(frames, "mirrored top-left").flip(3), ten(frames, "top-left"))
+
+
+def test_a_stack_is_no_picture():
+    assert Preprocess().is_picture
+    assert not any(fed.is_picture for fed in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
+    model = create_model("tsm_smallresnet", num_classes=2, stack=5)
+    with pytest.raises(SpatempoError, match="shows the network RGB frames, and this one takes stacks of 5 frames"):
+        timeline(model, "clip.mp4")
+    with pytest.raises(SpatempoError, match=r"\[B, 15, T, H, W\] \(5 x R, G, B\), got shape \(1, 3, 2, 8, 8\)"):
+        model(torch.zeros(1, 3, 2, 8, 8))
 
 
 def test_the_array_is_the_tensor():

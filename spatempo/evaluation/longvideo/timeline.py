@@ -102,8 +102,9 @@ def timeline(
         VideoError: the video cannot be read.
     """
     _, preprocess = view_plan(model)
-    if not preprocess.kind.pictures:
-        raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {preprocess.modality}")
+    if not preprocess.is_picture:
+        takes = f"stacks of {preprocess.stack} frames" if preprocess.kind.pictures else preprocess.modality
+        raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {takes}")
     classes = model.classes
     check_number("window", window)
     check_number("stride", stride)

@@ -158,7 +158,7 @@ def _need(patients: Sequence[_Patient], documents: Sequence[Mapping[str, Any]]) 
 
 
 def _strips(patient: _Patient, examples: Sequence[int]) -> list[Strip]:
-    if not patient.model.preprocess.kind.pictures:  # flow is no picture
+    if not patient.model.preprocess.is_picture:  # neither flow nor a stack is a picture
         return []
     model, manifest = patient.model, patient.manifest
     return [

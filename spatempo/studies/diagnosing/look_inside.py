@@ -61,7 +61,7 @@ def gate_sentence(name: str, found: Mapping[str, Any]) -> str:
 
 def gate_strips(model: VideoModel, manifest: Manifest, videos: Sequence[int]) -> list[Strip]:
     """Videos, by their index in the manifest, and how far gates are open there: a mean of all layers and halves."""
-    if not model.preprocess.kind.pictures:  # flow is no picture
+    if not model.preprocess.is_picture:  # neither flow nor a stack is a picture
         return []
     strips = []
     for index, clip in clips_at(manifest, model, videos):
