@@ -1,6 +1,6 @@
 """How long `spatempo predict` (one tiny clip, one tiny model) and `spatempo models` take from a cold start.
 
-    python benchmarks/startup.py [--before CHECKOUT] [--rounds 5]
+    python benchmarks/startup.py [--before CHECKOUT] [--rounds 5] [--only tsm_smallresnet,...]
 
 Each command is a fresh process; rounds alternate between the commands, so that a busy moment falls on all of them.
 With ``--before``, the same commands also run from another checkout of spatempo. The files are in the page cache.
@@ -45,12 +45,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, help="another checkout")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="tsm_smallresnet,r2plus1d_18,tsm_resnet18,tsm_timm/resnet18")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clip = f"{folder}/clip.mp4"
         write_video(clip, np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8), 25)
         commands = {"import torch": ["-c", "import torch"], "models": ["-m", "spatempo", "models"]}
-        for name in ("tsm_smallresnet", "r2plus1d_18", "tsm_resnet18", "tsm_timm/resnet18"):
+        for name in asked.only.split(","):
             design, _, backbone = name.partition("_")
             model = spatempo.create_model(
                 name if "/" not in name else design,
