@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
+from spatempo.learning.announce import announce
 from spatempo.learning.batches import BatchStream
 from spatempo.learning.clips import (
     Loading,
@@ -22,8 +23,8 @@ from spatempo.learning.clips import (
     median_seconds,
     median_short_side,
 )
-from spatempo.learning.devices import Place, find_place
-from spatempo.learning.extend import advice_when_finished, check_past
+from spatempo.learning.devices import find_place
+from spatempo.learning.extend import check_past
 from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
 from spatempo.learning.keeper import Keeper
@@ -198,7 +199,7 @@ def train(
     plan = Plan(resolved, run.per_epoch, run.total, place.world, folder, identity, save_every, save_minutes)
     clips_a_batch = resolved.batch_size * place.world
     progress = RunProgress(run.total, run.per_epoch, clips_a_batch, start=run.start, quiet=quiet or not leader)
-    _announce(progress, plan, network, place, run.start)
+    announce(progress, plan, network, place, run.start)
     cache_folder = None if cache is False else folder / "cache" if cache is True else Path(cache)
     train_set, val_set = make_datasets(train_clips, val_clips, network.preprocess, resolved, cache_folder)
     loading = Loading(default_workers() if workers is None else workers, start_method, pin=place.device == "cuda")
@@ -239,20 +240,3 @@ def _check_arguments(max_bad: float, save_every: int | None, save_minutes: float
     check_number("save_every", save_every)
     check_number("save_minutes", save_minutes)
     check_number("workers", workers)
-
-
-def _announce(progress: RunProgress, plan: Plan, model: VideoModel, place: Place, start: int) -> None:
-    recipe, train, val = plan.recipe, plan.identity["train"], plan.identity["val"]
-    progress.say(
-        f"{model.name} from {plan.identity['weights'] or 'random weights'}: {model.num_classes} classes, "
-        f"{train['clips']} clips to train, {val['clips'] if val else 'none'} to validate"
-    )
-    progress.say(
-        f"recipe {recipe.name}: {recipe.epochs} epochs of {plan.per_epoch // recipe.accumulate} steps of "
-        f"{recipe.batch_size * recipe.accumulate * place.world} clips, {recipe.frames} frames at {recipe.size} pixels, "
-        f"{recipe.optimizer}, lr {recipe.lr:g} {recipe.schedule}; on {place}; {plan.out}"
-    )
-    if start >= plan.total:
-        progress.say(advice_when_finished(recipe, plan.out))
-    elif start:
-        progress.say(f"resuming after batch {start % plan.per_epoch} of epoch {start // plan.per_epoch + 1}")

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from spatempo.errors import SpatempoError
 from spatempo.inputs.spec import Preprocess
 from spatempo.models.build import Plug
+from spatempo.models.check_clip import check_clip
 from spatempo.models.head import Head
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.context import ForwardContext, State
-
-_MAKE_CLIP = "make one of uint8 frames [T, H, W, 3] by model.preprocess(frames)[None], or use spatempo.predict"
 
 
 class VideoModel(nn.Module):
@@ -232,33 +231,10 @@ class VideoModel(nn.Module):
         return SpatempoError(f"{self.name} looks at future frames, so it cannot go frame by frame: {how}")
 
     def _check_clip(self, clip: Tensor, what: str = "a clip", frames: str = "T") -> None:
-        """Refuses what the layers would refuse in words of their own.
-
-        Args:
-            clip: what a caller gave.
-            what, frames: how the message calls it, and its third axis.
-        """
-        fed = self.preprocess
-        if not isinstance(clip, Tensor):
-            raise SpatempoError(f"{what} is a float tensor, got {type(clip).__name__}; {_MAKE_CLIP}")
-        if clip.ndim != 5 or clip.shape[1] != fed.channels:
-            parts = "" if fed.is_picture else f" ({fed.stack} x {fed.kind.channel_names})"
-            raise SpatempoError(f"{what} is [B, {fed.channels}, {frames}, H, W]{parts}, got shape {tuple(clip.shape)}")
-        if not clip.is_floating_point():
-            kind = str(clip.dtype).removeprefix("torch.")
-            raise SpatempoError(f"{what} is float, normalised by model.preprocess, got {kind}; {_MAKE_CLIP}")
+        """See :func:`~spatempo.models.check_clip.check_clip`."""
+        check_clip(clip, self.preprocess, self.backbone, what, frames)
         if self.fixed_frames is not None and clip.shape[2] != self.fixed_frames:
             raise SpatempoError(
                 f"{self.name} is made for clips of {self.fixed_frames} frames and got {clip.shape[2]}: make it with "
                 f"frames={clip.shape[2]}, or give clips of {self.fixed_frames}"
             )
-        # Only in plain calls: a traced program has an own check of its dtype, and shapes that may be symbols.
-        if torch.compiler.is_compiling():
-            return
-        if 0 in clip.shape:
-            axis = "BCTHW"[tuple(clip.shape).index(0)]
-            raise SpatempoError(f"{what} is empty, [B, C, T, H, W] is {list(clip.shape)}: give {axis} of at least 1")
-        own = next((p.dtype for p in self.backbone.parameters() if p.is_floating_point()), clip.dtype)
-        if clip.dtype != own and not torch.is_autocast_enabled(clip.device.type):
-            got, wanted = (str(dtype).removeprefix("torch.") for dtype in (clip.dtype, own))
-            raise SpatempoError(f"{what} is {got} and the model is {wanted}: convert one of them, as in clip.to({own})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -62,19 +61,8 @@ def test_a_design_uses_the_differences_inside_a_stack(everything_works, tmp_path
     plain = create_model("tsm_smallresnet", num_classes=3, causal=True, size=32).eval()
     weights = {n.removeprefix("backbone."): w for n, w in plain.state_dict().items() if n.startswith("backbone.")}
     torch.save(weights, tmp_path / "image.pth")
-    made = create_model("changes_smallresnet", stack=5, causal=True, pretrained=str(tmp_path / "image.pth"), mean=(0.5,) * 3, std=(1,) * 3)  # fmt: skip  # noqa: E501
+    image = {"pretrained": str(tmp_path / "image.pth"), "mean": (0.5,) * 3, "std": (1,) * 3}
+    made = create_model("changes_smallresnet", stack=5, causal=True, **image)
     clip = torch.randn(1, 15, 4, 32, 32, generator=torch.Generator().manual_seed(0))
     middle = plain.forward_features(clip[:, 6:9])
     torch.testing.assert_close(made.eval().forward_features(clip), middle)
-
-
-def test_any_design_takes_a_stack(everything_works):
-    model = everything_works("tsm_smallresnet", modality="rgb", stack=5)
-    assert model.backbone.conv1.in_channels == 15
-
-    @register_design("late", source="a test")
-    def late(build: Build) -> Parts:
-        return Parts(input=Preprocess(stack=2))
-
-    with pytest.raises(TypeError, match="changes the channels of its input"):
-        create_model("late_smallresnet")
