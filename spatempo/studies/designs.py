@@ -77,9 +77,10 @@ def designs(
     from spatempo.studies.comparing.compare import compare
 
     known = cases()
-    if unknown := [name for name in models or () if name not in known]:
+    models = list(known) if models is None else models
+    if unknown := [name for name in models if name not in known]:
         raise SpatempoError(f"there is no {unknown[0]!r} here; choose from {','.join(known)}")
-    chosen = {name: known[name] for name in models or known}
+    chosen = {name: known[name] for name in models}
     data = Path(out) / "data"
     make_data(data, preset=preset, progress=True)
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
@@ -171,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def study() -> None:
         if given.into:
             around(Path(given.into), MARK)  # told before the training, not after
-        chosen = [name.strip() for name in (given.models or "").split(",") if name.strip()]
-        rows = designs(given.out, models=chosen or None, preset=given.preset, budget=given.budget)
+        chosen = given.models and [name.strip() for name in given.models.split(",") if name.strip()]
+        rows = designs(given.out, models=chosen, preset=given.preset, budget=given.budget)
         text = table(rows)
         print(f"\n{text}\nreport: {rows[0]['report']}")
         if given.into:

@@ -112,7 +112,7 @@ def test_a_checkpoint_of_before_the_length_of_training_videos_was_kept(tmp_path,
 def test_a_checkpoint_of_before_the_short_side_was_kept_has_the_one_it_was_trained_with(tmp_path, model, size):
     model.preprocess = Preprocess(frames=5, size=size)
     save_checkpoint(model, tmp_path)
-    facts = describe_checkpoint(tmp_path)
+    facts = asdict(describe_checkpoint(tmp_path))
     assert facts["preprocess"]["resize"] == size * 256 // 224
     assert load(tmp_path).preprocess == model.preprocess
     facts["preprocess"]["resize"] = None

@@ -128,7 +128,7 @@ def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):
     for arguments, said in (
         (["--into", str(tmp_path / "page.md")], "has no place for the table"),
         (["--into", str(tmp_path / "none.md")], "cannot be read"),
-        (["--models", "tsm,tms"], "there is no 'tms' here; choose from tsn,tsm,"),
+        (["--models", "tsm,tms"], "there is no 'tms' here; choose from gsf,gsf-causal,"),
         (["--models", ","], "no design given"),
     ):
         assert main([*arguments, "--preset", "tiny", "--out", out]) == 2
