@@ -22,9 +22,16 @@ import av
 import numpy as np
 import torch
 
-import spatempo
 from spatempo.video.writer import write_video
 
+MAKE = """
+import sys, spatempo
+design, _, backbone = sys.argv[1].partition("_")
+named = {"name": sys.argv[1]} if "/" not in backbone else {"name": design, "backbone": backbone}
+model = spatempo.create_model(num_classes=3, size=64, **named)
+model.classes = ["a", "b", "c"]
+spatempo.save_checkpoint(model, sys.argv[2])
+"""
 HERE = Path(__file__).resolve().parents[1]
 
 
@@ -50,24 +57,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = f"{folder}/clip.mp4"
         write_video(clip, np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8), 25)
+        checkouts = {"now": HERE} | ({"before": asked.before.resolve()} if asked.before else {})
         commands = {"import torch": ["-c", "import torch"], "models": ["-m", "spatempo", "models"]}
         for name in asked.only.split(","):
-            design, _, backbone = name.partition("_")
-            model = spatempo.create_model(
-                name if "/" not in name else design,
-                num_classes=3,
-                size=64,
-                **({"backbone": backbone} if "/" in name else {}),
-            )
-            model.classes = ["a", "b", "c"]
-            spatempo.save_checkpoint(model, f"{folder}/{name}")
-            commands[f"predict {name}"] = ["-m", "spatempo", "predict", f"{folder}/{name}", clip]
-        checkouts = {"now": HERE} | ({"before": asked.before.resolve()} if asked.before else {})
+            commands[f"predict {name}"] = ["-m", "spatempo", "predict", name, clip]
+            for which, checkout in checkouts.items():  # each reads what it has written itself
+                seconds(["-c", MAKE, name, f"{folder}/{which}/{name}"], checkout)
         times: dict[tuple[str, str], list[float]] = {}
         for _ in range(asked.rounds + 1):  # the first one only fills the page cache
             for command, words in commands.items():
                 for which, checkout in checkouts.items():
-                    times.setdefault((command, which), []).append(seconds(words, checkout))
+                    own = [f"{folder}/{which}/{word}" if word in asked.only.split(",") else word for word in words]
+                    times.setdefault((command, which), []).append(seconds(own, checkout))
     print(
         f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, "
         f"PyAV {av.__version__}, load {os.getloadavg()[0]:.1f}"
