@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -61,6 +60,8 @@ def interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker  # takes as long to import as the command's help does to answer
+
     resource_tracker.ensure_running()  # multiprocessing's own helper; starting it later would end the holding back
     noted: list[int] = []
     alone = threading.current_thread() is threading.main_thread()  # only there Python sets handlers
