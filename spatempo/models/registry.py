@@ -176,9 +176,8 @@ def _native_model(
     preprocess = _input(design, asked)
     build = Build(nn.Module(), chosen, ForwardContext(), num_classes, 0, dropout, preprocess)
     parts = design.plug(build, **options)
-    assert parts is not None and parts.network is not None, f"{design.name} is native and returns no network"  # noqa: PT018
-    if parts.head is None:
-        raise TypeError(f"{design.name} is native and returns no head: Parts(head=build.linear_head(features))")
+    if parts is None or parts.network is None or parts.head is None:
+        raise TypeError(f"{design.name} is native: it must return Parts(network=..., head=build.linear_head(features))")
     widen_first_conv(parts.network, preprocess, design.name)
     model = NativeModel(
         _name(design, chosen, options),
