@@ -44,7 +44,7 @@ def run(options: Options) -> dict[str, Any]:
     given = {"frames": options.frames, "size": options.size, "num_classes": options.classes}
     if clash := sorted(given.keys() & design.keys()):
         raise SpatempoError(f"--option {clash[0]}=...: has a flag of its own (--frames, --size, --classes)")
-    document = describe(options.name, **given, **design)
+    document = describe(options.name, **given, **design).to_json()
     document["published_all"] = document["published"]
     document["published"] = _nearest(document, options)
     return document

@@ -5,7 +5,7 @@ from .checkpoint import describe_checkpoint, load, save_checkpoint
 from .consensus import Consensus, make_consensus
 from .design import DESIGNS, Design, register_design
 from .head import Head, LinearHead
-from .info import count_macs, count_params, describe
+from .info import ModelInfo, count_macs, count_params, describe
 from .layout import WeightLayout
 from .native.convs import Conv2Plus1D, SpaceConv, SpaceTimeConv
 from .native.model import NativeNetwork
@@ -33,6 +33,7 @@ __all__ = [
     "Design",
     "Head",
     "LinearHead",
+    "ModelInfo",
     "NativeNetwork",
     "Parts",
     "Plug",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -59,6 +60,45 @@ class _Macs(TorchFunctionMode):
         return out
 
 
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model costs and sees.
+
+    Attributes:
+        name, design, backbone, source, options: what it is, and the paper.
+        params: parameters, batch norm's scale and shift included.
+        macs: multiply-accumulates of convolutions and linear layers of one view.
+        macs_with_products: with those of activations with each other, too.
+        frames, size, classes: of the view that all this is for.
+        causal: whether it can go frame by frame.
+        temporal_receptive_field: in frames, or ``"whole clip"``.
+        operators: how many were placed.
+        stages: ``blocks, name, shape`` of each run of blocks with maps of one shape.
+        published: ``params, macs, frames, size, classes, note, options, products, ours`` of each published figure.
+    """
+
+    name: str
+    design: str
+    backbone: str
+    source: str
+    options: dict[str, Any]
+    params: int
+    macs: int
+    macs_with_products: int
+    frames: int
+    size: int
+    classes: int
+    causal: bool
+    temporal_receptive_field: int | str
+    operators: int
+    stages: list[dict[str, Any]]
+    published: list[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
 def describe(
     name: str,
     *,
@@ -67,43 +107,37 @@ def describe(
     num_classes: int = 400,
     backbone: str | None = None,
     **options: Any,
-) -> dict[str, Any]:
-    """The facts of a model as plain values, without making its weights.
+) -> ModelInfo:
+    """The facts of a model, without making its weights.
 
     Args:
         name, backbone, options: as for :func:`create_model`.
         frames, size: of the view that MACs and shapes are for; 224 pixels, or more where a backbone is made for more.
         num_classes: K.
-
-    Returns:
-        ``name, design, backbone, source, params, macs`` (of convolutions and linear layers), ``macs_with_products`` (of
-        activations with each other, too), ``frames, size, classes, causal, temporal_receptive_field`` (in frames),
-        ``operators`` (how many are plugged in), ``stages`` (a list of ``blocks, name, shape``) and ``published`` (a
-        list of ``params, macs, frames, size, classes, note, options, products, ours``).
     """
     with torch.device("meta"):
         model = create_model(name, backbone=backbone, num_classes=num_classes, frames=frames, size=size, **options)
     design = DESIGNS[model.design]
     size = size or _view_size(model)
     reach = model.reach
-    return {
-        "name": name if backbone is None else model.name,
-        "design": model.design,
-        "backbone": model.backbone_source,
-        "source": design.source,
-        "options": model.options,
-        "params": count_params(model),
-        "macs": count_macs(model, frames, size),
-        "macs_with_products": count_macs(model, frames, size, products=True),
-        "frames": frames,
-        "size": size,
-        "classes": num_classes,
-        "causal": model.causal,
-        "temporal_receptive_field": "whole clip" if reach is None else 1 + reach.past + reach.future,
-        "operators": len(model.plugged),
-        "stages": _stages(model, frames, size),
-        "published": _published(design, model.name, name, options) if backbone is None else [],
-    }
+    return ModelInfo(
+        name=name if backbone is None else model.name,
+        design=model.design,
+        backbone=model.backbone_source,
+        source=design.source,
+        options=model.options,
+        params=count_params(model),
+        macs=count_macs(model, frames, size),
+        macs_with_products=count_macs(model, frames, size, products=True),
+        frames=frames,
+        size=size,
+        classes=num_classes,
+        causal=model.causal,
+        temporal_receptive_field="whole clip" if reach is None else 1 + reach.past + reach.future,
+        operators=len(model.plugged),
+        stages=_stages(model, frames, size),
+        published=_published(design, model.name, name, options) if backbone is None else [],
+    )
 
 
 def catalogue_row(name: str) -> dict[str, Any]:

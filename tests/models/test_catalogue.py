@@ -26,7 +26,7 @@ def test_a_row():
     assert row["causal"] is True
     assert row["operator"] == "tsm"
     assert row["params"] == 11_176_512 + 512 * 400 + 400
-    assert row["macs"] == describe("tsm_resnet18")["macs"]
+    assert row["macs"] == describe("tsm_resnet18").macs
     (row,) = catalogue("*_nl")
     assert row["name"] == "tsm_resnet50_nl"
     assert row["params"] == 31_686_096

@@ -21,9 +21,9 @@ from spatempo.models.info import describe
 )
 def test_published(name, classes, params, gmacs, operators):
     facts = describe(name, num_classes=classes)
-    assert facts["params"] == params
-    assert round(facts["macs"] / 1e9, 2) == gmacs
-    assert facts["operators"] == operators
+    assert facts.params == params
+    assert round(facts.macs / 1e9, 2) == gmacs
+    assert facts.operators == operators
 
 
 def test_macs_by_hand():
@@ -33,28 +33,28 @@ def test_macs_by_hand():
     layer2 = 12 * 12 * (32 * 64 * 9 + 3 * 64 * 64 * 9 + 32 * 64)
     layer3 = 6 * 6 * (64 * 128 * 9 + 3 * 128 * 128 * 9 + 64 * 128)
     want = stem + layer1 + layer2 + layer3 + 1280
-    assert describe("tsm_smallresnet", frames=1, size=48, num_classes=10)["macs"] == want
+    assert describe("tsm_smallresnet", frames=1, size=48, num_classes=10).macs == want
 
 
 def test_macs_are_of_convolutions_and_linear_layers_and_products_are_told_apart():
     """Of tsm_smallresnet with two non-local blocks, for 3 frames of 32 x 32: maps of 8 x 8 and 4 x 4 there."""
     plain = describe("tsm_smallresnet", frames=3, size=32, num_classes=10)
     facts = describe("tsm_smallresnet", frames=3, size=32, num_classes=10, non_local=True)
-    assert plain["macs_with_products"] == plain["macs"]
+    assert plain.macs_with_products == plain.macs
     convolutions = 3 * (64 * 4 * 64 * 32 + 16 * 4 * 128 * 64)
-    assert facts["macs"] - plain["macs"] == convolutions
+    assert facts.macs - plain.macs == convolutions
     affinity = 2 * (3 * 64) * (3 * 16) * 32 + 2 * (3 * 16) * (3 * 4) * 64
-    assert facts["macs_with_products"] - facts["macs"] == affinity
+    assert facts.macs_with_products - facts.macs == affinity
 
 
 def test_the_published_macs_of_non_local_tsm_hold_the_products():
     facts = describe("tsm_resnet50_nl", num_classes=174)
-    assert round(facts["macs_with_products"] / 1e9, 2) == 61.10
-    first = facts["published"][0]
+    assert round(facts.macs_with_products / 1e9, 2) == 61.10
+    first = facts.published[0]
     assert first["macs"] == 61.3e9
     assert first["ours"]["macs"] == pytest.approx(61.1e9, rel=1e-3)
     assert "49.1 G" in first["note"]
-    for figure in facts["published"]:
+    for figure in facts.published:
         assert figure["ours"]["params"] == figure["params"]
 
 
@@ -62,16 +62,16 @@ def test_macs_agree_with_torchs_own_count_where_there_are_no_products():
     """Ours passes over batch norms; through 3D, grouped and depthwise convolutions, gates and linear layers alike."""
     for name in ("r2plus1d_18", "gsm_smallresnet", "sth_smallresnet", "tsm_convnext_tiny", "tsm_mobilenet_v3_large"):
         facts = describe(name, frames=2, size=64)
-        assert facts["macs"] == facts["macs_with_products"], name
+        assert facts.macs == facts.macs_with_products, name
 
 
 def test_temporal_receptive_field():
-    assert describe("tsm_resnet50")["temporal_receptive_field"] == 33  # 16 shifts, a frame each way
-    assert describe("tsm_resnet50", causal=True)["temporal_receptive_field"] == 17
-    assert describe("tsn_resnet50")["temporal_receptive_field"] == 1
-    assert describe("tsm_resnet50_nl")["temporal_receptive_field"] == "whole clip"
+    assert describe("tsm_resnet50").temporal_receptive_field == 33  # 16 shifts, a frame each way
+    assert describe("tsm_resnet50", causal=True).temporal_receptive_field == 17
+    assert describe("tsn_resnet50").temporal_receptive_field == 1
+    assert describe("tsm_resnet50_nl").temporal_receptive_field == "whole clip"
     # three shifts of one frame, the pool's one, thirteen shifts of two, either way
-    assert describe("tsm_resnet50", temporal_pool=True)["temporal_receptive_field"] == 1 + 2 * (3 + 1 + 26)
+    assert describe("tsm_resnet50", temporal_pool=True).temporal_receptive_field == 1 + 2 * (3 + 1 + 26)
 
 
 def test_the_ten_shifted_blocks_of_mobilenet_v2():
@@ -84,19 +84,19 @@ def test_the_ten_shifted_blocks_of_mobilenet_v2():
 
 def test_stages_and_published_figures():
     facts = describe("tsm_resnet50", num_classes=174)
-    assert [(s["blocks"], s["shape"]) for s in facts["stages"]] == [
+    assert [(s["blocks"], s["shape"]) for s in facts.stages] == [
         (3, [256, 8, 56, 56]),
         (4, [512, 8, 28, 28]),
         (6, [1024, 8, 14, 14]),
         (3, [2048, 8, 7, 7]),
         (0, [2048, 8, 7, 7]),
     ]
-    for figure in facts["published"]:
+    for figure in facts.published:
         for key in ("params", "macs"):
             if figure[key] is not None:
                 assert figure["ours"][key] == pytest.approx(figure[key], rel=0.015)
 
 
 def test_stages_behind_a_temporal_pool_have_half_the_frames():
-    stages = describe("tsm_resnet50", frames=5, temporal_pool=True)["stages"]
+    stages = describe("tsm_resnet50", frames=5, temporal_pool=True).stages
     assert [(s["blocks"], s["shape"][1]) for s in stages] == [(3, 5), (4, 3), (6, 3), (3, 3), (0, 3)]

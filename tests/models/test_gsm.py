@@ -82,9 +82,9 @@ def test_the_papers_gflops_are_ours_and_the_elementwise_ones(name, frames, print
 
 
 def test_published_figures_stand_beside_ours_of_the_same_settings():
-    rows = describe("gsm_resnet50", num_classes=174)["published"]
+    rows = describe("gsm_resnet50", num_classes=174).published
     assert [row["ours"]["params"] for row in rows] == [row["params"] for row in rows]
-    rows = describe("gsm_inception_v3", num_classes=174)["published"]
+    rows = describe("gsm_inception_v3", num_classes=174).published
     assert [row["size"] for row in rows] == [229] * 2
     assert all(row["ours"]["macs"] == pytest.approx(row["macs"], rel=0.01) for row in rows if row["macs"])
 

@@ -87,15 +87,15 @@ def test_figures(name, size, params, gmacs):
 
 
 def test_info_shows_the_blocks_at_the_size_that_fits():
-    shapes = [(s["blocks"], s["shape"]) for s in describe("tsn_bninception", num_classes=5)["stages"]]
+    shapes = [(s["blocks"], s["shape"]) for s in describe("tsn_bninception", num_classes=5).stages]
     assert shapes == [
         *((1, [256, 8, 28, 28]), (1, [320, 8, 28, 28])),
         *((3, [576, 8, 14, 14]), (2, [608, 8, 14, 14])),
         *((1, [1056, 8, 7, 7]), (2, [1024, 8, 7, 7]), (0, [1024, 8, 7, 7])),
     ]
     facts = describe("tsn_inception_v3", num_classes=5)
-    assert facts["size"] == 229
-    assert [(s["blocks"], s["shape"][0], s["shape"][2]) for s in facts["stages"]] == [
+    assert facts.size == 229
+    assert [(s["blocks"], s["shape"][0], s["shape"][2]) for s in facts.stages] == [
         *((1, 256, 27), (2, 288, 27), (5, 768, 13), (1, 1280, 6), (2, 2048, 6), (0, 2048, 6))
     ]
 

@@ -168,8 +168,8 @@ def test_a_position_reaches_exactly_as_far_as_the_model_says(design, reach):
 
 def test_r2d_sees_the_whole_clip():
     assert small_of("r2d").reach is None
-    assert describe("r2d_18")["temporal_receptive_field"] == "whole clip"
-    assert describe("r3d_18", frames=16, size=112)["temporal_receptive_field"] == 109
+    assert describe("r2d_18").temporal_receptive_field == "whole clip"
+    assert describe("r3d_18", frames=16, size=112).temporal_receptive_field == 109
 
 
 @pytest.mark.parametrize("design", ["r3d", "r2plus1d"])
@@ -234,7 +234,7 @@ def test_width_scales_every_layer():
 
 def test_stages_in_info():
     facts = describe("mc3_18", frames=16, size=112)
-    assert [(s["blocks"], s["shape"]) for s in facts["stages"]] == [
+    assert [(s["blocks"], s["shape"]) for s in facts.stages] == [
         (2, [64, 16, 56, 56]),
         (2, [128, 16, 28, 28]),
         (2, [256, 16, 14, 14]),
@@ -246,7 +246,7 @@ def test_stages_in_info():
 @pytest.mark.parametrize("name", ["r2d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34"])
 def test_published_figures_beside_ours(name):
     """Ours to the digit; what others print to theirs (the 1e-3 is theirs for 49.75, the 3e-3 what mmaction2 counts)."""
-    exact, *others = describe(name)["published"]
+    exact, *others = describe(name).published
     assert exact["ours"] == {"params": exact["params"], "macs": exact["macs"]}
     for figure in others:
         assert figure["ours"]["params"] == pytest.approx(figure["params"], rel=2e-3)

@@ -58,8 +58,8 @@ def test_every_stored_weight_is_used():
 
 def test_published_figures_stand_beside_ours_of_the_same_settings():
     facts = describe("sth_resnet50", integration="sum")
-    assert facts["temporal_receptive_field"] == 33
-    rows = facts["published"]
+    assert facts.temporal_receptive_field == 33
+    rows = facts.published
     ours = {row["params"]: row["ours"]["params"] for row in rows}
     assert ours[23.2e6] == 23_239_598
     assert ours[22.0e6] == 21_978_350

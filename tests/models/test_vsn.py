@@ -177,7 +177,7 @@ def test_adds_no_parameter_and_no_multiplication(name, params, gmacs):
 
 def test_published_figures():
     for name in ("vsn_resnet50", "vsn_resnet101"):
-        for row in describe(name)["published"]:
+        for row in describe(name).published:
             assert row["ours"]["params"] == pytest.approx(row["params"], rel=0.003)
             assert row["ours"]["macs"] == pytest.approx(row["macs"], rel=0.015)
 

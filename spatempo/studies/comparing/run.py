@@ -146,7 +146,7 @@ class Run:
                 num_classes=len(parts.train.classes),
                 **self.options,
             )
-            return self.budget.epochs_at(facts["macs"] * len(parts.train))
+            return self.budget.epochs_at(facts.macs * len(parts.train))
         _say(f"{self.model}: one pass to see how many {self.budget} pays for")
         return self.budget.epochs_at(self.trial(parts, 1).seconds)
 

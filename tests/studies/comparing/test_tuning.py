@@ -138,7 +138,7 @@ def test_every_seed_of_a_design_trains_with_its_rate(data, tmp_path, monkeypatch
 def test_macs_buy_passes(data, tmp_path):
     parts = find_parts(data)
     run = a_run(tmp_path)
-    one = describe("tsm_smallresnet", frames=8, size=32, num_classes=6)["macs"]
+    one = describe("tsm_smallresnet", frames=8, size=32, num_classes=6).macs
     for budget, epochs in ((one * 18 * 3, 3), (one * 18 * 4 - 1, 3), (1.0, 1)):
         bought = Run(run.folder, run.model, {}, 0, Budget(macs=budget), None, "cpu", run.settings).epochs(parts)
         assert bought == epochs
