@@ -37,7 +37,7 @@ def test_the_number_of_frames_is_part_of_the_model(everything_works, tmp_path):
     model = create_model("allframes_smallresnet", frames=5, num_classes=2)
     model.preprocess = replace(
         model.preprocess, frames=9
-    )  # what is fed may change, what the parameters are for does not
+    )  # the parameters stay those of 5
     save_checkpoint(model, tmp_path)
     assert load(tmp_path).fixed_frames == 5
 
