@@ -42,6 +42,8 @@ def test_every_state_tensor_has_a_name(consensus: str):
     head = LinearHead(5, 3, consensus=make_consensus(consensus, 5, 4))
     state = head.init_state(2, torch.float32, "cpu")
     assert len(state) == len(head.state_names) == len(set(head.state_names))
+    # a bfloat16 sum would lose frames after the 256th
+    assert all(tensor.dtype == torch.float32 for tensor in head.init_state(2, torch.bfloat16, "cpu"))
 
 
 class Sparse(TemporalOperator):
