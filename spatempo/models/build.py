@@ -12,7 +12,6 @@ from spatempo.inputs.spec import Preprocess
 from spatempo.models.chain import Link, RunChain
 from spatempo.models.consensus import make_consensus
 from spatempo.models.head import Head, LinearHead
-from spatempo.operators.base import TemporalOperator
 from spatempo.operators.context import ForwardContext
 
 
@@ -133,8 +132,3 @@ def in_network_order(plugs: Sequence[Plug], net: nn.Module) -> tuple[Plug, ...]:
         return max(inside), rank[plug.kind]  # after all that is inside the module
 
     return tuple(sorted(plugs, key=key))
-
-
-def operators_of(plugs: Sequence[Plug]) -> list[TemporalOperator]:
-    """The temporal operators among them, in their order."""
-    return [plug.operator for plug in plugs if isinstance(plug.operator, TemporalOperator)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatempo.inputs.spec import Preprocess
-from spatempo.models.build import Build, Parts
+from spatempo.models.build import Parts
 from spatempo.models.layout import WeightLayout
 from spatempo.models.published import Published
 
@@ -134,6 +134,3 @@ def register_design(
         return plug
 
     return register
-
-
-__all__ = ["DESIGNS", "LISTED_BACKBONES", "Build", "Design", "Parts", "register_design"]

@@ -192,7 +192,7 @@ def _render_all(
         except BrokenProcessPool as error:
             raise SpatempoError(
                 f"{root}: a rendering process ended too soon (out of memory, or the calling script lacks "
-                "'if __name__ == \"__main__\":'); mend that, or render with `workers=1`"
+                "'if __name__ == \"__main__\":'); add that, or render with `workers=1`"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
