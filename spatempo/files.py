@@ -67,12 +67,12 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> WriteError:
-    """The line that names the file, the reason and the mend."""
-    mends = {
+    """The line that names the file, the reason and the fix."""
+    fixes = {
         errno.ENOSPC: "free space on the disk, or choose another folder",
         errno.EFBIG: "raise the limit on the size of files, or choose another folder",
         errno.EDQUOT: "free space in your quota, or choose another folder",
         errno.ENAMETOOLONG: "choose a shorter name",
     }
-    mend = mends.get(error.errno or 0, "check the folder and its permissions, or choose another")
-    return WriteError(f"{os.fspath(path)}: cannot be written ({error.strerror or error}); {mend}")
+    fix = fixes.get(error.errno or 0, "check the folder and its permissions, or choose another")
+    return WriteError(f"{os.fspath(path)}: cannot be written ({error.strerror or error}); {fix}")

@@ -84,7 +84,7 @@ LIMITS: dict[str, Limit] = {
     "ema": _SHARE_BELOW_1,
     "color": _SHARE_BELOW_1,
     "val_split": _SHARE_BELOW_1,
-    "max_bad": _SHARE,
+    "max_unreadable": _SHARE,
     "seed": Limit(0, 2**63 - 1),
     "seeds": Limit(1, 1000),
     "tune": Limit(0, 10_000),

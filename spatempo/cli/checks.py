@@ -1,6 +1,6 @@
 """The examinations behind ``spatempo doctor``. Each is a small function that tries the thing and says what happened.
 
-A finding is ``{"works": bool, "detail": str}``; a problem is ``{"what", "reason", "mend"}``. A thing that fails to
+A finding is ``{"works": bool, "detail": str}``; a problem is ``{"what", "reason", "fix"}``. A thing that fails to
 import or to run is what this module looks for, so each check names the exceptions that mean "does not work here".
 """
 
@@ -61,8 +61,8 @@ def _version_of_import(name: str, problems: list[dict[str, str]]) -> str | None:
             importlib.import_module("torchvision.ops").nms  # noqa: B018  its compiled part, absent when it does not fit torch
         return str(module.__version__)
     except BROKEN as error:
-        mend = "reinstall the pair that belongs together: pip install --force-reinstall torch torchvision"
-        problems.append({"what": name, "reason": _first_line(error), "mend": mend})
+        fix = "reinstall the pair that belongs together: pip install --force-reinstall torch torchvision"
+        problems.append({"what": name, "reason": _first_line(error), "fix": fix})
         return None
 
 
@@ -71,7 +71,7 @@ def _package(name: str, problems: list[dict[str, str]]) -> Finding:
         module = importlib.import_module(name)
         return {"works": True, "detail": str(module.__version__)}
     except BROKEN as error:
-        problems.append({"what": name, "reason": _first_line(error), "mend": f"pip install --force-reinstall {name}"})
+        problems.append({"what": name, "reason": _first_line(error), "fix": f"pip install --force-reinstall {name}"})
         return {"works": False, "detail": _first_line(error)}
 
 
@@ -99,11 +99,11 @@ def _decoders(problems: list[dict[str, str]]) -> dict[str, Finding]:
             decoders[name] = {"works": works, "detail": detail}
     if not decoders.get("pyav", {"works": False})["works"]:
         detail = decoders["pyav"]["detail"] if "pyav" in decoders else "not found"
-        problems.append({"what": "decoder pyav", "reason": detail, "mend": "pip install --force-reinstall av"})
+        problems.append({"what": "decoder pyav", "reason": detail, "fix": "pip install --force-reinstall av"})
     codec = decoders.get("torchcodec")
     if codec and not codec["works"] and importlib.util.find_spec("torchcodec") is not None:
-        mend = "install FFmpeg's shared libraries and the torchcodec made for this torch, or pip uninstall torchcodec"
-        problems.append({"what": "decoder torchcodec", "reason": codec["detail"], "mend": mend})
+        fix = "install FFmpeg's shared libraries and the torchcodec made for this torch, or pip uninstall torchcodec"
+        problems.append({"what": "decoder torchcodec", "reason": codec["detail"], "fix": fix})
     return decoders
 
 
@@ -139,8 +139,8 @@ def _encoder(problems: list[dict[str, str]]) -> Finding:
     with tempfile.TemporaryDirectory(prefix="spatempo-doctor-") as folder:
         if _write_probe(Path(folder) / "probe.mp4"):
             return {"works": True, "detail": "writes H.264"}
-    mend = "install PyAV from its wheel, which carries libx264: pip install --force-reinstall --only-binary av av"
-    problems.append({"what": "encoder libx264", "reason": "cannot write a small video", "mend": mend})
+    fix = "install PyAV from its wheel, which carries libx264: pip install --force-reinstall --only-binary av av"
+    problems.append({"what": "encoder libx264", "reason": "cannot write a small video", "fix": fix})
     return {"works": False, "detail": "cannot write a small video"}
 
 
@@ -159,14 +159,12 @@ def _devices(problems: list[dict[str, str]]) -> dict[str, Finding]:
         reason = _compute(device)
         devices[device] = {"works": reason is None, "detail": name if reason is None else f"{name}: {reason}"}
         if reason is not None:
-            mend = "use --device cpu, or install the torch made for this driver: https://pytorch.org/get-started"
-            problems.append({"what": f"device {device}", "reason": reason, "mend": mend})
+            fix = "use --device cpu, or install the torch made for this driver: https://pytorch.org/get-started"
+            problems.append({"what": f"device {device}", "reason": reason, "fix": fix})
     if shutil.which("nvidia-smi") and not torch.cuda.is_available():
         built = "was built without CUDA" if torch.version.cuda is None else f"(CUDA {torch.version.cuda}) cannot use it"
-        mend = "install the torch made for this driver: https://pytorch.org/get-started"
-        problems.append(
-            {"what": "device cuda", "reason": f"there is an NVIDIA driver, but torch {built}", "mend": mend}
-        )
+        fix = "install the torch made for this driver: https://pytorch.org/get-started"
+        problems.append({"what": "device cuda", "reason": f"there is an NVIDIA driver, but torch {built}", "fix": fix})
     return devices
 
 
@@ -197,19 +195,19 @@ def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
         free = shutil.disk_usage(temp).free
         findings["temporary files"] = {"works": True, "detail": f"{temp}, {_size(free)} free"}
         if free < _SMALL_TEMP:
-            mend = "free some space, or set TMPDIR to a folder on a larger disk"
-            problems.append({"what": f"temporary files in {temp}", "reason": f"only {_size(free)} free", "mend": mend})
+            fix = "free some space, or set TMPDIR to a folder on a larger disk"
+            problems.append({"what": f"temporary files in {temp}", "reason": f"only {_size(free)} free", "fix": fix})
     except OSError as error:
         findings["temporary files"] = {"works": False, "detail": _first_line(error)}
-        mend = "set TMPDIR to a folder that can be written"
-        problems.append({"what": "temporary files", "reason": _first_line(error), "mend": mend})
+        fix = "set TMPDIR to a folder that can be written"
+        problems.append({"what": "temporary files", "reason": _first_line(error), "fix": fix})
     if sys.platform == "linux" and os.path.isdir("/dev/shm"):
         total = shutil.disk_usage("/dev/shm").total
         findings["shared memory"] = {"works": total >= _SMALL_SHARED_MEMORY, "detail": _size(total)}
         if total < _SMALL_SHARED_MEMORY:
-            mend = "start the container with --shm-size=2g (or --ipc=host), or use --workers 0"
+            fix = "start the container with --shm-size=2g (or --ipc=host), or use --workers 0"
             reason = f"/dev/shm holds {_size(total)}, too little for data-loading workers"
-            problems.append({"what": "shared memory", "reason": reason, "mend": mend})
+            problems.append({"what": "shared memory", "reason": reason, "fix": fix})
     return findings
 
 

@@ -47,7 +47,7 @@ def show(document: dict[str, Any]) -> None:
         say("no problems found")
     for problem in document["problems"]:
         say(f"problem: {problem['what']}: {problem['reason']}")
-        say(f"   mend: {problem['mend']}")
+        say(f"   fix: {problem['mend']}")
 
 
 _PLURAL = ("decoders", "encoders", "devices", "extras")

@@ -1,7 +1,7 @@
 """Messages name settings as Python does, in backticks; here they get the names that they have on the command line.
 
-A message of the library says ```max_bad` `` or ```lr=nan` ``, and in Python it is shown so. On the command line
-that becomes ``--max-bad`` or ``--lr nan``; a field of the recipe without a flag of its own becomes
+A message of the library says ```max_unreadable` `` or ```lr=nan` ``, and in Python it is shown so. On the command line
+that becomes ``--max-unreadable`` or ``--lr nan``; a field of the recipe without a flag of its own becomes
 ``--set clip_norm=...``, and an option of the design ``--option causal=true``.
 """
 
@@ -23,8 +23,8 @@ _RENAMED = {"pretrained": "weights", "num_classes": "classes"}
 def with_flags(message: str, options: type[Any]) -> str:
     """`message` with the settings in backticks named as the command with these `options` takes them.
 
-    >>> with_flags("4 of 9 cannot be read (`max_bad`)", TrainOptions)  # doctest: +SKIP
-    '4 of 9 cannot be read (--max-bad)'
+    >>> with_flags("4 of 9 cannot be read (`max_unreadable`)", TrainOptions)  # doctest: +SKIP
+    '4 of 9 cannot be read (--max-unreadable)'
     """
     flags = _flags(options)
     recipe = {field.name for field in fields(Recipe)} if "set" in flags else set()

@@ -1,6 +1,6 @@
-"""The ``spatempo`` command: finds the verb, loads only that verb's module, and turns what happens into an exit code.
+"""The ``spatempo`` command: finds the subcommand, loads only its module, and turns what happens into an exit code.
 
-A verb is a module with three plain things: ``Options`` (a dataclass, torch-free: the flags, their help and types),
+A command is a module with three plain things: ``Options`` (a dataclass, torch-free: the flags, their help and types),
 ``run(options)`` which does the work and returns the JSON document, and ``show(document)`` which prints it for people.
 
 Exit codes: 0 done; 2 what was given cannot be used (one line on stderr, no traceback); 130 interrupted; 141 the reader
@@ -25,8 +25,8 @@ from spatempo.process import set_up
 from spatempo.terminal import say, settings_named, shown
 from spatempo.version import __version__
 
-# verb -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
-VERBS = {
+# command -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
+COMMANDS = {
     "train": "Train a design on labelled videos.",
     "test": "Evaluate a checkpoint on labelled videos.",
     "predict": "Label videos with a checkpoint.",
@@ -96,32 +96,34 @@ def _dispatch(words: list[str]) -> int:
     if words[0] == "data" and words[1:2] in ([], ["-h"], ["--help"]):
         print(_help("data "))
         return 0
-    verb, rest = _find_verb(words)
-    return _run_verb(verb, rest)
+    command, rest = _find_command(words)
+    return _run_command(command, rest)
 
 
-def _find_verb(words: list[str]) -> tuple[str, list[str]]:
-    """Splits ``words`` into a known verb of one or two words and its arguments."""
+def _find_command(words: list[str]) -> tuple[str, list[str]]:
+    """Splits ``words`` into a known command of one or two words and its arguments."""
     count = 2 if words[0] == "data" else 1
-    verb = " ".join(words[:count])
-    if verb in VERBS:
-        return verb, words[count:]
-    if verb.startswith("-"):
-        raise SpatempoError(f"a verb comes first, not {verb!r}: one of {', '.join(VERBS)}; see spatempo --help")
-    close = get_close_matches(verb, VERBS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"verbs are {', '.join(VERBS)}"
-    raise SpatempoError(f"unknown verb {verb!r}: {hint} See spatempo --help")
+    command = " ".join(words[:count])
+    if command in COMMANDS:
+        return command, words[count:]
+    if command.startswith("-"):
+        raise SpatempoError(
+            f"the command comes first, not {command!r}: one of {', '.join(COMMANDS)}; see spatempo --help"
+        )
+    close = get_close_matches(command, COMMANDS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(COMMANDS)}"
+    raise SpatempoError(f"unknown command {command!r}: {hint} See spatempo --help")
 
 
-def _run_verb(verb: str, arguments: list[str]) -> int:
+def _run_command(command: str, arguments: list[str]) -> int:
     from spatempo.cli.hints import with_flags
     from spatempo.cli.output import print_json
     from spatempo.cli.parse import parse
 
-    module = importlib.import_module("spatempo.cli." + verb.replace(" ", "_"))
+    module = importlib.import_module("spatempo.cli." + command.replace(" ", "_"))
     with settings_named(partial(with_flags, options=module.Options)):
         try:
-            options = parse(module.Options, f"spatempo {verb}", arguments)
+            options = parse(module.Options, f"spatempo {command}", arguments)
             if options is None:  # help was asked for, and printed
                 return 0
             document, failure = _work(module, options)
@@ -140,7 +142,7 @@ def _run_verb(verb: str, arguments: list[str]) -> int:
 
 
 def _work(module: Any, options: Any) -> tuple[Any, SpatempoError | None]:
-    """What a verb found, and why it is not all that was asked for (None: it is)."""
+    """What a command found, and why it is not all that was asked for (None: it is)."""
     from spatempo.cli.output import Incomplete
 
     # the one JSON document owns stdout; what libraries print on the way goes to stderr
@@ -173,19 +175,19 @@ def _is_first_process() -> bool:
 
 def _help(prefix: str = "") -> str:
     """The text of ``spatempo --help`` or, with ``prefix`` "data ", of ``spatempo data --help``."""
-    verbs = {verb: text for verb, text in VERBS.items() if verb.startswith(prefix)}
-    width = max(len(verb) for verb in verbs)
+    commands = {command: text for command, text in COMMANDS.items() if command.startswith(prefix)}
+    width = max(len(command) for command in commands)
     lines = [
-        f"usage: spatempo {prefix}VERB ... [--json]",
+        f"usage: spatempo {prefix}COMMAND ... [--json]",
         "",
         "Efficient video action recognition: image networks that look along time.",
         "",
-        "verbs:",
-        *(f"  {verb:<{width}}  {text}" for verb, text in verbs.items()),
+        "commands:",
+        *(f"  {command:<{width}}  {text}" for command, text in commands.items()),
         "",
         "  --json          print exactly one JSON document on stdout, everything else on stderr",
         "  --version       print the version",
-        f"  spatempo {prefix}VERB --help shows the flags of a verb.",
+        f"  spatempo {prefix}COMMAND --help shows the flags of a command.",
         "",
         "exit code: 0 done; 2 what was given cannot be used, one line on stderr says what, why and how to mend it.",
     ]

@@ -65,14 +65,14 @@ def run(options: Options) -> dict[str, Any]:
         )
     from spatempo.data.manifest import load_manifest
     from spatempo.evaluation.results.families import families
-    from spatempo.evaluation.results.score_files import need_pyarrow, save_scores
+    from spatempo.evaluation.results.score_files import require_pyarrow, save_scores
     from spatempo.evaluation.scoring.ensemble import evaluate_ensemble
     from spatempo.evaluation.scoring.evaluate import evaluate
     from spatempo.learning.clips import default_workers
     from spatempo.models.checkpoint import describe_checkpoint, load
 
     if options.scores is not None:
-        need_pyarrow()  # told before the test, not after
+        require_pyarrow()  # told before the test, not after
     classes = describe_checkpoint(options.checkpoint).classes
     for other in options.ensemble:
         if describe_checkpoint(other).classes != classes:

@@ -66,7 +66,7 @@ class Options:
     """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
     cache: bool = False
     """keep decoded frames, for small data on small machines."""
-    max_bad: float = 0.0
+    max_unreadable: float = 0.0
     """share of videos that may be unreadable before training stops; they are counted, never replaced."""
     out: Path = None
     """folder of the run: recipe.json, best/, last/, resume/, logs/; runs/NAME if left out."""
@@ -114,7 +114,7 @@ def run(options: Options) -> dict[str, Any]:
         devices=options.devices,
         workers=options.workers,
         cache=options.cache,
-        max_bad=options.max_bad,
+        max_unreadable=options.max_unreadable,
         **fields,
     )
     return {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from spatempo.learning.devices import Place
+from spatempo.learning.devices import DeviceSetup
 from spatempo.learning.extend import advice_when_finished
 from spatempo.learning.plan import Plan
 from spatempo.learning.progress import RunProgress
 from spatempo.models.video_model import VideoModel
 
 
-def announce(progress: RunProgress, plan: Plan, model: VideoModel, place: Place, start: int) -> None:
+def announce(progress: RunProgress, plan: Plan, model: VideoModel, setup: DeviceSetup, start: int) -> None:
     """Says model, data, recipe and device, and where a resumed run starts."""
     recipe, train, val = plan.recipe, plan.identity["train"], plan.identity["val"]
     progress.say(
@@ -18,8 +18,8 @@ def announce(progress: RunProgress, plan: Plan, model: VideoModel, place: Place,
     )
     progress.say(
         f"recipe {recipe.name}: {recipe.epochs} epochs of {plan.per_epoch // recipe.accumulate} steps of "
-        f"{recipe.batch_size * recipe.accumulate * place.world} clips, {recipe.frames} frames at {recipe.size} pixels, "
-        f"{recipe.optimizer}, lr {recipe.lr:g} {recipe.schedule}; on {place}; {plan.out}"
+        f"{recipe.batch_size * recipe.accumulate * setup.world} clips, {recipe.frames} frames at {recipe.size} pixels, "
+        f"{recipe.optimizer}, lr {recipe.lr:g} {recipe.schedule}; on {setup}; {plan.out}"
     )
     if start >= plan.total:
         progress.say(advice_when_finished(recipe, plan.out))

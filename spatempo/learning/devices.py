@@ -13,7 +13,7 @@ from spatempo.limits import check_number
 
 
 @dataclass(frozen=True)
-class Place:
+class DeviceSetup:
     """Devices of one kind that train together.
 
     Attributes:
@@ -56,7 +56,7 @@ class Place:
         return self.device if self.world == 1 else f"{self.world} x {self.device}"
 
 
-def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place:
+def find_device_setup(device: str, devices: int | None = None, nodes: int = 1) -> DeviceSetup:
     """Chooses the device.
 
     Args:
@@ -81,4 +81,4 @@ def find_place(device: str, devices: int | None = None, nodes: int = 1) -> Place
     if kind != "cpu" and count > there:
         raise SpatempoError(f"{count} {kind} devices asked for, {there} available")
     precision = "32" if kind != "cuda" else "bf16" if torch.cuda.is_bf16_supported() else "16"
-    return Place(kind, count, nodes, precision, int(number) if number else None)
+    return DeviceSetup(kind, count, nodes, precision, int(number) if number else None)

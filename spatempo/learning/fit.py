@@ -15,10 +15,10 @@ import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.files import cannot_write
-from spatempo.learning.devices import Place
-from spatempo.learning.keeper import Keeper
+from spatempo.learning.devices import DeviceSetup
 from spatempo.learning.learner import Learner
 from spatempo.learning.plan import state_file
+from spatempo.learning.run_callback import RunCallback
 from spatempo.learning.state import writing_failed
 
 _QUIET = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
@@ -32,7 +32,7 @@ _EXPECTED = (
 )
 
 
-def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Callback] = ()) -> None:
+def fit(learner: Learner, callback: RunCallback, setup: DeviceSetup, callbacks: Sequence[L.Callback] = ()) -> None:
     """Runs what is left of a run, as one Lightning epoch.
 
     Raises:
@@ -40,16 +40,16 @@ def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Ca
         KeyboardInterrupt: interrupted; how to go on was said on stderr.
         SystemExit: with 128 + SIGTERM when terminated.
     """
-    recipe = keeper.plan.recipe
+    recipe = callback.plan.recipe
     deterministic = torch.are_deterministic_algorithms_enabled()
-    with _hushed(), keeper.progress, torch.random.fork_rng(devices=[]):
+    with _hushed(), callback.progress, torch.random.fork_rng(devices=[]):
         trainer = L.Trainer(
-            **place.trainer_arguments(recipe.precision or "32"),
+            **setup.trainer_arguments(recipe.precision or "32"),
             max_epochs=1,
             accumulate_grad_batches=recipe.accumulate,
             gradient_clip_val=recipe.clip_norm or None,
             deterministic=recipe.deterministic or None,
-            callbacks=[*callbacks, keeper],
+            callbacks=[*callbacks, callback],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -58,25 +58,25 @@ def fit(learner: Learner, keeper: Keeper, place: Place, callbacks: Sequence[L.Ca
         )
         try:
             trainer.fit(learner)
-            keeper.records.close()
+            callback.records.close()
         except SpatempoError as error:
             raise _of_worker(error) from error
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise
-            file = error.filename or keeper.plan.out
-            raise writing_failed(cannot_write(file, error), state_file(keeper.plan.out)) from error
+            file = error.filename or callback.plan.out
+            raise writing_failed(cannot_write(file, error), state_file(callback.plan.out)) from error
         except SystemExit:
-            if keeper.interrupts.received is None:
+            if callback.interrupts.received is None:
                 raise  # not Lightning's way of passing on a signal
         finally:
             torch.use_deterministic_algorithms(deterministic)
             with suppress(SpatempoError):  # what ended the run matters more than its curves
-                keeper.records.close()
-    received = keeper.interrupts.received
-    if received is not None and len(keeper.records.history) < recipe.epochs:
-        epoch = len(keeper.records.history) + 1
-        keeper.progress.warn(f"interrupted in epoch {epoch}; `resume` continues the run in {keeper.plan.out}")
+                callback.records.close()
+    received = callback.interrupts.received
+    if received is not None and len(callback.records.history) < recipe.epochs:
+        epoch = len(callback.records.history) + 1
+        callback.progress.warn(f"interrupted in epoch {epoch}; `resume` continues the run in {callback.plan.out}")
         if received == signal.SIGTERM:
             sys.exit(128 + received)
         raise KeyboardInterrupt

@@ -23,7 +23,7 @@ class Learner(L.LightningModule):
     """A model with its loss, its optimiser and what is frozen.
 
     Lightning sees the whole run as one epoch (see :class:`~spatempo.learning.batches.BatchStream`); epochs, validation
-    and saving are the :class:`~spatempo.learning.keeper.Keeper`'s.
+    and saving are the :class:`~spatempo.learning.run_callback.RunCallback`'s.
 
     Args:
         model: what learns.
@@ -45,7 +45,7 @@ class Learner(L.LightningModule):
         self.model = model
         self.recipe = recipe
         self.steps = steps
-        self.first_batch = 0  # batches of the run done before this process; the keeper sets it when resuming
+        self.first_batch = 0  # batches of the run done before this process; the run callback sets it when resuming
         self._loader = loader
         self._unreadable = unreadable
         self._keep_frozen = freeze(model, recipe)

@@ -23,11 +23,10 @@ from spatempo.learning.clips import (
     median_seconds,
     median_short_side,
 )
-from spatempo.learning.devices import find_place
+from spatempo.learning.devices import find_device_setup
 from spatempo.learning.extend import check_past
 from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
-from spatempo.learning.keeper import Keeper
 from spatempo.learning.learner import Learner
 from spatempo.learning.network import frames_read, known_options, settings_of, start_network, use_network
 from spatempo.learning.plan import Plan, run_folder, state_file
@@ -35,6 +34,7 @@ from spatempo.learning.progress import RunProgress, clock
 from spatempo.learning.recipe import Recipe
 from spatempo.learning.recipes import recipe as make_recipe
 from spatempo.learning.recipes import resolve
+from spatempo.learning.run_callback import RunCallback
 from spatempo.learning.state import check_same_run, fingerprint_data, load_state
 from spatempo.learning.unreadable import Unreadable
 from spatempo.limits import check_number
@@ -81,7 +81,7 @@ def train(
     workers: int | None = None,
     start_method: str | None = None,
     cache: bool | str | Path = False,
-    max_bad: float = 0.0,
+    max_unreadable: float = 0.0,
     save_every: int | None = None,
     save_minutes: float = 5.0,
     quiet: bool = False,
@@ -114,7 +114,7 @@ def train(
         workers: processes that read clips; None: one less than the cores, at most 8. The result does not depend on it.
         start_method: of the workers (``"fork"``, ``"spawn"``, ``"forkserver"``); None: the platform's.
         cache: keep decoded frames, for small data on small machines: True beside the run, or a folder.
-        max_bad: share of the clips of a data set that may be unreadable; each is named, none is replaced.
+        max_unreadable: share of the clips of a data set that may be unreadable; each is named, none is replaced.
         save_every: optimiser steps between two states within an epoch; None: only by time.
         save_minutes: minutes between two states within an epoch. One is also saved at every epoch's end.
         quiet: no progress; unreadable clips are named all the same.
@@ -130,7 +130,7 @@ def train(
         KeyboardInterrupt: interrupted; the state was saved, and how to go on was said on stderr. A second Ctrl-C
             does not wait for the end of the step and saves nothing.
     """
-    _check_arguments(max_bad, save_every, save_minutes, workers)
+    _check_arguments(max_unreadable, save_every, save_minutes, workers)
     leader = rank_zero_only.rank == 0
     given = model if isinstance(model, VideoModel) else None
     name = model if isinstance(model, str) else model.name
@@ -145,8 +145,8 @@ def train(
     folder = run_folder(out, name, resume=resume, leader=leader)
     state = load_state(state_file(folder)) if resume else None
     before: dict[str, Any] = state["identity"] if state else {}
-    place = find_place(device, devices, nodes)
-    if place.device == "cpu":
+    setup = find_device_setup(device, devices, nodes)
+    if setup.device == "cpu":
         keep_memory()
     given_weights = str(weights) if weights is not None else before.get("weights")
     asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
@@ -159,10 +159,10 @@ def train(
         classes=train_clips.classes,
         short_side=None if asked.size else median_short_side(train_clips, reads=reads),
         weights=given_weights is not None,
-        devices=place.world,
-        precision=place.precision,
+        devices=setup.world,
+        precision=setup.precision,
     )
-    place.check_precision(resolved.precision)
+    setup.check_precision(resolved.precision)
     if given is not None:
         network = use_network(given, train_clips.classes, resolved)
     else:
@@ -177,7 +177,7 @@ def train(
         "weights": given_weights,
         "train": fingerprint_data(train_clips),
         "val": fingerprint_data(val_clips),
-        "devices": place.world,
+        "devices": setup.world,
         "recipe": resolved.to_dict(),
     }
     if state:
@@ -189,22 +189,22 @@ def train(
         accumulate=resolved.accumulate,
         epochs=resolved.epochs,
         seed=resolved.seed,
-        world=place.world,
+        world=setup.world,
         start=state["done"] if state else 0,
     )
     run = stream()
     if state:
         accumulate = resolved.accumulate
         check_past(before["recipe"], resolved, run.per_epoch // accumulate, state["done"] // accumulate, folder)
-    plan = Plan(resolved, run.per_epoch, run.total, place.world, folder, identity, save_every, save_minutes)
-    clips_a_batch = resolved.batch_size * place.world
+    plan = Plan(resolved, run.per_epoch, run.total, setup.world, folder, identity, save_every, save_minutes)
+    clips_a_batch = resolved.batch_size * setup.world
     progress = RunProgress(run.total, run.per_epoch, clips_a_batch, start=run.start, quiet=quiet or not leader)
-    announce(progress, plan, network, place, run.start)
+    announce(progress, plan, network, setup, run.start)
     cache_folder = None if cache is False else folder / "cache" if cache is True else Path(cache)
     train_set, val_set = make_datasets(train_clips, val_clips, network.preprocess, resolved, cache_folder)
-    loading = Loading(default_workers() if workers is None else workers, start_method, pin=place.device == "cuda")
+    loading = Loading(default_workers() if workers is None else workers, start_method, pin=setup.device == "cuda")
     sizes = {"training": len(train_clips), "validation": len(val_clips) if val_clips else 0}
-    unreadable = Unreadable(sizes, max_bad, progress.warn)
+    unreadable = Unreadable(sizes, max_unreadable, progress.warn)
     learner = Learner(
         network,
         resolved,
@@ -212,20 +212,20 @@ def train(
         lambda rank: loading.train(train_set, stream(rank=rank)),
         partial(unreadable.add, "training"),
     )
-    val_loader = None if val_set is None else partial(loading.val, val_set, world=place.world)
+    val_loader = None if val_set is None else partial(loading.val, val_set, world=setup.world)
     with Interrupts() as interrupts:
-        keeper = Keeper(plan, state, val_loader, progress, unreadable, interrupts)
-        del state  # the keeper's to release: it holds the weights and the optimiser once more
+        callback = RunCallback(plan, state, val_loader, progress, unreadable, interrupts)
+        del state  # the callback's to release: it holds the weights and the optimiser once more
         try:
-            fit(learner, keeper, place, callbacks)
+            fit(learner, callback, setup, callbacks)
         finally:
             loading.close()
-    records = keeper.records
+    records = callback.records
     best = records.best or {}
     result = TrainResult(
         checkpoint=str(folder / "best"),
         epochs=len(records.history),
-        seconds=round(keeper.seconds, 3),
+        seconds=round(callback.seconds, 3),
         top1=best.get("val_top1"),
         top5=best.get("val_top5"),
         history=records.history,
@@ -235,8 +235,8 @@ def train(
     return result
 
 
-def _check_arguments(max_bad: float, save_every: int | None, save_minutes: float, workers: int | None) -> None:
-    check_number("max_bad", max_bad)
+def _check_arguments(max_unreadable: float, save_every: int | None, save_minutes: float, workers: int | None) -> None:
+    check_number("max_unreadable", max_unreadable)
     check_number("save_every", save_every)
     check_number("save_minutes", save_minutes)
     check_number("workers", workers)

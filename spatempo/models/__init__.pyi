@@ -1,4 +1,4 @@
-from .blocks import Site, need_sites, residual_sites
+from .blocks import Site, require_sites, residual_sites
 from .build import Build, Parts, Plug
 from .catalogue import catalogue
 from .checkpoint import describe_checkpoint, load, save_checkpoint
@@ -55,13 +55,13 @@ __all__ = [
     "load",
     "load_pretrained",
     "make_consensus",
-    "need_sites",
     "plug_after",
     "plug_at_block",
     "plug_at_conv",
     "register_design",
     "replace_conv",
     "replace_module",
+    "require_sites",
     "residual_sites",
     "save_checkpoint",
     "split_after",

@@ -121,7 +121,7 @@ def inverted_end(block: nn.Module) -> str | None:
     return _LAST_NORM.get(full_name(type(block)))
 
 
-def need_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
+def require_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
     """The names of the convolutions of a ResNet block's residual branch: two of a basic block, three of a bottleneck.
 
     Raises:
@@ -136,7 +136,7 @@ def need_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
     return names
 
 
-def need_sites(net: nn.Module, source: str) -> list[Site]:
+def require_sites(net: nn.Module, source: str) -> list[Site]:
     """The sites of a backbone, which must have some.
 
     Raises:

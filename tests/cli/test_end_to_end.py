@@ -114,7 +114,7 @@ def test_train_stops_at_a_video_that_cannot_be_read(capsys, data, tmp_path):
     assert "data scan" in last
     assert "Traceback" not in captured.err
     # unless told that some may be bad, and then the video is named all the same
-    assert main([*map(str, words), "--out", str(tmp_path / "run2"), "--max-bad", "0.1"]) == 0
+    assert main([*map(str, words), "--out", str(tmp_path / "run2"), "--max-unreadable", "0.1"]) == 0
     assert str(broken) in capsys.readouterr().err
 
 

@@ -46,7 +46,7 @@ def test_every_command_escapes(named, tmp_path, capsys, document):
     lines = [
         ("data", "scan", named, "--workers", 1),
         ("train", named, "--model", "tsm_smallresnet", *small, "--out", run),  # stops at the unreadable one
-        ("train", named, "--model", "tsm_smallresnet", *small, "--out", run, "--max-bad", 0.5),
+        ("train", named, "--model", "tsm_smallresnet", *small, "--out", run, "--max-unreadable", 0.5),
         ("test", run / "best", named, "--workers", 0),
         ("predict", run / "best", named / "blue"),
         ("predict", run / "best", f"no such{ESC}[31m.mp4"),

@@ -20,7 +20,7 @@ import spatempo
 from spatempo.cli import main as command
 from spatempo.cli import output
 from spatempo.cli import parse as command_parse
-from spatempo.cli.main import VERBS, main
+from spatempo.cli.main import COMMANDS, main
 from spatempo.errors import SpatempoError
 
 HEAVY = ("torch", "torchvision", "timm", "lightning", "pytorch_lightning", "av", "matplotlib", "numpy")
@@ -55,7 +55,7 @@ def loaded_after(statement: str) -> set[str]:
         "from spatempo.cli.main import main; main(['--help'])",
         "from spatempo.cli.main import main; main(['train', '--help'])",
         "from spatempo.cli.main import main; main(['predict', '--tpo', '5'])",
-        *(f"import spatempo.cli.{verb.replace(' ', '_')}" for verb in VERBS),
+        *(f"import spatempo.cli.{verb.replace(' ', '_')}" for verb in COMMANDS),
     ],
 )
 def test_nothing_heavy_is_loaded(statement):
@@ -69,24 +69,24 @@ def test_help_answers_within_half_a_second():
         done = spatempo_process("--help")
         seconds.append(time.perf_counter() - start)
         assert done.returncode == 0
-        assert all(verb in done.stdout for verb in VERBS)
+        assert all(verb in done.stdout for verb in COMMANDS)
     assert min(seconds) < 0.5
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_each_verb_explains_itself(verb, capsys):
     assert main([*verb.split(), "--help"]) == 0
     captured = capsys.readouterr()
     assert f"usage: spatempo {verb}" in captured.out
-    assert VERBS[verb] in " ".join(captured.out.split())
+    assert COMMANDS[verb] in " ".join(captured.out.split())
     assert "--json" in captured.out
     assert captured.err == ""
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_each_verb_has_the_three_things(verb):
     module = importlib.import_module("spatempo.cli." + verb.replace(" ", "_"))
-    assert inspect.getdoc(module.Options).startswith(VERBS[verb])
+    assert inspect.getdoc(module.Options).startswith(COMMANDS[verb])
     assert callable(module.run)
     assert callable(module.show)
 
@@ -107,9 +107,9 @@ def test_public_names_all_exist():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["trian"], ["unknown verb 'trian'", "'train'"]),
-        (["stirfry"], ["unknown verb 'stirfry'", "predict", "data make"]),
-        (["--frames", "8"], ["a verb comes first", "--frames"]),
+        (["trian"], ["unknown command 'trian'", "'train'"]),
+        (["stirfry"], ["unknown command 'stirfry'", "predict", "data make"]),
+        (["--frames", "8"], ["the command comes first", "--frames"]),
         (["data", "mkae"], ["'data mkae'", "'data make'"]),
         (["predict"], ["CHECKPOINT", "spatempo predict --help"]),
         (["predict", "ck", "a.mp4", "--tpo", "3"], ["--tpo", "(did you mean --top?)", "spatempo predict --help"]),
@@ -137,7 +137,7 @@ class FakeVerb:
     @dataclass
     class Options:
         json: bool = False
-        max_bad: float = 0.0
+        max_unreadable: float = 0.0
         set: tuple[str, ...] = ()
         option: tuple[str, ...] = ()
 
@@ -172,12 +172,14 @@ def test_what_cannot_be_used_is_one_line_even_if_the_message_has_several(fake, c
 
 def test_settings_have_the_names_of_the_command_line(fake, capsys):
     def run(_):
-        raise SpatempoError("too many (`max_bad`); lower `lr`, or `precision=32`, `causal=True`, see `spatempo models`")
+        raise SpatempoError(
+            "too many (`max_unreadable`); lower `lr`, or `precision=32`, `causal=True`, see `spatempo models`"
+        )
 
     assert fake(run) == 2
     assert capsys.readouterr().err == (
-        "spatempo: error: too many (--max-bad); lower --set lr=..., or --set precision=32, --option causal=true, "
-        "see `spatempo models`\n"
+        "spatempo: error: too many (--max-unreadable); lower --set lr=..., or --set precision=32, "
+        "--option causal=true, see `spatempo models`\n"
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields, is_dataclass
 
 import pytest
 
-from spatempo.cli.main import VERBS
+from spatempo.cli.main import COMMANDS
 from spatempo.limits import LIMITS
 
 BEFORE = {  # what must come first on the command line
@@ -46,7 +46,7 @@ FLAGS = [
 
 
 def test_every_command_with_numbers_is_here() -> None:
-    for verb in set(VERBS) - set(BEFORE):
+    for verb in set(COMMANDS) - set(BEFORE):
         assert not numbers(importlib.import_module("spatempo.cli." + verb.replace(" ", "_")).Options)
     assert len(FLAGS) >= 38
 

@@ -106,7 +106,7 @@ def test_doctor(document):
     assert found["devices"]["cpu"]["works"] is True
     assert found["decoders"]["pyav"]["works"] is True
     assert found["encoders"]["libx264"]["works"] is True
-    assert all({"what", "reason", "mend"} <= problem.keys() for problem in found["problems"])
+    assert all({"what", "reason", "fix"} <= problem.keys() for problem in found["problems"])
 
 
 # --- data

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spatempo import create_model
-from spatempo.models import Build, Parts, need_sites, register_design, replace_module
+from spatempo.models import Build, Parts, register_design, replace_module, require_sites
 from spatempo.operators import ForwardContext, Reach, ReplacingOperator, State
 
 
@@ -56,7 +56,7 @@ class FoldedTemporalConv(ReplacingOperator):
 def test_a_convolution_and_its_norm_in_one_operator(everything_works, tmp_path):
     @register_design("folded", source="a test", backbones=("smallresnet",))
     def folded(build: Build, *, causal: bool = False) -> Parts:
-        for site in need_sites(build.net, build.source)[:1]:
+        for site in require_sites(build.net, build.source)[:1]:
             both = nn.Sequential(site.block.conv2, site.block.bn2)  # as the file has them: conv2.*, bn2.*
             site.block.conv2, site.block.bn2 = both, nn.Identity()
             replace_module(build, f"{site.name}.conv2", FoldedTemporalConv(build.context, both[0], causal))

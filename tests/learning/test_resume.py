@@ -157,16 +157,16 @@ def test_workers_end_with_the_run(clips: Path, tmp_path: Path) -> None:
 def test_interrupted_validation_is_made_up_for(
     clips: Path, unbroken: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    from spatempo.learning import keeper
+    from spatempo.learning import run_callback
 
-    real, calls = keeper.validate, iter(range(1, 99))
+    real, calls = run_callback.validate, iter(range(1, 99))
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         if next(calls) == epoch:
             os.kill(os.getpid(), signal.SIGINT)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(keeper, "validate", interrupted)
+    monkeypatch.setattr(run_callback, "validate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(clips, tmp_path)
     assert load_state(tmp_path / "resume" / "state.pt")["done"] == 5 * epoch

@@ -17,7 +17,7 @@ from tiny_runs import COLOURS, TINY, largest_file
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.scoring.evaluate import evaluate
-from spatempo.learning.devices import find_place
+from spatempo.learning.devices import find_device_setup
 from spatempo.learning.state import load_state
 from spatempo.learning.train import train
 from spatempo.learning.unreadable import Unreadable
@@ -152,7 +152,7 @@ def test_unreadable_video_stops_training_by_default(
     with pytest.raises(SpatempoError, match=r"clip 3\.mp4: .*1 of 22 training clips") as caught:
         run(root, tmp_path / "run")
     assert "\n" not in str(caught.value)
-    assert "`max_bad`" in str(caught.value)
+    assert "`max_unreadable`" in str(caught.value)
     assert "clip 3.mp4" not in capfd.readouterr().err  # the error has named it
 
 
@@ -177,7 +177,7 @@ def test_a_share_may_be_bad_and_each_is_named_once(
     clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = broken(clips, tmp_path, "clip 3.mp4", "clip 25.mp4")
-    result = run(root, tmp_path / "run", max_bad=0.12, batch_size=1, epochs=2)  # a batch may be all bad
+    result = run(root, tmp_path / "run", max_unreadable=0.12, batch_size=1, epochs=2)  # a batch may be all bad
     error = capfd.readouterr().err
     assert error.count("clip 3.mp4") == 1
     assert error.count("clip 25.mp4") == 1
@@ -190,7 +190,7 @@ def test_a_share_may_be_bad_and_each_is_named_once(
 def test_bad_validation_clip_stops_too(clips: Path, tmp_path: Path) -> None:
     root = broken(clips, tmp_path, "clip 25.mp4")
     with pytest.raises(SpatempoError, match=r"clip 25\.mp4: .*1 of 9 validation clips"):
-        run(root, tmp_path / "run", max_bad=0.1)
+        run(root, tmp_path / "run", max_unreadable=0.1)
 
 
 def test_divergence_is_one_line_and_spoils_no_state(clips: Path, tmp_path: Path) -> None:
@@ -209,9 +209,9 @@ def test_full_disk_is_one_line_and_the_checkpoint_before_loads(
     before = load_state(tmp_path / "resume" / "state.pt")
     size = (tmp_path / "last" / "model.safetensors").stat().st_size + 100  # the next one's metrics may have more digits
     if victim == "model.safetensors":  # smaller than the state: let that one pass
-        from spatempo.learning import keeper
+        from spatempo.learning import run_callback
 
-        monkeypatch.setattr(keeper, "save_state", lambda *args: None)
+        monkeypatch.setattr(run_callback, "save_state", lambda *args: None)
         size -= 200
     with largest_file(size), pytest.raises(SpatempoError, match="cannot be written") as caught:
         run(clips, tmp_path, resume=True)
@@ -276,7 +276,7 @@ def test_default_folder_is_a_new_one(clips: Path, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"max_bad": 2}, "`max_bad=2`"),
+        ({"max_unreadable": 2}, "`max_unreadable=2`"),
         ({"save_every": 0}, "`save_every=0`"),
         ({"workers": -1}, "`workers=-1`"),
         ({"device": "tpu"}, "'tpu' is not known"),
@@ -312,25 +312,29 @@ def test_directions_are_never_mirrored_under_their_old_names(clips: Path, tmp_pa
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert (find_place("auto").device, find_place("auto").precision, find_place("cpu", 2).world) == ("cpu", "32", 2)
+    assert (
+        find_device_setup("auto").device,
+        find_device_setup("auto").precision,
+        find_device_setup("cpu", 2).world,
+    ) == ("cpu", "32", 2)
     with pytest.raises(SpatempoError, match="not available"):
-        find_place("cuda")
+        find_device_setup("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert (find_place("auto").world, find_place("auto").precision) == (2, "16")
-    assert find_place("auto").trainer_arguments("16")["strategy"] == "ddp"
+    assert (find_device_setup("auto").world, find_device_setup("auto").precision) == (2, "16")
+    assert find_device_setup("auto").trainer_arguments("16")["strategy"] == "ddp"
     with pytest.raises(SpatempoError, match="3 cuda devices asked for, 2 available"):
-        find_place("cuda", 3)
+        find_device_setup("cuda", 3)
     with pytest.raises(SpatempoError, match="bf16"):
-        find_place("cuda").check_precision("bf16")
-    second = find_place("cuda:1")
+        find_device_setup("cuda").check_precision("bf16")
+    second = find_device_setup("cuda:1")
     assert (second.world, second.trainer_arguments("16")["devices"]) == (1, [1])
     for wrong, line in (("cuda:2", "last one is 'cuda:1'"), ("cpu:0", "not known"), ("cuda:x", "not known")):
         with pytest.raises(SpatempoError, match=line):
-            find_place(wrong)
+            find_device_setup(wrong)
     with pytest.raises(SpatempoError, match="is one device"):
-        find_place("cuda:1", 2)
+        find_device_setup("cuda:1", 2)
 
 
 def test_an_open_size_is_the_designs_own(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

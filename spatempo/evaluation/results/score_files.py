@@ -24,7 +24,7 @@ _KEY = b"spatempo"
 _FACTS = ("clips", "crops", "average", "unreadable")
 
 
-def need_pyarrow() -> tuple[Any, Any]:
+def require_pyarrow() -> tuple[Any, Any]:
     """``pyarrow`` and ``pyarrow.parquet``, or the line that says how to get them."""
     try:
         import pyarrow  # pyright: ignore[reportMissingImports]
@@ -42,7 +42,7 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
     Raises:
         SpatempoError: pyarrow is not installed, or the file cannot be written.
     """
-    pa, parquet = need_pyarrow()
+    pa, parquet = require_pyarrow()
     classes = result.classes
     facts = {"classes": classes} | {key: getattr(result, key) for key in _FACTS}
     flat = pa.array(np.ascontiguousarray(result.scores, np.float32).ravel())
@@ -67,7 +67,7 @@ def read_scores(path: str | os.PathLike[str]) -> EvalResult:
     Raises:
         SpatempoError: pyarrow is not installed, or the file is not there, damaged, or not of this kind.
     """
-    pa, parquet = need_pyarrow()
+    pa, parquet = require_pyarrow()
     try:
         table = parquet.read_table(path)
         facts = json.loads((table.schema.metadata or {})[_KEY])

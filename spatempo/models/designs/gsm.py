@@ -15,7 +15,7 @@ from torch import nn
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
 from spatempo.models.backbones.inception_v3 import InceptionV3
-from spatempo.models.blocks import last_conv, need_resnet_block, need_sites
+from spatempo.models.blocks import last_conv, require_resnet_block, require_sites
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import register_design
 from spatempo.models.designs.tsm import first_of_every
@@ -160,7 +160,7 @@ def plug_residual(design: str, build: Build, make: Make, placement: str, ratio: 
     if placement not in ("conv1", "conv3"):
         raise SpatempoError(f"{design}: placement must be 'conv1' or 'conv3', got {placement!r}")
     percent = 25 if ratio is None else ratio
-    for site in need_sites(build.net, build.source):
+    for site in require_sites(build.net, build.source):
         if site.position % step:
             continue
         if placement == "conv1":
@@ -173,7 +173,7 @@ def plug_residual(design: str, build: Build, make: Make, placement: str, ratio: 
                     f"{design}: placement 'conv3' is for ResNet's basic and bottleneck blocks, and {site.name} of "
                     f"{build.source} is a {type(site.block).__name__}: take placement='conv1', or a ResNet"
                 )
-            name = f"{site.name}.{need_resnet_block(site, build.source, design)[-1]}"
+            name = f"{site.name}.{require_resnet_block(site, build.source, design)[-1]}"
             plug_after(build, name, make(gated_channels(design, conv.out_channels, percent)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 
-from spatempo.models.blocks import need_resnet_block, need_sites
+from spatempo.models.blocks import require_resnet_block, require_sites
 from spatempo.models.build import Build
 from spatempo.models.design import register_design
 from spatempo.models.published import Published
@@ -71,8 +71,8 @@ def sth(
         scale: factor on attended maps; 1 is the paper's equation, 2 starts at the sum of the branches.
     """
     variant = SthOptions(p, form, integration, init, scale)
-    for site in need_sites(build.net, build.source):
-        convs = need_resnet_block(site, build.source, "sth")
+    for site in require_sites(build.net, build.source):
+        convs = require_resnet_block(site, build.source, "sth")
         # In the paper's ResNet-50 the 3x3 is the middle one of each of the 16 bottlenecks; that a basic block has both
         # of its own replaced is ours, the paper shows none.
         for name in (convs if len(convs) == 2 else convs[1:2]) if variant.groups else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spatempo.errors import SpatempoError
 from spatempo.models.backbones.bninception import BNInception
-from spatempo.models.blocks import Site, last_conv, need_sites
+from spatempo.models.blocks import Site, last_conv, require_sites
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import LISTED_BACKBONES, register_design
 from spatempo.models.layouts import e2e_spot, mmaction_tsm, tsm_online
@@ -113,7 +113,7 @@ def tsm(
     if every is not None and (not isinstance(every, int) or every < 1):
         raise SpatempoError(f"tsm: every must be a whole number of 1 or more, got {every!r}")
     step = every or first_of_every(build.source.rpartition("/")[2])
-    sites = need_sites(build.net, build.source)
+    sites = require_sites(build.net, build.source)
     if non_local:
         _add_non_local(build, sites, causal)
     if temporal_pool:

@@ -13,7 +13,7 @@ from itertools import groupby
 from torch import nn
 
 from spatempo.errors import SpatempoError
-from spatempo.models.blocks import Site, inverted_end, need_resnet_block, need_sites
+from spatempo.models.blocks import Site, inverted_end, require_resnet_block, require_sites
 from spatempo.models.build import Build
 from spatempo.models.design import register_design
 from spatempo.models.published import Published
@@ -76,7 +76,7 @@ def vsn(
         raise SpatempoError(f"vsn: shift must be 'on' or 'off', got {shift!r}")
     if not isinstance(every, int) or every < 1:
         raise SpatempoError(f"vsn: every must be a whole number of 1 or more, got {every!r}")
-    for _, stage in groupby(need_sites(build.net, build.source), _stage):
+    for _, stage in groupby(require_sites(build.net, build.source), _stage):
         sites = list(stage)
         chosen = {"last": sites[-1:], "first": sites[:1], "all": sites}[blocks]
         for site in sites:
@@ -106,7 +106,7 @@ def _shuffle_block(build: Build, site: Site, placement: str | None) -> None:
         plug_at_conv(build, site.conv_name, shuffle())
         plug_after(build, f"{site.name}.{end}", shuffle())
         return
-    convs = need_resnet_block(site, build.source, "vsn")
+    convs = require_resnet_block(site, build.source, "vsn")
     plug_at_conv(build, f"{site.name}.{'conv1' if placement == 'headtail' else 'conv2'}", shuffle())
     if placement != "headtail" and len(convs) == 3:
         plug_at_conv(build, f"{site.name}.conv3", shuffle())  # after bn2 and ReLU

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from spatempo.models.native.convs import Conv2Plus1D, Maker, mid_channels
-from spatempo.models.native.video_resnet import BasicBlock, Bottleneck, MakeBlock, MakeShortcut, Place
+from spatempo.models.native.video_resnet import BasicBlock, BlockSpec, Bottleneck, MakeBlock, MakeShortcut
 
 TORCH_EPS = 1e-5
 CAFFE2_EPS = 1e-3
@@ -28,18 +28,18 @@ def block_maker(block: Block, makers: Sequence[Maker], mid_per_block: bool) -> M
             Otherwise each has its own; those of a bottleneck follow from its width, as in the authors' code.
     """
 
-    def basic(place: Place, shortcut: nn.Module | None) -> nn.Module:
-        inputs, width, maker = place.inputs, place.width, makers[place.stage]
+    def basic(spec: BlockSpec, shortcut: nn.Module | None) -> nn.Module:
+        inputs, width, maker = spec.inputs, spec.width, makers[spec.stage]
         mid1 = mid_channels(inputs, width)
         mid2 = mid1 if mid_per_block else mid_channels(width, width)
-        return BasicBlock(maker(inputs, width, mid1, place.stride), maker(width, width, mid2), width, shortcut)
+        return BasicBlock(maker(inputs, width, mid1, spec.stride), maker(width, width, mid2), width, shortcut)
 
-    def bottleneck(place: Place, shortcut: nn.Module | None) -> nn.Module:
-        inputs, width, maker = place.inputs, place.width, makers[place.stage]
+    def bottleneck(spec: BlockSpec, shortcut: nn.Module | None) -> nn.Module:
+        inputs, width, maker = spec.inputs, spec.width, makers[spec.stage]
         mid = mid_channels(inputs if mid_per_block else width, width)
         return Bottleneck(
             nn.Conv3d(inputs, width, 1, bias=False),
-            maker(width, width, mid, place.stride),
+            maker(width, width, mid, spec.stride),
             nn.Conv3d(width, width * Bottleneck.expansion, 1, bias=False),
             width,
             shortcut,
@@ -51,12 +51,12 @@ def block_maker(block: Block, makers: Sequence[Maker], mid_per_block: bool) -> M
 def shortcut_maker(makers: Sequence[Maker], factorised: bool) -> MakeShortcut:
     """Makes the shortcuts: 1x1x1 with the stride of the stage's maker, ``factorised`` as (2+1)D (mmaction2)."""
 
-    def make(place: Place, outputs: int) -> nn.Module:
-        inputs, stride = place.inputs, place.stride
+    def make(spec: BlockSpec, outputs: int) -> nn.Module:
+        inputs, stride = spec.inputs, spec.stride
         if factorised:
             conv: nn.Module = Conv2Plus1D(inputs, outputs, mid_channels(inputs, outputs, d=1), stride, t=1, d=1)
         else:
-            conv = nn.Conv3d(inputs, outputs, 1, makers[place.stage].shortcut_stride(stride), bias=False)
+            conv = nn.Conv3d(inputs, outputs, 1, makers[spec.stage].shortcut_stride(stride), bias=False)
         return nn.Sequential(conv, nn.BatchNorm3d(outputs))
 
     return make

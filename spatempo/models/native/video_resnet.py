@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 
-class Place(NamedTuple):
+class BlockSpec(NamedTuple):
     """Where a block is, and what it must do there.
 
     Attributes:
@@ -30,10 +30,10 @@ class Place(NamedTuple):
     stride: int
 
 
-MakeBlock = Callable[[Place, "nn.Module | None"], nn.Module]
-"""``(place, shortcut) -> block``; the shortcut is ``None`` where it is the identity."""
-MakeShortcut = Callable[[Place, int], nn.Module]
-"""``(place, outputs) -> shortcut``, a convolution and a batch norm."""
+MakeBlock = Callable[[BlockSpec, "nn.Module | None"], nn.Module]
+"""``(spec, shortcut) -> block``; the shortcut is ``None`` where it is the identity."""
+MakeShortcut = Callable[[BlockSpec, int], nn.Module]
+"""``(spec, outputs) -> shortcut``, a convolution and a batch norm."""
 
 
 class BasicBlock(nn.Module):
@@ -130,11 +130,11 @@ class VideoResNet(nn.Module):
             planes = width * 2**stage
             outputs, blocks = planes * expansion, []
             for position in range(count):
-                place = Place(stage, position, inputs, planes, first if position == 0 else 1)
+                spec = BlockSpec(stage, position, inputs, planes, first if position == 0 else 1)
                 shortcut = None
-                if place.stride != 1 or inputs != outputs:
-                    shortcut = make_shortcut(place, outputs)
-                blocks.append(make_block(place, shortcut))
+                if spec.stride != 1 or inputs != outputs:
+                    shortcut = make_shortcut(spec, outputs)
+                blocks.append(make_block(spec, shortcut))
                 inputs = outputs
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
             if stage + 1 in pools:

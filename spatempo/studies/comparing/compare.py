@@ -68,8 +68,8 @@ def compare(
         device: ``auto``, ``cpu``, ``cuda``, ...
         title: of the page.
         settings: further arguments of :func:`~spatempo.learning.train.train`: ``weights``, ``mean``, ``std``,
-            ``workers``, ``cache`` (True: one for all designs, removed at the end), ``max_bad``, and fields of the
-            recipe.
+            ``workers``, ``cache`` (True: one for all designs, removed at the end), ``max_unreadable``, and fields of
+            the recipe.
 
     Returns:
         One result per design, in the order of `models`.

@@ -63,25 +63,25 @@ def diagnose(
     check_number("batch_size", batch_size)
     check_number("workers", workers)
     check_folder(out)
-    patients = [_Patient.of(checkpoint, data, device)]
+    subjects = [_Subject.of(checkpoint, data, device)]
     if against is not None:
-        patients.append(_Patient.of(against, data, device))
-        _check_twins(patients)
-    for patient in patients:
-        bar = patient.name if progress else ""
-        patient.found = evaluate_orders(
-            patient.model, patient.manifest, batch_size=batch_size, workers=workers, progress=bar
+        subjects.append(_Subject.of(against, data, device))
+        _check_twins(subjects)
+    for subject in subjects:
+        bar = subject.name if progress else ""
+        subject.found = evaluate_orders(
+            subject.model, subject.manifest, batch_size=batch_size, workers=workers, progress=bar
         )
-    first = patients[0]
+    first = subjects[0]
     examples = choose_videos(first.results, first.manifest)
     documents = [
-        {**patient.document(examples), **patient.inside(batch_size=batch_size, workers=workers)} for patient in patients
+        {**subject.document(examples), **subject.inside(batch_size=batch_size, workers=workers)} for subject in subjects
     ]
-    need = _need(patients, documents) if against is not None else None
+    need = _need(subjects, documents) if against is not None else None
     page = write_time_page(
         Path(out) / "report.html",
         "What "
-        + " and ".join(patient.name for patient in patients)
+        + " and ".join(subject.name for subject in subjects)
         + (" sees" if need is None else " see")
         + " of time",
         [document["sentence"] for document in documents] + ([] if need is None else [need["sentence"]]),
@@ -90,7 +90,7 @@ def diagnose(
         need=need,
         strips=_strips(first, examples),
         gate_strips=gate_strips(first.model, first.manifest, examples) if "gates" in documents[0] else [],
-        notes=_notes(patients, documents),
+        notes=_notes(subjects, documents),
     )
     document = {**documents[0], "report": str(page)}
     if need is not None:
@@ -99,7 +99,7 @@ def diagnose(
 
 
 @dataclass
-class _Patient:
+class _Subject:
     """One model, its data, and what was found."""
 
     name: str
@@ -109,7 +109,7 @@ class _Patient:
     found: OrderResults | None = None
 
     @classmethod
-    def of(cls, given: str | Path | VideoModel, data: str | Path, device: str) -> _Patient:
+    def of(cls, given: str | Path | VideoModel, data: str | Path, device: str) -> _Subject:
         model = load(given, device=pick_device(device)) if isinstance(given, str | Path) else given
         if not isinstance(model, VideoModel):
             raise SpatempoError(
@@ -135,38 +135,38 @@ class _Patient:
         return look_inside(self.name, self.model, self.manifest, **reading)
 
 
-def _check_twins(patients: Sequence[_Patient]) -> None:
+def _check_twins(subjects: Sequence[_Subject]) -> None:
     """One of the two sees order and the other does not; asked of noise, before any video is read."""
-    seeing = [patient for patient in patients if sees_order(patient.model)]
+    seeing = [subject for subject in subjects if sees_order(subject.model)]
     if len(seeing) != 1:
         which = "both see" if seeing else "neither sees"
         wanted = "an order-blind one, such as tsn_resnet50" if seeing else "one that sees it, such as tsm_resnet50"
-        named = " and ".join(patient.checkpoint for patient in patients)
+        named = " and ".join(subject.checkpoint for subject in subjects)
         raise SpatempoError(
             f"{named}: {which} order; to tell how much of the data needs it, give as one of them {wanted}"
         )
-    if patients[0].name == patients[1].name:
-        for patient in patients:
-            patient.name = f"{patient.name} ({patient.checkpoint})"
+    if subjects[0].name == subjects[1].name:
+        for subject in subjects:
+            subject.name = f"{subject.name} ({subject.checkpoint})"
 
 
-def _need(patients: Sequence[_Patient], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    blind, temporal = sorted(zip(documents, patients, strict=True), key=lambda pair: pair[0]["scores_changed"])
+def _need(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    blind, temporal = sorted(zip(documents, subjects, strict=True), key=lambda pair: pair[0]["scores_changed"])
     need = need_of_order(temporal[1].results.ordered, blind[1].results.ordered, temporal[1].manifest)
     need |= {"temporal_name": temporal[1].name, "blind_name": blind[1].name}
     return {"sentence": data_sentence(need), **need}
 
 
-def _strips(patient: _Patient, examples: Sequence[int]) -> list[Strip]:
-    if not patient.model.preprocess.is_picture:  # neither flow nor a stack is a picture
+def _strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
+    if not subject.model.preprocess.is_picture:  # neither flow nor a stack is a picture
         return []
-    model, manifest = patient.model, patient.manifest
+    model, manifest = subject.model, subject.manifest
     return [
-        strip_of(model, clip, manifest, index, patient.results) for index, clip in clips_at(manifest, model, examples)
+        strip_of(model, clip, manifest, index, subject.results) for index, clip in clips_at(manifest, model, examples)
     ]
 
 
-def _notes(patients: Sequence[_Patient], documents: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) -> list[str]:
     first = documents[0]
     unreadable = f", {len(first['unreadable'])} that could not be read" if first["unreadable"] else ""
     frozen = first["orders"]["frozen"][0] + 1
@@ -174,12 +174,12 @@ def _notes(patients: Sequence[_Patient], documents: Sequence[Mapping[str, Any]])
         " ".join(str(t + 1) for t in order) for name, order in first["orders"].items() if name.startswith("shuffled")
     )
     return [
-        f"{patients[0].manifest.source}: {first['n']} videos{unreadable}; one centre view each.",
+        f"{subjects[0].manifest.source}: {first['n']} videos{unreadable}; one centre view each.",
         f"Every clip is read once and its frames are put in another order. Repeated is frame {frozen} of "
         f"{first['frames']}. The shuffles, the same for all videos: {orders}.",
         "Intervals: Wilson, 95 %. Tests: exact McNemar on the same videos, over the shuffles combined by Rueger's rule "
         "(5/3 of the middle p of five), over classes and pairs corrected by Holm's. Videos are taken as independent.",
         "Scores that differ by rounding alone (1e-5 of the largest) count as the same. Largest change of a score by "
         "reordering: " + "; ".join(f"{d['name']} {d['largest_change']:.1e}" for d in documents) + " of the largest.",
-        f"Checkpoints: {', '.join(patient.checkpoint for patient in patients)}. spatempo {__version__}.",
+        f"Checkpoints: {', '.join(subject.checkpoint for subject in subjects)}. spatempo {__version__}.",
     ]

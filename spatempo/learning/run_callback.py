@@ -31,7 +31,7 @@ class _Stop(Exception):
     """Validation was interrupted."""
 
 
-class Keeper(L.Callback):
+class RunCallback(L.Callback):
     """Keeps a run.
 
     Lightning has its own notion of epochs, validation and restarts, and this one is kept apart from it on purpose:
