@@ -76,10 +76,11 @@ class FrameModel(VideoModel):
     # --- whole clips -------------------------------------------------------------------------------------------------
 
     def forward_features(self, clip: Tensor) -> Tensor:
-        images, frames = self._fold(clip)
-        self.context.open(frames)
+        self._check_clip(clip)
+        self.context.open(clip.shape[2])
         try:
-            maps = self._maps(self.backbone, images).unflatten(0, (clip.shape[0], -1)).transpose(1, 2)
+            images = self.context.fold(clip.transpose(1, 2))
+            maps = self.context.unfold(self._maps(self.backbone, images)).transpose(1, 2)
             return maps if self.tail is None else self.tail(maps)
         finally:
             self.context.close()
@@ -93,13 +94,12 @@ class FrameModel(VideoModel):
     def _features(self, clip: Tensor) -> Tensor:
         if self.tail is not None:
             return super()._features(clip)
-        images, frames = self._fold(clip)  # folded all the way: maps of a clip are not needed
-        self.context.open(frames)
-        try:
-            features = self._image_features(images)
+        self._check_clip(clip)
+        self.context.open(clip.shape[2])
+        try:  # folded all the way: maps of a clip are not needed
+            return self.context.unfold(self._image_features(self.context.fold(clip.transpose(1, 2))))
         finally:
             self.context.close()
-        return features.unflatten(0, (clip.shape[0], -1))
 
     # --- frame by frame ----------------------------------------------------------------------------------------------
 
@@ -107,10 +107,9 @@ class FrameModel(VideoModel):
         if not self.causal:
             raise self._not_causal()
         self._check_step(frames, state)
-        images, count = self._fold(frames)
         own = len(state) - len(self.head.state_names)
-        features, kept = self._run_step(images, count, state[:own])
-        scores, so_far = self.head.step(features.unflatten(0, (frames.shape[0], -1)), state[own:])
+        features, kept = self._run_step(frames, state[:own])
+        scores, so_far = self.head.step(features, state[own:])
         return scores, (*kept, *so_far)
 
     def init_state(
@@ -163,22 +162,23 @@ class FrameModel(VideoModel):
         """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""
         named = (*self.named_parameters(), *self.named_buffers())
         on_meta = {f"model.{k}": torch.empty_like(v, device="meta") for k, v in named}
-        size = (batch_size * self.step_frames, self.preprocess.channels, height, width)
-        images = torch.empty(size, device="meta", dtype=next(self.parameters()).dtype)
+        size = (batch_size, self.preprocess.channels, self.step_frames, height, width)
+        frames = torch.empty(size, device="meta", dtype=next(self.parameters()).dtype)
         modes = {m: m.training for m in self.modules()}
         self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it
         try:
             with torch.no_grad():
-                return functional_call(_Probe(self), on_meta, (images,))
+                return functional_call(_Probe(self), on_meta, (frames,))
         finally:
             for module, training in modes.items():
                 module.training = training
 
-    def _run_step(self, images: Tensor, frames: int, past: State | None) -> tuple[Tensor, State]:
-        self.context.open_step(frames, past)
+    def _run_step(self, frames: Tensor, past: State | None) -> tuple[Tensor, State]:
+        """Features ``[B, T', F]`` of the next frames ``[B, C, T, H, W]``, and what the operators kept."""
+        self.context.open_step(frames.shape[2], past)
         kept: State = ()
         try:
-            features = self._image_features(images)
+            features = self.context.unfold(self._image_features(self.context.fold(frames.transpose(1, 2))))
         finally:
             kept = self.context.close()
         return features, kept
@@ -222,11 +222,6 @@ class FrameModel(VideoModel):
     def _image_features(self, images: Tensor) -> Tensor:
         return self._pool(self.backbone, self._maps(self.backbone, images))
 
-    def _fold(self, clip: Tensor) -> tuple[Tensor, int]:
-        self._check_clip(clip)
-        # a view where the clip is in channels_last_3d memory, in which the transforms put it
-        return clip.transpose(1, 2).flatten(0, 1), clip.shape[2]
-
 
 class _Probe(nn.Module):
     """Runs one step and returns what the operators kept."""
@@ -235,5 +230,5 @@ class _Probe(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> State:
-        return self.model._run_step(images, self.model.step_frames, None)[1]
+    def forward(self, frames: Tensor) -> State:
+        return self.model._run_step(frames, None)[1]

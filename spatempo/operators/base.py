@@ -57,12 +57,12 @@ class TemporalOperator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         context = self.context
-        clip = x.unflatten(0, (-1, context.frames))
+        clip = context.unfold(x)
         if not context.stepping:
-            return self.mix(clip).flatten(0, 1)
+            return context.fold(self.mix(clip))
         mixed, kept = self.mix_step(clip, context.past(len(self.state_names)))
         context.keep(self, kept)
-        return mixed.flatten(0, 1)
+        return context.fold(mixed)
 
 
 class ReplacingOperator(TemporalOperator):

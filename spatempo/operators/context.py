@@ -92,6 +92,14 @@ class ForwardContext:
             )
         return self._frames
 
+    def fold(self, clip: Tensor) -> Tensor:
+        """Clips ``[B, T, ...]`` as frames ``[B*T, ...]``; a view where memory allows it."""
+        return clip.flatten(0, 1)
+
+    def unfold(self, frames: Tensor) -> Tensor:
+        """Frames ``[B*T, ...]`` as clips ``[B, T, ...]``, a view; the inverse of :meth:`fold`."""
+        return frames.unflatten(0, (-1, self.frames))
+
     def pool(self, frames: int) -> None:
         """From here on through the network a clip has ``frames`` frames: an operator joined some."""
         self._frames = frames

@@ -1,0 +1,56 @@
+"""What a rule is given: the call of an operator in a traced graph, and how the residual stream is carried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from torch import fx
+
+from spatempo.operators.base import TemporalOperator
+from spatempo.runtime.graph import Graph
+from spatempo.runtime.streams import Streams
+
+Form = Literal["whole", "concat", "sum"]
+"""How the residual stream is carried to an operator that moves some of its channels: ``whole``, one tensor that is cut
+at the operator; ``concat``, the groups of channels apart and joined before the next convolution; ``sum``, the groups
+apart, and the next convolution as the sum of one over the moved and one over the resting channels."""
+FORMS: tuple[str, ...] = get_args(Form)
+
+
+@dataclass
+class Site:
+    """The call of an operator that a rule replaces.
+
+    Attributes:
+        graph, streams: the graph, and its tensors' groups of channels.
+        call: the call; its uses are to be replaced.
+        operator: the operator.
+        x: the call's input, time-major ``[T*B, C, H, W]``.
+        clips: B, a number or the node that computes it.
+        form: how the stream is carried.
+    """
+
+    graph: Graph
+    streams: Streams
+    call: fx.Node
+    operator: Any
+    x: fx.Node
+    clips: Any
+    form: Form
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an operator is written in an exported network.
+
+    Attributes:
+        clip: replaces the call of the operator on whole clips.
+        step: replaces the call for one frame with state ``(x, past) -> (mixed, kept)``; ``None``: there is no rule.
+        applies: whether the rule covers an operator with its settings.
+    """
+
+    clip: Callable[[Site], None]
+    step: Callable[[Site, fx.Node], None] | None = None
+    applies: Callable[[TemporalOperator], bool] = lambda operator: True
