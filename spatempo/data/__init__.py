@@ -1,6 +1,6 @@
-"""Labelled clips: manifests, scanning, splitting, augmentation, data sets.
+"""Labelled clips: manifests, scanning, splitting, augmentation and data sets.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them. ``scan`` and ``split`` are modules of this
+Public names are imported on first use; ``__init__.pyi`` lists them. ``scan`` and ``split`` are modules of this
 package; the functions of the same names are ``spatempo.scan`` and ``spatempo.data.split.split``.
 """
 

@@ -1,4 +1,4 @@
-"""The same work on many clips in several processes, surviving a decoder that crashes on one of them."""
+"""Runs one function on many clips in several processes, and continues if a decoder crashes on one of them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from spatempo.process import interruptible, interrupts_held
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CRASHED: Any = None  # in place of the result of an item on which the process died
+CRASHED: Any = None  # result of an item for which the process crashed
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Returns the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -28,15 +28,15 @@ def run_all(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Result]:
-    """``[work(item) for item in items]``, in `workers` processes.
+    """Computes ``[work(item) for item in items]`` in `workers` processes.
 
     Args:
-        work: a top-level function that imports little (processes are spawned, on every system alike).
-        workers: 0 or 1: in this process.
+        work: a top-level function that imports little (processes are spawned on every system).
+        workers: number of processes; 0 or 1: this process.
         progress: called as ``progress(done, total)`` after every item.
 
     Returns:
-        One result an item, in order; :data:`CRASHED` where the process died of it.
+        One result per item, in order; :data:`CRASHED` if the process crashed on it.
 
     Raises:
         SpatempoError: processes cannot be started.
@@ -54,14 +54,14 @@ def run_all(
         finished[i] = result
         report(len(finished), len(items))
 
-    left = list(range(len(items)))
-    while left:
-        _run_together(work, items, left, workers, finish)
-        left = [i for i in left if i not in finished]
-        # If a process died: whose fault it was shows when the items it can have been, the earliest unfinished ones,
-        # run one after another; the rest go on together.
-        _run_singly(work, items, left[: 2 * workers + 1], finish)
-        left = [i for i in left if i not in finished]
+    remaining = list(range(len(items)))
+    while remaining:
+        _run_together(work, items, remaining, workers, finish)
+        remaining = [i for i in remaining if i not in finished]
+        # If a process crashed, one of the earliest unfinished items caused it. To find out which, these items run one
+        # after another; the others then run together again.
+        _run_singly(work, items, remaining[: 2 * workers + 1], finish)
+        remaining = [i for i in remaining if i not in finished]
     return [finished[i] for i in range(len(items))]
 
 
@@ -72,7 +72,7 @@ def _run_together(
     workers: int,
     finish: Callable[[int, Result], None],
 ) -> None:
-    """Runs the items numbered `which`; returns early, with some not finished, when a process dies."""
+    """Runs the items numbered `which`; returns early, with some of them unfinished, if a process crashes."""
     with _pool(min(workers, len(which))) as pool:
         with interrupts_held():  # submitting starts the processes
             futures = {pool.submit(interruptible, work, items[i]): i for i in which}
@@ -82,7 +82,7 @@ def _run_together(
         except BrokenProcessPool:
             return
         finally:
-            pool.shutdown(cancel_futures=True)  # after an error the items in the queue need not run
+            pool.shutdown(cancel_futures=True)  # after an error, queued items do not run
 
 
 def _run_singly(
@@ -91,7 +91,7 @@ def _run_singly(
     which: Sequence[int],
     finish: Callable[[int, Result], None],
 ) -> None:
-    """Runs the items numbered `which` in one process, one at a time; a new process after each that dies."""
+    """Runs the items numbered `which` one at a time in one process, and in a new process after each crash."""
     queue = list(which)
     while queue:
         with _pool(1) as pool:
@@ -105,7 +105,7 @@ def _run_singly(
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    """Spawned processes that are known to start."""
+    """Starts a pool of spawned processes, and checks that they start."""
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         with interrupts_held():  # submitting starts the process
@@ -114,7 +114,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     except (BrokenProcessPool, OSError) as error:
         pool.shutdown()
         raise SpatempoError(
-            f"worker processes cannot be started ({error}); use `workers=0`, or, in a script of your own, put the call "
+            f"worker processes cannot be started ({error}); use `workers=0` or, in your own script, put the call "
             'under if __name__ == "__main__":'
         ) from None
     return pool

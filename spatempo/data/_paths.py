@@ -1,4 +1,4 @@
-"""Where clips lie: which files are videos, which folders are frames, and that no path leaves its root."""
+"""Finds clips: which files are videos, which folders are frame folders, and whether a path is inside its root."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ VIDEO_SUFFIXES = tuple(
     )
 )
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-_MOST_LINKS = 4  # on the way to a clip; folders full of links to each other have endless ways
+_MOST_LINKS = 4  # nested links on the path to a clip; folders that link to each other give endless paths
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether the name says so. What the bytes say is found out by whoever opens it, who then names the file."""
+    """Whether the file name is that of a video. The content is checked only when the file is opened."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the name is that of one frame of a frame folder."""
+    """Whether the file name is that of an image, such as a frame of a frame folder."""
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """What is in a folder, sorted by name, without hidden names.
+    """Lists the entries of a folder, sorted by name, without hidden ones.
 
     Raises:
-        SpatempoError: it cannot be listed.
+        SpatempoError: the folder cannot be listed.
     """
     try:
         with os.scandir(folder) as listing:
@@ -43,24 +43,23 @@ def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
 
 
 def find_clips(folder: Path) -> Iterator[Path]:
-    """Every clip below `folder`, in sorted order: video files, and folders of images (frame folders).
+    """Yields every clip below `folder`, in sorted order: video files and folders of images (frame folders).
 
-    A folder that holds images and no video is one clip and is not searched further. Hidden names are left out. Links to
-    folders are followed, except those that lead back to a folder that contains them: all that is there is found anyway.
+    A folder with images and no video is one clip and is not searched further. Hidden entries are skipped. Links to
+    folders are followed, except links to a folder that contains them, because its clips are found anyway.
 
     Raises:
-        SpatempoError: a folder that cannot be listed; links through links through links.
+        SpatempoError: a folder cannot be listed, or too many links are nested.
     """
-    # what is still to come, the next one last: a path, whether it is a folder, and the real folders that were left for
-    # another by a link on the way to it
-    left: list[tuple[Path, bool, tuple[Path, ...]]] = [(folder, True, ())]
-    while left:
-        path, is_folder, left_by_link = left.pop()
+    # A stack of (path, whether it is a folder, real folders of the links followed on the way to it).
+    pending: list[tuple[Path, bool, tuple[Path, ...]]] = [(folder, True, ())]
+    while pending:
+        path, is_folder, link_folders = pending.pop()
         if not is_folder:
             yield path
             continue
         entries = listed(path)
-        # os.path.isdir instead of the entry's own: of a link to itself it says no, and does not raise
+        # os.path.isdir instead of entry.is_dir: for a link to itself it returns False instead of raising
         folders = {entry.name for entry in entries if os.path.isdir(entry.path)}
         videos = {entry.name for entry in entries if is_video(entry.name)} - folders
         if not videos and any(is_image(entry.name) for entry in entries):
@@ -68,35 +67,35 @@ def find_clips(folder: Path) -> Iterator[Path]:
             continue
         for entry in reversed(entries):
             if entry.name in videos:
-                left.append((path / entry.name, False, ()))
+                pending.append((path / entry.name, False, ()))
             elif entry.name in folders and not entry.is_symlink():
-                left.append((path / entry.name, True, left_by_link))
+                pending.append((path / entry.name, True, link_folders))
             elif entry.name in folders:
                 target, here = Path(os.path.realpath(entry.path)), Path(os.path.realpath(path))
-                if any(one.is_relative_to(target) for one in (here, *left_by_link)):
+                if any(one.is_relative_to(target) for one in (here, *link_folders)):
                     continue
-                if len(left_by_link) == _MOST_LINKS:
+                if len(link_folders) == _MOST_LINKS:
                     raise SpatempoError(
-                        f"{entry.path}: a link inside {_MOST_LINKS} others; replace it by the folder it leads to"
+                        f"{entry.path}: a link inside {_MOST_LINKS} other links; replace it with its target folder"
                     )
-                left.append((path / entry.name, True, (*left_by_link, here)))
+                pending.append((path / entry.name, True, (*link_folders, here)))
 
 
 def inside(root: Path, path: str, where: str) -> str:
-    """The absolute path of `path` below `root` (itself resolved), links followed.
+    """Returns the absolute path of `path` below `root` (already resolved), with links resolved.
 
     Args:
-        where: what to name in the error: ``"file:line"``, or the folder.
+        where: location for the error message: ``"file:line"``, or the folder.
 
     Raises:
-        SpatempoError: `path` is absolute, or leads out of `root` by ``..`` or by a link. A list is data, often somebody
-            else's; it does not get to choose which files of this machine are opened.
+        SpatempoError: `path` is absolute, or leaves `root` by ``..`` or a link. A list is data, often from somebody
+            else, so it must not be able to open any file of this machine.
     """
     if Path(path).is_absolute() or path.startswith("/") or PureWindowsPath(path).drive:
         raise SpatempoError(f"{where}: path {path!r} is absolute; write it relative to {root}")
     if "\0" in path:
-        raise SpatempoError(f"{where}: path {path!r} holds a null character; correct the line")
+        raise SpatempoError(f"{where}: path {path!r} contains a null character; correct the line")
     full = Path(os.path.realpath(root / path))
     if not full.is_relative_to(root):
-        raise SpatempoError(f"{where}: path {path!r} leads to {full}, out of {root}; keep the clips below that folder")
+        raise SpatempoError(f"{where}: path {path!r} leads to {full}, outside {root}; move the clip into that folder")
     return str(full)

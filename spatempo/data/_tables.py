@@ -1,4 +1,4 @@
-"""Reading tables of clips, line by line, so that an error can say which line: CSV, published lists, class names."""
+"""Reads tables of clips (CSV, published lists, class names); errors name the line."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from spatempo.errors import SpatempoError
 
-MOST_BYTES = 256 << 20  # of a table or a file of names: two million clips take half of that
+MOST_BYTES = 256 << 20  # largest table or file of names; two million clips need half of this
 GROUP_COLUMNS = ("group", "scene")  # the first one present is used
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table, as written there. `where` is ``file:line``."""
+    """One line of a table, unchanged. `where` is ``file:line``."""
 
     where: str
     path: str
@@ -29,11 +29,11 @@ class Row:
 
 
 def read_csv(file: Path) -> list[Row]:
-    """A CSV with a header that names at least ``path`` and ``label``; columns nobody asked for are left alone.
+    """Reads a CSV with a header that has at least ``path`` and ``label``; unknown columns are ignored.
 
     Raises:
-        SpatempoError: no such columns, a row with too few or too many fields, a quote that never closes, an empty path
-            or label, a frame count that is not a whole number of 1 or more.
+        SpatempoError: a missing column, a row with too few or too many fields, an unclosed quote, an empty path or
+            label, or a frame count that is not a whole number of at least 1.
     """
     lines = _csv_lines(file)
     where, header = next(lines, (f"{file}:1", []))
@@ -42,7 +42,7 @@ def read_csv(file: Path) -> list[Row]:
         if needed not in columns:
             found = ", ".join(filter(None, columns)) or "nothing"
             hint = "; separate the columns by commas" if ";" in found else ""
-            raise SpatempoError(f"{where}: no column {needed!r} (found: {found}); start with a line path,label{hint}")
+            raise SpatempoError(f"{where}: no column {needed!r} (found: {found}); make path,label the first line{hint}")
     doubled = sorted({name for name in columns if name and columns.count(name) > 1})
     if doubled:
         raise SpatempoError(f"{where}: column {doubled[0]!r} appears twice; remove or rename one")
@@ -52,8 +52,8 @@ def read_csv(file: Path) -> list[Row]:
     for where, values in lines:
         if len(values) != len(columns):
             raise SpatempoError(
-                f"{where}: {len(values)} fields where the header has {len(columns)} ({','.join(columns)}); "
-                'correct the line (a comma inside a name needs "quotes")'
+                f"{where}: {len(values)} fields, but the header has {len(columns)} ({','.join(columns)}); "
+                'correct the line (put names with commas in "quotes")'
             )
         cell = dict(zip(columns, (value.strip() for value in values), strict=True))
         for needed in ("path", "label"):
@@ -72,9 +72,9 @@ def read_csv(file: Path) -> list[Row]:
 
 
 def read_list(file: Path) -> list[Row]:
-    """A published list file: ``path frames label`` a line, `label` a whole number from 0.
+    """Reads a published list file: ``path frames label`` per line, `label` a whole number from 0.
 
-    Split from the right, so a path may hold spaces.
+    Lines are split from the right, so a path may contain spaces.
     """
     rows = []
     for number, line in enumerate(io.StringIO(_text(file), newline=None), start=1):
@@ -94,7 +94,7 @@ def read_list(file: Path) -> list[Row]:
 
 
 def read_names(file: Path) -> tuple[str, ...]:
-    """Class names, one a line, in the order of their numbers; empty lines do not count."""
+    """Reads class names, one per line, in the order of their numbers; empty lines are ignored."""
     first: dict[str, int] = {}
     for number, line in enumerate(io.StringIO(_text(file), newline=None), start=1):
         name = clean_name(line)
@@ -103,27 +103,27 @@ def read_names(file: Path) -> tuple[str, ...]:
         if name:
             first[name] = number
     if not first:
-        raise SpatempoError(f"{file}: no class names in it; write one a line, or remove the file")
+        raise SpatempoError(f"{file}: no class names in it; add one per line, or remove the file")
     return tuple(first)
 
 
 def clean_name(name: str) -> str:
-    """A class name without outer spaces, in composed Unicode: macOS hands out folder names decomposed."""
+    """Returns a class name without outer spaces, in composed Unicode (macOS returns folder names decomposed)."""
     return unicodedata.normalize("NFC", name.strip())
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """Text to repeat in an error: not more than `most` characters of it."""
+    """Returns at most `most` characters of a text, for an error message."""
     return text if len(text) <= most else text[:most] + "..."
 
 
 def is_number(text: str) -> bool:
-    """Whether this is a whole number from 0, of a size that counts something."""
+    """Whether the text is a whole number from 0, with at most 9 digits."""
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 
 def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]]]:
-    """``(file:line, fields)`` of every line that is not empty (a line of nothing but commas is)."""
+    """Yields ``(file:line, fields)`` of every line that is not empty (a line with only commas is empty)."""
     reader = csv.reader(io.StringIO(_text(file), newline=""), strict=True, skipinitialspace=True)
     while True:
         start = reader.line_num + 1
@@ -132,20 +132,20 @@ def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise SpatempoError(f"{file}:{start}: broken row ({error}); correct its quotes") from None
+            raise SpatempoError(f"{file}:{start}: invalid row ({error}); correct its quotes") from None
         if any(value.strip() for value in values):
             yield f"{file}:{start}", values
 
 
 def _text(file: Path) -> str:
-    """The file as text, of at most :data:`MOST_BYTES`; a byte order mark is dropped."""
+    """Returns the text of a file of at most :data:`MOST_BYTES`, without a byte order mark."""
     try:
         with open(file, "rb") as stream:
             data = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise SpatempoError(f"{file}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if len(data) > MOST_BYTES:
-        raise SpatempoError(f"{file}: more than {MOST_BYTES >> 20} MiB, the most that a table may have; split it")
+        raise SpatempoError(f"{file}: more than {MOST_BYTES >> 20} MiB, the largest size of a table; split it")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,9 +1,9 @@
-"""Decoded frames kept on disk: for small data on small machines, where decoding costs more than training.
+"""A cache of decoded frames on disk, for small data sets and machines on which decoding takes longer than training.
 
-Every clip is decoded once, at the short side that the data set reads, and kept whole as a memory-mapped uint8 array
-``[frames, H, W, 3]``; what is read from it is, byte for byte, what the video would have given. The files are named by
-the video's path, size, time of change and the short side, so a changed video is decoded again, and several runs may
-share a folder. Uncompressed frames are large (an hour at 128x170 and 30 fps is 7 GB), so there is a limit.
+Every clip is decoded once, at the short side that the data set reads, and stored as a memory-mapped uint8 array
+``[frames, H, W, 3]`` with exactly the bytes that decoding the video gives. File names depend on the path, size and
+modification time of the video and on the short side, so a changed video is decoded again, and several runs can use
+one folder. Uncompressed frames are large (an hour at 128x170 and 30 fps is 7 GB), so there is a limit.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from spatempo.files import whole_file
 from spatempo.video.source import READS
 
 DEFAULT_LIMIT = 4 << 30  # bytes
-_FORMAT = 1  # part of the files' names: raise it when what is stored changes
-_UNNAMED = "rgb"  # kind of frames that a file's name does not tell: it is older than the others
+_FORMAT = 1  # part of the file names; increase it when the stored format changes
+_UNNAMED = "rgb"  # kind of frames that is not part of the file name, because it was the first
 _AT_ONCE = 64  # frames in memory while decoding
 _Job = tuple[str, str, int, str | None, str]  # path, file of the array, short side, template, kind of frames
 
@@ -45,12 +45,14 @@ class CachedFrames:
         return len(self._array)
 
     def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
-        """uint8 ``[len(indices), H, W, 3]``, in memory of its own. `short_side` must be the cache's."""
+        """uint8 ``[len(indices), H, W, 3]``, as a new array. `short_side` must be that of the cache."""
         if short_side != self._short_side:
-            raise SpatempoError(f"{self.path}: cached at short side {self._short_side}, asked for {short_side}")
+            raise SpatempoError(
+                f"{self.path}: cached with short side {self._short_side}, not {short_side}; use the same for both"
+            )
         wanted = np.asarray(indices, dtype=np.int64)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= self.frames):
-            raise VideoError(self.path, f"frame {wanted.max()} asked for, {self.frames} can be read")
+            raise VideoError(self.path, f"frame {wanted.max()} requested, but only {self.frames} can be read")
         return self._array[wanted]
 
     def __enter__(self) -> Self:
@@ -63,12 +65,12 @@ class CachedFrames:
 
 
 class FrameCache:
-    """Decoded frames of a manifest's clips. :meth:`fill` it, then give it to a data set; it can go to spawned workers.
+    """Decoded frames of the clips of a manifest. Call :meth:`fill`, then pass it to a data set. It can be pickled.
 
     Args:
-        short_side: that of the data set (``ClipDataset.short_side``), pixels.
-        folder: where the arrays lie; made if missing.
-        limit_bytes: how much all clips of the manifest may take together.
+        short_side: short side of the data set (``ClipDataset.short_side``), pixels.
+        folder: folder for the arrays; created if missing.
+        limit_bytes: largest total size of all clips of the manifest, bytes.
         reads: kind of frames, see :func:`spatempo.video.source.open_video`.
     """
 
@@ -90,20 +92,20 @@ class FrameCache:
         self._files: dict[str, str] = {}
 
     def fill(self, workers: int | None = None, progress: Callable[[int, int], None] | None = None) -> FrameCache:
-        """Decodes what is not there yet.
+        """Decodes all clips that are not in the cache.
 
-        Videos that cannot be read are kept in :attr:`errors` and raised again where they are opened, as without a
-        cache.
+        Errors of unreadable videos are stored in :attr:`errors` and raised again when the videos are opened, as without
+        a cache.
 
         Args:
-            workers: processes; by default one a core.
+            workers: number of processes (default: one per core).
             progress: called as ``progress(clips done, clips to decode)``.
 
         Returns:
             Itself.
 
         Raises:
-            SpatempoError: the clips need more than `limit_bytes`, or more than the disk has; nothing is decoded then.
+            SpatempoError: the clips need more than `limit_bytes` or the free disk space; nothing is decoded.
         """
         workers = cores() if workers is None else workers
         template = self.manifest.template
@@ -117,18 +119,18 @@ class FrameCache:
             else:
                 self._files[sample.path] = str(file)
                 jobs.append((sample.path, str(file), self.short_side, template, self.reads))
-        there = {job[0]: size for job in jobs if (size := _size(job[1])) is not None}
-        missing = self._run(_measure, [job for job in jobs if job[0] not in there], workers, None)
-        self._check_room(sum(there.values()), sum(missing.values()))
+        present = {job[0]: size for job in jobs if (size := _size(job[1])) is not None}
+        missing = self._run(_measure, [job for job in jobs if job[0] not in present], workers, None)
+        self._check_space(sum(present.values()), sum(missing.values()))
         self._run(_decode, [job for job in jobs if job[0] in missing], workers, progress)
         return self
 
     def open(self, sample: Sample) -> CachedFrames:
-        """The frames of one clip of the manifest.
+        """Opens the cached frames of one clip of the manifest.
 
         Raises:
             VideoError: the video could not be read.
-            SpatempoError: the clip is not cached: :meth:`fill` has not run, or the file has gone since.
+            SpatempoError: the clip is not cached, because :meth:`fill` has not run or the file was deleted.
         """
         if sample.path in self.errors:
             raise VideoError(sample.path, self.errors[sample.path].reason)
@@ -147,7 +149,7 @@ class FrameCache:
         workers: int,
         progress: Callable[[int, int], None] | None,
     ) -> dict[str, int]:
-        """Bytes by path of the jobs that went well; the others go to :attr:`errors`."""
+        """Returns path -> bytes of the successful jobs; adds the others to :attr:`errors`."""
         done = {}
         for (path, *_), result in zip(jobs, run_all(work, jobs, workers, progress), strict=True):
             if isinstance(result, int):
@@ -156,29 +158,29 @@ class FrameCache:
                 self.errors[path] = VideoError(path, "the decoder crashed") if result is CRASHED else result
         return done
 
-    def _check_room(self, there: int, missing: int) -> None:
-        """Whether what is cached and what is to be cached, bytes, fit."""
-        needed = there + missing
+    def _check_space(self, present: int, missing: int) -> None:
+        """Raises an error if the cached and the missing clips (bytes) exceed the limit or the disk space."""
+        needed = present + missing
         if needed > self.limit_bytes:
             raise SpatempoError(
                 f"the decoded-frames cache needs {_gigabytes(needed)} for {len(self.manifest)} clips at short side "
-                f"{self.short_side}, its limit is {_gigabytes(self.limit_bytes)}; train without it, or at a smaller "
-                "size, or raise the limit"
+                f"{self.short_side}, its limit is {_gigabytes(self.limit_bytes)}; train without it, "
+                "use a smaller size, or raise the limit"
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SpatempoError(f"{self.folder}: cannot be made ({error.strerror}); name another folder") from None
+            raise SpatempoError(f"{self.folder}: cannot be created ({error.strerror}); choose another folder") from None
         free = shutil.disk_usage(self.folder).free
         if missing > free:
             raise SpatempoError(
                 f"{self.folder}: the decoded-frames cache needs {_gigabytes(missing)}, the disk has {_gigabytes(free)} "
-                "free; make room, or train without it"
+                "free; free disk space, or train without the cache"
             )
 
 
 def _measure(job: _Job) -> int | VideoError:
-    """Bytes that the decoded clip takes, to within a column of pixels."""
+    """Returns the size of the decoded clip in bytes, accurate to one column of pixels."""
     path, _, short_side, template, reads = job
     try:
         with open_clip(path, template, reads=reads) as source:
@@ -189,7 +191,7 @@ def _measure(job: _Job) -> int | VideoError:
 
 
 def _decode(job: _Job) -> int | VideoError:
-    """Writes the clip's frames, in pieces: a long video does not fit into memory."""
+    """Writes the frames of a clip in pieces, because a long video does not fit into memory."""
     path, file, short_side, template, reads = job
     try:
         with (
@@ -204,7 +206,7 @@ def _decode(job: _Job) -> int | VideoError:
                     shape = (source.frames, *frames.shape[1:])
                     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                     np.lib.format.write_array_header_1_0(out, header)
-                # written, not memory-mapped: on a full disk that is an error, where a map would kill the process
+                # not memory-mapped: on a full disk, writing raises an error, but a memory map would kill the process
                 written += out.write(frames.tobytes())
             return written
     except VideoError as error:
@@ -212,7 +214,7 @@ def _decode(job: _Job) -> int | VideoError:
 
 
 def _size(file: str) -> int | None:
-    """Bytes of the array, if it is there and complete: a memory map of a file that is cut short is refused."""
+    """Returns the bytes of the array, or None if it is missing or truncated (which memory mapping detects)."""
     try:
         return np.lib.format.open_memmap(file, mode="r").nbytes
     except (OSError, ValueError):
@@ -220,7 +222,7 @@ def _size(file: str) -> int | None:
 
 
 def _key(path: str, short_side: int, template: str | None, reads: str) -> str:
-    """Name of a clip's file: another one when the video, or how it is read, changes."""
+    """Returns the file name of a clip; it changes if the video or the reading options change."""
     facts = [_FORMAT, path, short_side, template, *([] if reads == _UNNAMED else [reads])]
     if os.path.isdir(path):
         with os.scandir(path) as images:

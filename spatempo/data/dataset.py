@@ -1,7 +1,7 @@
 """Clips for training and evaluation, as a torch data set.
 
-Chance enters by (seed, epoch, index) alone: the frames drawn and the augmentation of a clip are the same in whichever
-worker it is loaded, with however many workers, before or after a resume.
+Randomness depends only on (seed, epoch, index): the sampled frames and the augmentation of a clip are the same in any
+worker, with any number of workers, before and after a resume.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from spatempo.inputs.views import FrameReader, load_views
 class ClipDataset(Dataset[dict[str, Any]]):
     """The clips of a manifest.
 
-    An item of the training set is ``{"clip": [3, T, size, size], "label": int, "index": int}``, asked for by
-    ``dataset[epoch, index]`` (a sampler that knows the epoch yields such pairs, which also reach workers that live on
-    from epoch to epoch) or, with the epoch of :meth:`set_epoch`, by ``dataset[index]``. One of the evaluation set has
-    ``"clip": [V, 3, T, size, size]`` with V = clips x crops views (:func:`load_views`).
+    In training, an item is ``{"clip": [3, T, size, size], "label": int, "index": int}``. Get it by
+    ``dataset[epoch, index]`` (a sampler that yields such pairs works with persistent workers) or by ``dataset[index]``
+    with the epoch of :meth:`set_epoch`. In evaluation, an item has ``"clip": [V, 3, T, size, size]`` with
+    V = clips x crops views (:func:`load_views`).
 
-    A video that cannot be read gives ``{"error": "path: reason", "path", "reason", "index"}``. No other video takes its
-    place; :func:`collate` hands the errors on, and whoever trains or tests counts them.
+    An unreadable video gives ``{"error": "path: reason", "path", "reason", "index"}``. It is not replaced by another
+    video; :func:`collate` returns the errors, and training and testing count them.
 
     Args:
-        train: random frames and augmentation, or the evaluation's views.
-        seed: from 0.
-        transform: the augmentation; by default ``TrainTransform(preprocess)``. Training only.
-        cache: decoded frames of this manifest at this data set's :attr:`short_side`.
-        clips, crops: views of a video. Evaluation only.
-        backend: which reader, see :func:`spatempo.video.source.open_video`.
+        train: random frames and augmentation (True), or the views for evaluation (False).
+        seed: random seed, from 0.
+        transform: augmentation; default: ``TrainTransform(preprocess)``. Training only.
+        cache: decoded frames of this manifest with the :attr:`short_side` of this data set.
+        clips, crops: views per video. Evaluation only.
+        backend: video reader, see :func:`spatempo.video.source.open_video`.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class ClipDataset(Dataset[dict[str, Any]]):
         backend: str = "auto",
     ) -> None:
         if transform is not None and not train:
-            raise SpatempoError("a data set for evaluation takes no augmentation; leave transform out")
+            raise SpatempoError("a data set for evaluation has no augmentation; do not give transform")
         if transform is not None and transform.preprocess != preprocess:
-            raise SpatempoError("the augmentation is for another preprocessing than the data set's; make them alike")
+            raise SpatempoError("the augmentation and the data set have different preprocessing; give both the same")
         if not 0 <= seed < 2**63:
             raise SpatempoError(f"seed is {seed}; give a whole number from 0")
         preprocess.crops(crops)
@@ -80,17 +80,17 @@ class ClipDataset(Dataset[dict[str, Any]]):
         self.cache = cache
         if cache is not None and cache.short_side != self.short_side:
             raise SpatempoError(
-                f"the cache holds frames of short side {cache.short_side}, this data set reads {self.short_side}; "
-                "make the cache with the data set's short_side"
+                f"the cache has frames with short side {cache.short_side}, this data set reads {self.short_side}; "
+                "create the cache with the short_side of the data set"
             )
 
     @property
     def short_side(self) -> int:
-        """Short side at which frames are read, pixels (smaller videos are read as they are)."""
+        """Short side at which frames are read, pixels (smaller videos are not enlarged)."""
         return self.preprocess.short_side if self.transform is None else self.transform.short_side
 
     def set_epoch(self, epoch: int) -> None:
-        """The epoch of items asked for by a bare index. Does not reach workers that are already running."""
+        """Sets the epoch for ``dataset[index]``. It has no effect on workers that are already running."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
         epoch, index = map(int, key if isinstance(key, tuple) else (self.epoch, key))
         if not 0 <= index < len(self):
-            raise IndexError(f"clip {index} of {len(self)}")
+            raise IndexError(f"clip {index} is out of range; the data set has {len(self)} clips")
         sample = self.manifest.samples[index]
         try:
             with self._open(sample) as source:
@@ -121,19 +121,19 @@ class ClipDataset(Dataset[dict[str, Any]]):
         if self.transform is None:
             return load_views(source, self.preprocess, self.clips, self.crops, frames=n), sample.label
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, index])))
-        fed = self.preprocess
-        indices = random_clip_indices(n, fed.frames, fed.sampling, rng, window=fed.window, span=fed.span)
+        spec = self.preprocess
+        indices = random_clip_indices(n, spec.frames, spec.sampling, rng, window=spec.window, span=spec.span)
         return self.transform(source.read(indices.tolist(), short_side=self.short_side), sample.label, rng)
 
 
 def usable_frames(sample: Sample, source: FrameReader) -> int:
-    """How many frames of the recording count.
+    """Returns the number of frames to use.
 
-    A frame folder counts as far as its list says: published lists number the frames that their results were made with.
-    A video file counts as a whole, and the table must agree: it says so where the table belongs to other files.
+    For a frame folder this is the number in the table, because published results used only these frames. For a video
+    file it is all frames, and the table must agree; otherwise it probably belongs to other files.
 
     Raises:
-        VideoError: the table says more frames than there are, or, of a video file, another number.
+        VideoError: the table gives more frames than exist or, for a video file, a different number.
     """
     if sample.frames is None or sample.frames == source.frames:
         return source.frames
@@ -141,17 +141,17 @@ def usable_frames(sample: Sample, source: FrameReader) -> int:
         return sample.frames
     raise VideoError(
         sample.path,
-        f"the table says {sample.frames} frames, {source.frames} can be read; correct the table (data scan writes one)",
+        f"the table gives {sample.frames} frames, but {source.frames} can be read; correct it (`spatempo data scan`)",
     )
 
 
 def collate(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Items to a batch.
+    """Combines items into a batch.
 
     Returns:
         ``{"clip": [B, 3, T, H, W] (training) or [B, V, 3, T, H, W] (evaluation), "label": [B] int64, "index": [B]
-        int64, "errors": ["path: reason"], "unreadable": [{"path", "reason", "index"}]}``. B counts the videos that
-        could be read; it can be 0, and ``clip`` is then an empty tensor. Training clips are ``channels_last_3d``.
+        int64, "errors": ["path: reason"], "unreadable": [{"path", "reason", "index"}]}``. B is the number of
+        readable videos. If it is 0, ``clip`` is an empty tensor. Training clips are ``channels_last_3d``.
     """
     good = [item for item in batch if "error" not in item]
     bad = [item for item in batch if "error" in item]

@@ -1,6 +1,6 @@
-"""Mirroring a clip turns left into right: which label a mirrored clip has.
+"""Labels of mirrored clips: mirroring swaps left and right.
 
-A mirrored "Swiping Left" *is* a "Swiping Right"; trained on under its old name it teaches the opposite of the truth.
+A mirrored "Swiping Left" *is* a "Swiping Right". Training on it with the old label teaches the opposite direction.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _MIRRORED = {"left": "right", "right": "left", "clockwise": "counterclockwise", 
 
 
 def direction_flip_map(classes: Sequence[str]) -> dict[int, int]:
-    """Labels of mirrored clips: ``{label: label of its mirror image}`` for every class that names a direction.
+    """Returns ``{label: label of the mirrored clip}`` for every class that names a direction.
 
-    Left and right are swapped, and clockwise and counterclockwise, wherever they stand in a name as a word of its own:
-    "Swiping Left" with "Swiping Right", "from left to right" with "from right to left", ``turn_cw`` with ``turn_ccw``,
-    ``SwipeLeft`` with ``SwipeRight``; "Bright" holds no such word. Case and spelling (anticlockwise, counter-clockwise)
-    do not matter. Classes without such a word are not in the map: their mirror image keeps its label. Whether that is
-    true (of a tick, of a letter) only the user knows.
+    Left and right, and clockwise and counterclockwise, are swapped if they are separate words of a name: "Swiping Left"
+    with "Swiping Right", "from left to right" with "from right to left", ``turn_cw`` with ``turn_ccw``, ``SwipeLeft``
+    with ``SwipeRight``. "Bright" contains no such word. Case and spelling (anticlockwise, counter-clockwise) do not
+    matter. Classes without such a word are not in the map: their mirrored clips keep the label. Only the user can know
+    whether this is correct (for example for a tick or a letter).
 
     Raises:
-        SpatempoError: a class names a direction, and its mirror image is not among the classes, or is there twice.
+        SpatempoError: the mirror image of a class with a direction is not among the classes, or is there twice.
     """
     meanings = [_meaning(name) for name in classes]
     swapped: dict[int, int] = {}
@@ -41,19 +41,19 @@ def direction_flip_map(classes: Sequence[str]) -> dict[int, int]:
             found = "is there twice" if partners else "is not among the classes"
             raise SpatempoError(
                 f"flip: class {name!r} names a direction, and its mirror image {mirror_name(name)!r} {found}; "
-                "train without flips, or give the labels of mirrored clips"
+                "train without flips, or give a map of the labels of mirrored clips"
             )
         swapped[label] = partners[0]
     return swapped
 
 
 def mirror_name(name: str) -> str:
-    """`name` with its words of direction swapped, their case kept: "Swiping LEFT" to "Swiping RIGHT"."""
+    """Swaps the direction words of `name` and keeps their case: "Swiping LEFT" becomes "Swiping RIGHT"."""
     return _replace_directions(name, _mirror_word)
 
 
 def check_flip_map(flip: Mapping[int, int], classes: Sequence[str]) -> None:
-    """Refuses a map with a label that is no class, or under which mirroring twice does not give the label back."""
+    """Raises an error if a label of the map is not a class, or if mirroring twice does not restore a label."""
     for label, partner in flip.items():
         if not (0 <= label < len(classes) and 0 <= partner < len(classes)):
             raise SpatempoError(
@@ -61,16 +61,16 @@ def check_flip_map(flip: Mapping[int, int], classes: Sequence[str]) -> None:
             )
         back = flip.get(partner, partner)
         if back != label:
-            raise SpatempoError(f"flip: {label} -> {partner}, but {partner} -> {back}; make the map go both ways")
+            raise SpatempoError(f"flip: {label} -> {partner}, but {partner} -> {back}; make the map symmetric")
 
 
 def _meaning(name: str) -> str:
-    """The name without case, and with one spelling for each direction."""
+    """Returns the name in lower case, with one spelling for each direction."""
     return _replace_directions(name, lambda match: f"<{match.lastgroup}>").lower()
 
 
 def _replace_directions(name: str, new: Callable[[re.Match[str]], str]) -> str:
-    """Replaces words of direction; a part of a longer word is left alone, a part of a camelCase name is a word."""
+    """Replaces direction words. Parts of longer words are not replaced; parts of camelCase names are."""
 
     def replace(match: re.Match[str]) -> str:
         before, after, text = name[: match.start()][-1:], name[match.end() :][:1], match[0]

@@ -1,14 +1,14 @@
-"""Labelled clips, whatever they came as: a folder per class, a CSV, or a published list file.
+"""Labelled clips from a folder per class, a CSV, or a published list file.
 
-All three become one :class:`Manifest`: clips with the number of their class, and the classes by name. Reading a
-manifest opens no video; a file that is missing or broken is found, named and counted when it is read (``data scan``,
-training, ``test``), never left out in silence.
+All three are loaded as a :class:`Manifest`: clips with their class numbers, and the class names. Loading a manifest
+opens no video. Missing or broken files are reported and counted when they are read (``data scan``, training,
+``test``), never silently skipped.
 
-The order of the classes, that is, which output of a network stands for which class:
+The order of the classes, and so the meaning of the outputs of a network, is the first of these that exists:
 
-1. the classes that were given (those of a model, when its test data are loaded);
-2. else ``classes.txt`` (or ``category.txt``) beside the clips, one name a line;
-3. else the sorted names (by value where all are whole numbers); for a list file without names, 0, 1, 2, ...
+1. the classes passed by the caller (those of a model, when its test data are loaded);
+2. ``classes.txt`` (or ``category.txt``) next to the clips, one name per line;
+3. the sorted names (by value if all are whole numbers); for a list file without names, 0, 1, 2, ...
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Sample:
     """One labelled clip.
 
     Attributes:
-        path: of the video file or frame folder; absolute, links followed.
-        label: number of the class, from 0.
-        frames: how many frames the table says it has; ``None`` where it says nothing.
-        group: clips of one group (a scene, a person) stay on one side of a split.
-        family, pair: of the generated data: the kind of class, and the class it is the time-reversal of.
+        path: absolute path of the video file or frame folder, with links resolved.
+        label: class number, from 0.
+        frames: number of frames given in the table; ``None`` if the table has none.
+        group: clips of one group (a scene, a person) are never split between training and validation.
+        family, pair: generated data only: the kind of class, and the pair of classes that are each other's reversal.
     """
 
     path: str
@@ -50,11 +50,11 @@ class Manifest:
     """Labelled clips and the names of their classes.
 
     Attributes:
-        source: what was loaded, as the user named it.
-        root: the folder that holds every clip, absolute.
+        source: the folder or file, as given by the user.
+        root: absolute path of the folder that contains all clips.
         samples: the clips, in the order of the table (a folder: sorted by class, then by path).
-        classes: names; ``classes[sample.label]`` is a clip's class.
-        template: name pattern of the images of a frame folder, such as ``"img_{:05d}.jpg"``; ``None``: look there.
+        classes: class names; ``classes[sample.label]`` is the class of a clip.
+        template: name pattern of the images of a frame folder, such as ``"img_{:05d}.jpg"``; ``None``: detected.
     """
 
     source: str
@@ -67,7 +67,7 @@ class Manifest:
         return len(self.samples)
 
     def subset(self, indices: Sequence[int]) -> Manifest:
-        """The clips at `indices`, in that order; the classes stay."""
+        """Returns the clips at `indices`, in that order, with the same classes."""
         return replace(self, samples=tuple(self.samples[i] for i in indices))
 
 
@@ -81,16 +81,16 @@ def load_manifest(
     """Loads labelled clips.
 
     Args:
-        source: a folder with one folder per class; or a ``.csv`` with a header that names ``path`` and ``label`` (and
-            may name ``group`` or ``scene``, ``family``, ``pair``, ``frames``); or any other file: a published list,
-            ``path frames label`` a line. A label is the name of a class, or its number where the names are known from
-            `classes` or from ``classes.txt`` beside the table.
-        classes: names to number by (a model's). A label that is not among them is an error.
-        root: the folder that paths of a table are relative to; by default the folder of the table.
+        source: a folder with one folder per class; or a ``.csv`` with the columns ``path`` and ``label`` (optionally
+            ``group`` or ``scene``, ``family``, ``pair``, ``frames``); or any other file, read as a published list
+            with ``path frames label`` per line. A label is a class name, or a class number if the names are known
+            from `classes` or from ``classes.txt`` next to the table.
+        classes: class names in the order of their numbers (those of a model). Any other label is an error.
+        root: folder that the paths of a table are relative to; default: the folder of the table.
         template: see :class:`Manifest`.
 
     Raises:
-        SpatempoError: one line that names the file, and the line in it, says why and how to mend it.
+        SpatempoError: invalid input; one line with the file, its line number, the problem and a fix.
     """
     given = Path(source)
     forms = "give a folder of class folders, a CSV or a list file"
@@ -98,18 +98,18 @@ def load_manifest(
         raise SpatempoError(f"{given}: no such file or folder; {forms}")
     if given.is_file() and is_video(given):
         raise SpatempoError(f"{given}: a video, not a table of videos; {forms}")
-    if not given.is_file() and not given.is_dir():  # a pipe or a device would be waited for, or read without end
+    if not given.is_file() and not given.is_dir():  # reading a pipe or a device could block or never end
         raise SpatempoError(f"{given}: neither a file nor a folder, but a pipe, socket or device; {forms}")
     folder = given if given.is_dir() else given.parent
     top = Path(os.path.realpath(folder if root is None or given.is_dir() else root))
     if not top.is_dir():
-        raise SpatempoError(f"{root}: the root of {given} is not a folder; give the folder its paths are relative to")
+        raise SpatempoError(f"{root}: the root of {given} is not a folder; give the folder of its paths")
     is_list = given.is_file() and given.suffix.lower() != ".csv"
     rows = _class_folders(given) if given.is_dir() else read_list(given) if is_list else read_csv(given)
     if not rows:
-        raise SpatempoError(f"{given}: no clips in it; write one a line")
+        raise SpatempoError(f"{given}: no clips in it; add one per line")
     wanted = None if classes is None else tuple(clean_name(name) for name in classes)
-    names, numbers = _number_labels(rows, _names_beside(folder), wanted, is_list)
+    names, numbers = _number_labels(rows, _names_next_to(folder), wanted, is_list)
     samples = tuple(
         Sample(inside(top, row.path, row.where), number, row.frames, row.group, row.family, row.pair)
         for row, number in zip(rows, numbers, strict=True)
@@ -119,26 +119,26 @@ def load_manifest(
 
 
 def _class_folders(folder: Path) -> list[Row]:
-    """Rows of a folder with one folder per class."""
+    """Returns the rows of a folder with one folder per class."""
     entries = [Path(entry.path) for entry in listed(folder)]
     tables = [entry.name for entry in entries if entry.suffix.lower() == ".csv"]
     hint = f"give a table ({folder / tables[0]})" if tables else "make one folder per class, or give a CSV (path,label)"
     real = Path(os.path.realpath(folder))
-    # a link to the folder itself, or to one that contains it, is no class
+    # a link to the folder itself, or to a folder that contains it, is not a class
     folders = [e for e in entries if os.path.isdir(e) and not real.is_relative_to(os.path.realpath(e))]
     if not folders:
         raise SpatempoError(f"{folder}: no class folders in it; {hint}")
     if len(folders) == 1 and tables:
-        raise SpatempoError(f"{folder}: only one class folder, {folders[0].name!r}, beside {tables[0]}; {hint}")
+        raise SpatempoError(f"{folder}: only one class folder, {folders[0].name!r}, and {tables[0]}; {hint}")
     loose = next((entry for entry in entries if is_video(entry) and not os.path.isdir(entry)), None)
     if loose is not None:
-        raise SpatempoError(f"{loose}: lies beside the class folders and has no class; move it into one of them")
+        raise SpatempoError(f"{loose}: is outside the class folders, so it has no class; move it into one of them")
     rows = []
     for class_folder in folders:
         clips = [str(clip.relative_to(folder)) for clip in find_clips(class_folder)]
         if clips == [class_folder.name]:
             raise SpatempoError(
-                f"{class_folder}: images, not clips; put the frames of each clip in a folder of its own"
+                f"{class_folder}: images, not clips; put the frames of each clip into a separate folder"
             )
         if not clips:
             raise SpatempoError(f"{class_folder}: no videos or frame folders in it; add some or remove the folder")
@@ -146,22 +146,22 @@ def _class_folders(folder: Path) -> list[Row]:
     return rows
 
 
-def _names_beside(folder: Path) -> tuple[str, ...] | None:
+def _names_next_to(folder: Path) -> tuple[str, ...] | None:
     file = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
     return None if file is None else read_names(file)
 
 
 def _number_labels(
-    rows: Sequence[Row], beside: tuple[str, ...] | None, wanted: tuple[str, ...] | None, is_list: bool
+    rows: Sequence[Row], listed_names: tuple[str, ...] | None, wanted: tuple[str, ...] | None, is_list: bool
 ) -> tuple[tuple[str, ...], list[int]]:
-    """Names of the classes and the number of each row's class.
+    """Returns the class names, and the class number of each row.
 
     Args:
-        beside: names from the file beside the clips, in its order.
-        wanted: names to end up with (a model's). Where both are known a class keeps its *name*, not its number.
-        is_list: the labels are the numbers of a list file.
+        listed_names: names from the file next to the clips, in its order.
+        wanted: names to use (those of a model). If both are known, a class keeps its *name*, not its number.
+        is_list: whether the labels are the numbers of a list file.
     """
-    known = beside or wanted
+    known = listed_names or wanted
     labels = [str(int(row.label)) if is_list else row.label for row in rows]
     digits = all(is_number(label) for label in labels)
     if digits and known is not None and not set(labels) <= set(known):
@@ -176,16 +176,16 @@ def _number_labels(
         if label not in index:
             raise SpatempoError(
                 f"{row.where}: label {label!r} ({row.path}) is not one of the {len(names)} classes ({_some(names)}); "
-                "correct it, or leave the clip out"
+                "correct it, or remove the clip"
             )
     return names, [index[label] for label in labels]
 
 
 def _numbered_classes(rows: Sequence[Row], most: int = 100_000) -> tuple[str, ...]:
-    """Names for the labels of a list that has none: the numbers from 0 to the largest."""
+    """Class names of a list without names: the numbers from 0 to the largest label."""
     largest = max(rows, key=lambda row: int(row.label))
     if int(largest.label) >= most:
-        raise SpatempoError(f"{largest.where}: label {largest.label} is no class number; a line is 'path frames label'")
+        raise SpatempoError(f"{largest.where}: label {largest.label} is not a class number; write 'path frames label'")
     return tuple(str(i) for i in range(int(largest.label) + 1))
 
 
@@ -193,13 +193,13 @@ def _name_of(row: Row, names: tuple[str, ...]) -> str:
     if int(row.label) >= len(names):
         raise SpatempoError(
             f"{row.where}: label {row.label} ({row.path}), but there are {len(names)} classes, numbered from 0; "
-            "correct it, or give the file of class names that belongs to the list"
+            "correct it, or add the file of class names of this list"
         )
     return names[int(row.label)]
 
 
 def _refuse_repeats(rows: Sequence[Row], samples: Sequence[Sample]) -> None:
-    """A clip listed twice would be trained on and counted twice, or contradict itself: the table's owner must say."""
+    """Raises an error if a clip is listed twice: it would be counted twice, or have two different labels."""
     first: dict[str, Row] = {}
     for row, sample in zip(rows, samples, strict=True):
         before = first.setdefault(sample.path, row)

@@ -1,4 +1,4 @@
-"""Opening every clip once: what can be read, what cannot and why, and a manifest of the former."""
+"""Opens every clip once, lists the unreadable ones with their reasons, and writes a manifest of the readable ones."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from spatempo.files import whole_file
 from spatempo.limits import check_number
 
 COLUMNS = ("path", "label", "frames", "fps", "width", "height", "duration")
-EXTRA_COLUMNS = ("group", "family", "pair")  # written where the scanned table has them
-_AT_ONCE = 32  # frames in memory in a full decode
+EXTRA_COLUMNS = ("group", "family", "pair")  # written if the scanned table has them
+_AT_ONCE = 32  # frames in memory during a full decode
 
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What a scan found.
+    """Result of a scan.
 
     Attributes:
-        clips: how many were opened.
-        readable: how many of them can be read.
-        unreadable: ``{"path", "reason"}`` of the others.
-        rows: of the readable ones: ``path`` (relative to `root`), ``label`` (a name; empty where the clip lies in no
+        clips: number of clips opened.
+        readable: number of readable clips.
+        unreadable: ``{"path", "reason"}`` of each other clip.
+        rows: for each readable clip ``path`` (relative to `root`), ``label`` (class name; empty if the clip is in no
             class folder), ``frames`` (exact), ``fps`` (average), ``width``, ``height``, ``duration`` (seconds).
-        root: the folder that the paths are relative to.
-        manifest: the CSV that was written, if one was.
+        root: folder that the paths are relative to.
+        manifest: path of the CSV, if one was written.
     """
 
     clips: int
@@ -64,25 +64,25 @@ def scan(
     template: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ScanResult:
-    """Opens every clip of a folder (with or without class folders), a CSV or a list file; or one video.
+    """Opens every clip of a folder (with or without class folders), a CSV or a list file, or a single video.
 
     Args:
-        workers: processes; by default one a core.
-        out: write a manifest of the readable clips here, at or above the folder of the clips.
-        full: decode every frame. Otherwise the first, middle and last one, which finds what is missing or truncated and
-            most of what is damaged.
+        workers: number of processes (default: one per core).
+        out: file for a manifest of the readable clips, in the folder of the clips or above it.
+        full: decode every frame. Otherwise only the first, middle and last one, which detects missing and truncated
+            files and most damaged ones.
         template: see :func:`~spatempo.data.manifest.load_manifest`.
         progress: called as ``progress(done, total)``.
 
     Raises:
-        SpatempoError: no clips, a broken table, or the manifest cannot be written.
+        SpatempoError: no clips, an invalid table, or the manifest cannot be written.
     """
     check_number("workers", workers)
     root, jobs = _jobs(Path(source), template, full)
     target = None if out is None else Path(out)
     if target is not None and not root.is_relative_to(Path(os.path.realpath(target.parent))):
-        raise SpatempoError(f"{target}: a manifest lists clips below its own folder; write it in {root} or above")
-    results = run_all(_look, jobs, cores() if workers is None else workers, progress)
+        raise SpatempoError(f"{target}: a manifest lists clips below its own folder; write it to {root} or above")
+    results = run_all(_inspect, jobs, cores() if workers is None else workers, progress)
     rows, unreadable = [], []
     for job, result in zip(jobs, results, strict=True):
         if isinstance(result, dict):
@@ -97,9 +97,9 @@ def scan(
 
 
 def write_manifest(file: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a CSV manifest (UTF-8), complete or not at all. Columns: :data:`COLUMNS`, and those extra ones in use.
+    """Writes a CSV manifest (UTF-8), complete or not at all. Columns: :data:`COLUMNS` and the extra ones in use.
 
-    Text is always quoted, and otherwise unchanged: a class may be called ``=1+1``, or hold a line break.
+    Text is always quoted and otherwise unchanged: a class name may be ``=1+1`` or contain a line break.
     """
     rows = list(rows)
     columns = [*COLUMNS, *(name for name in EXTRA_COLUMNS if any(row.get(name) for row in rows))]
@@ -112,7 +112,7 @@ def write_manifest(file: str | os.PathLike[str], rows: Iterable[Mapping[str, Any
 
 
 def _jobs(source: Path, template: str | None, full: bool) -> tuple[Path, list[_Job]]:
-    """The clips to open, and the folder that their names are relative to."""
+    """Returns the folder that clip names are relative to, and the clips to open."""
     if os.path.isdir(source):
         root = Path(os.path.realpath(source))
         names = [clip.relative_to(root) for clip in find_clips(root)]
@@ -120,7 +120,7 @@ def _jobs(source: Path, template: str | None, full: bool) -> tuple[Path, list[_J
             raise SpatempoError(
                 f"{source}: no videos or frame folders in it; give a folder of clips, a CSV or a list file"
             )
-        # root/<class>/.../clip; a clip that lies in the root itself has no class
+        # root/<class>/.../clip; a clip directly in the root has no class
         jobs = [
             _Job(str(root / name), name.as_posix(), name.parts[0] if len(name.parts) > 1 else "", template, None, full)
             for name in names
@@ -139,8 +139,8 @@ def _jobs(source: Path, template: str | None, full: bool) -> tuple[Path, list[_J
     return manifest.root, jobs
 
 
-def _look(job: _Job) -> dict[str, Any] | str:
-    """Facts of one clip, or why it cannot be read."""
+def _inspect(job: _Job) -> dict[str, Any] | str:
+    """Returns the properties of one clip, or the reason why it cannot be read."""
     try:
         with open_clip(job.path, job.template) as source:
             n = source.frames
@@ -150,7 +150,7 @@ def _look(job: _Job) -> dict[str, Any] | str:
             else:
                 source.read(sorted({0, n // 2, n - 1}), short_side=32)
             if job.expected is not None and (n < job.expected or (n > job.expected and not os.path.isdir(job.path))):
-                return f"the table says {job.expected} frames, {n} can be read; correct the table"
+                return f"the table gives {job.expected} frames, but {n} can be read; correct the table"
             return {
                 "frames": n,
                 "fps": round(source.fps, 3),

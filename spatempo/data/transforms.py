@@ -1,7 +1,7 @@
-"""Training augmentation: one draw per clip, the same for all its frames.
+"""Training augmentation: one random draw per clip, the same for all its frames.
 
-Frames stay uint8 in the decoder's layout ``[T, H, W, 3]`` until the last step: the crop is a view, one antialiased
-resize makes the square, the flip is a copy of that small square, and normalising is a single multiply-add.
+Frames are uint8 in the decoder's layout ``[T, H, W, 3]`` until the last step. The crop is a view, one antialiased
+resize makes it square, the flip copies only this small square, and normalising is a single multiply-add.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ MODES = ("multiscale", "shift", "none")
 
 
 class TrainTransform:
-    """Frames of one clip, augmented, to a model's input.
+    """Augments the frames of one clip and converts them to the input of a model.
 
     Args:
-        preprocess: gives the size of the crop, mean and std.
-        scale: which square is cut out.
-            ``"multiscale"``: the field's multi-scale crop (:func:`multiscale_sizes`, :func:`crop_offsets`): a crop of
-            one of a few sizes and slightly distorted shapes, at one of 13 places, resized to the square.
-            ``"shift"``: short side to ``preprocess.short_side``, then a square at any place; sizes stay as they are.
+        preprocess: defines the crop size, mean and std.
+        scale: how the square is cropped.
+            ``"multiscale"``: the usual multi-scale crop (:func:`multiscale_sizes`, :func:`crop_offsets`): one of a
+            few sizes and slightly distorted shapes, at one of 13 positions, resized to the square.
+            ``"shift"``: short side to ``preprocess.short_side``, then a square at a random position, without scaling.
             ``"none"``: as in evaluation (centre).
-        flip: mirror half of the clips? ``None``: never. ``"plain"``: yes, labels stay. A map
-            ``{label: label of its mirror image}`` (:func:`spatempo.data.flip.direction_flip_map`): yes, labels change
-            by the map; a label that is not in it stays. Mirrored flow along x points the other way.
+        flip: whether half of the clips are mirrored. ``None``: no. ``"plain"``: yes, labels do not change. A map
+            ``{label: label of the mirrored clip}`` (:func:`spatempo.data.flip.direction_flip_map`): yes, labels change
+            according to the map; labels that are not in it do not change. The x component of mirrored flow is negated.
         color: strength c of colour jitter; brightness, contrast and saturation are each multiplied by a factor from
             ``[1 - c, 1 + c]``. 0: none.
-        scales: for ``"multiscale"``, parts of the frame's short side. ``None``: the published ones of the modality.
+        scales: for ``"multiscale"``, fractions of the short side. ``None``: the published ones of the modality.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class TrainTransform:
         if scale not in MODES:
             raise SpatempoError(f"augmentation: scale is {scale!r}; choose from {', '.join(MODES)}")
         if isinstance(flip, str) and flip != "plain":
-            raise SpatempoError(f"augmentation: flip is {flip!r}; give 'plain', a map of labels, or leave it out")
+            raise SpatempoError(f"augmentation: flip is {flip!r}; give 'plain', a map of labels, or None")
         if not 0 <= color < 1:
-            raise SpatempoError(f"augmentation: color is {color}; give a strength from 0 (none) to below 1")
+            raise SpatempoError(f"augmentation: color is {color}; give a strength of at least 0 (none) and below 1")
         if color and not preprocess.kind.colors:
             raise SpatempoError(f"augmentation: color is {color}, but {preprocess.modality} has no colours; give 0")
         if not scales or not all(0 < s <= 1 for s in scales):
             raise SpatempoError(
-                f"augmentation: scales are {tuple(scales)}; give parts of the short side, above 0, up to 1"
+                f"augmentation: scales are {tuple(scales)}; give fractions of the short side, above 0 and at most 1"
             )
         self.preprocess = preprocess
         self.scale = scale
@@ -72,7 +72,7 @@ class TrainTransform:
 
     @property
     def short_side(self) -> int:
-        """Short side at which frames need to be read, pixels: more would be thrown away by every crop's resize."""
+        """Short side at which frames should be read, pixels; every crop would scale down larger ones."""
         if self.scale == "multiscale":
             return max(self.preprocess.short_side, math.ceil(self.preprocess.size / min(self.scales)))
         return self.preprocess.short_side
@@ -83,8 +83,8 @@ class TrainTransform:
         """Augments one clip.
 
         Args:
-            frames: uint8 ``[T, H, W, 3]``, or what the modality reads.
-            rng: the only source of chance.
+            frames: uint8 ``[T, H, W, 3]``, or the frames that the modality reads.
+            rng: the only source of randomness.
 
         Returns:
             Float clip ``[C, T, size, size]`` in the memory order of :meth:`Preprocess.normalize`, and its label.
@@ -98,7 +98,7 @@ class TrainTransform:
         return self.preprocess.normalize(images), label
 
     def _crop(self, read: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """uint8 ``[T, size, size, 3]``."""
+        """Returns the crop, uint8 ``[T, size, size, 3]``."""
         if self.scale == "none":
             return as_tensor(self.preprocess.square(read))
         frames, size = as_tensor(read), self.preprocess.size
@@ -119,13 +119,13 @@ class TrainTransform:
 
 
 def resize_crops(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """uint8 ``[T, H, W, c]`` to ``[T, height, width, c]``, antialiased bilinear (as torchvision's resize).
+    """Resizes uint8 ``[T, H, W, c]`` to ``[T, height, width, c]``, antialiased bilinear as in torchvision.
 
-    Training resizes every crop of every clip, and this kernel is several times faster than Pillow, which is what
-    evaluation uses (:func:`spatempo.inputs.frames.resize_frames`, which needs no torch). The two differ by at most one
-    of 255 levels.
+    Training resizes every crop of every clip, and this kernel is several times faster than Pillow. Evaluation uses
+    Pillow (:func:`spatempo.inputs.frames.resize_frames`), which does not need torch. The two differ by at most one of
+    255 levels.
     """
-    # Seen as [T, c, H, W] the memory is channels_last, for which the uint8 kernel has a vectorised path.
+    # Viewed as [T, c, H, W], the memory is channels_last, for which the uint8 kernel has a vectorised path.
     images = frames.permute(0, 3, 1, 2)
     images = F.interpolate(images, [height, width], mode="bilinear", antialias=True)
     return images.permute(0, 2, 3, 1)
@@ -134,12 +134,12 @@ def resize_crops(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
 def multiscale_sizes(
     height: int, width: int, size: int, scales: Sequence[float] = SCALES, max_distort: int = 1
 ) -> list[tuple[int, int]]:
-    """``(w, h)`` of the crops that the multi-scale crop chooses from, in the order of the published code.
+    """Returns ``(w, h)`` of all possible multi-scale crops, in the order of the published code.
 
-    Each scale gives ``int(short side * scale)`` pixels, taken as `size` itself when within 2 of it (that crop then
-    needs no resize); width and height may be up to `max_distort` steps of the list apart. Source: GroupMultiScaleCrop
-    of tsn-pytorch and temporal-shift-module (``transforms.py``). Theirs reaches outside a frame that is 1 or 2 pixels
-    smaller than `size`, filling with black; ours is never larger than the frame.
+    Each scale gives ``int(short side * scale)`` pixels, or `size` if the difference is at most 2 (so that this crop
+    needs no resize). Width and height may be up to `max_distort` steps of the list apart. Source: GroupMultiScaleCrop
+    of tsn-pytorch and temporal-shift-module (``transforms.py``). If a frame is 1 or 2 pixels smaller than `size`, their
+    crop extends beyond it and is filled with black; here the crop is never larger than the frame.
     """
     base = min(height, width)
     sides = [int(base * scale) for scale in scales]
@@ -149,10 +149,10 @@ def multiscale_sizes(
 
 
 def crop_offsets(height: int, width: int, crop_h: int, crop_w: int) -> list[tuple[int, int]]:
-    """``(left, top)`` of the 13 places of the multi-scale crop, in the order of the published code.
+    """Returns ``(left, top)`` of the 13 positions of the multi-scale crop, in the order of the published code.
 
-    In steps of a quarter of what is free, ``(W - w) // 4`` and ``(H - h) // 4``: corners, centre, middles of the edges,
-    and half-way from the centre to the corners. Source: ``fill_fix_offset`` with ``more_fix_crop``, as above.
+    In steps of a quarter of the free space, ``(W - w) // 4`` and ``(H - h) // 4``: corners, centre, middles of the
+    edges, and half-way from the centre to the corners. Source: ``fill_fix_offset`` with ``more_fix_crop``, as above.
     """
     x, y = (width - crop_w) // 4, (height - crop_h) // 4
     steps = [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3)]
@@ -160,16 +160,16 @@ def crop_offsets(height: int, width: int, crop_h: int, crop_w: int) -> list[tupl
 
 
 def jitter_color(frames: torch.Tensor, brightness: float, contrast: float, saturation: float) -> torch.Tensor:
-    """Colour change of a whole clip, uint8 ``[T, H, W, 3]`` to the same.
+    """Changes the colours of a whole clip, uint8 ``[T, H, W, 3]`` to the same shape.
 
-    As torchvision's adjust_brightness, then adjust_contrast, then adjust_saturation, but contrast is about the mean of
-    the *clip*: about each frame's own mean, a change of light within the clip would change with the factor. All three
-    are affine in R, G, B, so they are one 3x3 matrix and one offset, rounded once.
+    As torchvision's adjust_brightness, then adjust_contrast, then adjust_saturation, but contrast uses the mean of the
+    *clip*. With the mean of each frame, it would not scale changes of light within the clip. All three are affine in
+    R, G, B, so they are combined into one 3x3 matrix and one offset, and rounded once.
     """
-    gray = torch.tensor([0.2989, 0.587, 0.114])  # ITU-R BT.601 luma weights, as torchvision's rgb_to_grayscale
+    gray = torch.tensor([0.2989, 0.587, 0.114])  # ITU-R BT.601 luma weights, as in torchvision's rgb_to_grayscale
     values = frames.to(torch.float32)
     mean = float((values.mean((0, 1, 2)) * gray).sum()) * brightness
-    saturate = saturation * torch.eye(3) + (1 - saturation) * gray.repeat(3, 1)  # rows sum to 1: grey stays grey
+    saturate = saturation * torch.eye(3) + (1 - saturation) * gray.repeat(3, 1)  # rows sum to 1: keeps grey
     matrix = brightness * contrast * saturate
     offset = (1 - contrast) * mean
     return (values @ matrix.T).add_(offset).round_().clamp_(0, 255).to(torch.uint8)

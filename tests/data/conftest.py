@@ -1,4 +1,4 @@
-"""Small clips, encoded on the spot."""
+"""Fixtures: small clips, encoded in the test session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WriteClip = Callable[..., Path]
 
 
 def _write_clip(path: Path, frames: int = 12, height: int = 48, width: int = 64, seed: int = 0) -> Path:
-    """A clip of smooth moving texture, MPEG-4."""
+    """Writes an MPEG-4 clip with a smooth moving texture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     phase = rng.uniform(0, 6, size=3)
@@ -38,7 +38,7 @@ def write_clip() -> WriteClip:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two classes with three clips each; one clip of each class is 5 frames short of the others' 12."""
+    """A folder of two classes with three clips each: two of 12 frames and one of 7."""
     root = tmp_path_factory.mktemp("clips")
     for k, name in enumerate(["wave", "clap hands"]):
         for i in range(3):
@@ -50,5 +50,5 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def gestures() -> Path:
     folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gestures"
     if not folder.is_dir():
-        pytest.skip("needs ../shared/data/gestures beside the checkout")
+        pytest.skip("needs ../shared/data/gestures next to the checkout")
     return folder

@@ -1,3 +1,5 @@
+"""Items and batches of a clip data set: randomness, views, unreadable videos, worker processes."""
+
 from __future__ import annotations
 
 import json
@@ -25,7 +27,7 @@ def training(clips: Path, **options) -> ClipDataset:
     return ClipDataset(load_manifest(clips), SMALL, train=True, **options)
 
 
-def test_training_item(clips):
+def test_training_item_has_clip_label_and_index(clips):
     data = training(clips)
     item = data[0, 4]
     assert len(data) == 6
@@ -33,7 +35,7 @@ def test_training_item(clips):
     assert (item["label"], item["index"]) == (1, 4)
 
 
-def test_training_item_is_sampling_reading_and_augmentation_under_one_generator(clips):
+def test_training_item_uses_one_generator_for_sampling_and_augmentation(clips):
     data = training(clips, seed=3)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([3, 7, 1])))
     with open_video(data.manifest.samples[1].path) as source:
@@ -42,10 +44,10 @@ def test_training_item_is_sampling_reading_and_augmentation_under_one_generator(
     assert torch.equal(data[7, 1]["clip"], want)
 
 
-def test_chance_is_seed_epoch_and_index(clips):
+def test_items_depend_only_on_seed_epoch_and_index(clips):
     data, again = training(clips), training(clips)
     assert torch.equal(data[2, 1]["clip"], again[2, 1]["clip"])
-    again[5, 3], again[0, 0]  # what was loaded before does not matter
+    again[5, 3], again[0, 0]  # earlier items have no effect
     assert torch.equal(data[2, 1]["clip"], again[2, 1]["clip"])
     assert not torch.equal(data[3, 1]["clip"], data[2, 1]["clip"])
     assert not torch.equal(training(clips, seed=1)[2, 1]["clip"], data[2, 1]["clip"])
@@ -53,7 +55,7 @@ def test_chance_is_seed_epoch_and_index(clips):
     assert torch.equal(data[1]["clip"], again[2, 1]["clip"])
 
 
-def test_numpy_and_tensor_indices_are_indices(clips):
+def test_numpy_and_tensor_indices_are_accepted(clips):
     data = training(clips)
     assert torch.equal(data[np.int64(0), np.int64(2)]["clip"], data[0, 2]["clip"])
     assert data[torch.tensor(2)]["index"] == 2
@@ -68,7 +70,7 @@ def test_dense_sampling_reads_a_window(clips):
     assert data[0, 0]["clip"].shape == (3, 4, 32, 32)
 
 
-def test_views_are_clips_by_crops(clips):
+def test_views_are_clips_times_crops(clips):
     manifest = load_manifest(clips)
     item = ClipDataset(manifest, SMALL, train=False, clips=2, crops=3)[0]
     assert item["clip"].shape == (6, 3, 4, 32, 32)
@@ -84,8 +86,8 @@ def test_evaluation_does_not_depend_on_the_epoch(clips):
     assert torch.equal(data[0, 1]["clip"], data[5, 1]["clip"])
 
 
-def test_frames_in_memory_give_nearly_the_same_views(write_clip, tmp_path):
-    """Two scalers, on a texture as fine as the scaled pixels; where nothing is scaled, the same."""
+def test_frames_in_memory_give_similar_views(write_clip, tmp_path):
+    """Two resizing implementations on a very fine texture; without resizing, the views are equal."""
     path = write_clip(tmp_path / "big.mp4", height=96, width=128)
     for short_side, most, mean in ((96, 0, 0), (40, 25, 8)):
         preprocess = Preprocess(frames=4, size=32, resize=short_side, mean=(0, 0, 0), std=(1, 1, 1))
@@ -122,13 +124,13 @@ def test_batches_of_clips_and_views_are_channels_last(clips):
 @pytest.fixture
 def damaged(tmp_path: Path, write_clip) -> Path:
     write_clip(tmp_path / "a" / "good.mp4")
-    (tmp_path / "a" / "text.mp4").write_text("this is no video")
+    (tmp_path / "a" / "text.mp4").write_text("this is not a video")
     (tmp_path / "t.csv").write_text("path,label\na/gone.mp4,x\na/good.mp4,y\na/text.mp4,y\n")
     return tmp_path / "t.csv"
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_unreadable_videos_are_named_and_nothing_takes_their_place(damaged, train):
+def test_unreadable_videos_are_listed_and_not_replaced(damaged, train):
     data = ClipDataset(load_manifest(damaged), SMALL, train=train)
     batch = collate([data[i] for i in range(3)])
     assert batch["index"].tolist() == [1]
@@ -141,14 +143,14 @@ def test_unreadable_videos_are_named_and_nothing_takes_their_place(damaged, trai
         assert "\n" not in error
 
 
-def test_batch_of_nothing_but_unreadable_videos(damaged):
+def test_batch_of_unreadable_videos_only(damaged):
     data = ClipDataset(load_manifest(damaged), SMALL, train=True)
     batch = collate([data[0], data[2]])
     assert (len(batch["label"]), batch["clip"].numel(), len(batch["errors"])) == (0, 0, 2)
 
 
 @pytest.mark.parametrize(("count", "fine"), [(12, True), (11, False), (13, False)])
-def test_a_frame_count_that_does_not_fit_the_video_is_an_error(clips, count, fine, tmp_path):
+def test_a_wrong_frame_count_of_a_video_is_an_error(clips, count, fine, tmp_path):
     name = "wave/clip 0.mp4"
     (clips / "count.csv").write_text(f"path,label,frames\n{name},wave,{count}\n")
     item = ClipDataset(load_manifest(clips / "count.csv"), SMALL, train=False)[0]
@@ -156,7 +158,7 @@ def test_a_frame_count_that_does_not_fit_the_video_is_an_error(clips, count, fin
     if fine:
         assert "clip" in item
     else:
-        assert f"says {count} frames, 12 can be read" in item["error"]
+        assert f"gives {count} frames, but 12 can be read" in item["error"]
 
 
 def frame_folder(folder: Path, frames: int) -> None:
@@ -165,7 +167,7 @@ def frame_folder(folder: Path, frames: int) -> None:
         Image.fromarray(np.full((40, 40, 3), 10 * t, np.uint8)).save(folder / f"img_{t + 1:05d}.png")
 
 
-def test_published_list_counts_the_frames_of_a_folder(tmp_path):
+def test_published_list_defines_the_frame_count_of_a_folder(tmp_path):
     frame_folder(tmp_path / "v 1", 20)
     gray = Preprocess(frames=4, size=32, resize=40, mean=(0, 0, 0), std=(1, 1, 1))
     shades = {}
@@ -176,10 +178,10 @@ def test_published_list_counts_the_frames_of_a_folder(tmp_path):
         shades[count] = item.get("error") or (item["clip"][0, 0, :, 0, 0] * 255).round().tolist()
     assert shades[20] == [20, 70, 120, 170]  # ticks of 5 from 2.5: frames 2, 7, 12, 17
     assert shades[8] == [10, 30, 50, 70]  # ticks of 2 from 1: frames 1, 3, 5, 7 of the first 8
-    assert "says 21 frames, 20 can be read" in shades[21]
+    assert "gives 21 frames, but 20 can be read" in shades[21]
 
 
-def test_a_template_is_for_folders_only(write_clip, tmp_path):
+def test_a_template_applies_to_folders_only(write_clip, tmp_path):
     frame_folder(tmp_path / "v", 5)
     write_clip(tmp_path / "clip.mp4")
     (tmp_path / "list.txt").write_text("v 5 0\nclip.mp4 12 1\n")
@@ -187,17 +189,17 @@ def test_a_template_is_for_folders_only(write_clip, tmp_path):
     assert collate([data[0], data[1]])["errors"] == []
 
 
-def test_label_of_a_flipped_clip_goes_with_it(clips):
+def test_a_mirrored_clip_has_the_mapped_label(clips):
     flipping = TrainTransform(SMALL, flip={0: 1, 1: 0})
     labels = [training(clips, transform=flipping)[epoch, 0]["label"] for epoch in range(20)]
     assert set(labels) == {0, 1}
 
 
-def test_options_that_do_not_fit(clips):
+def test_invalid_options_are_errors(clips):
     manifest = load_manifest(clips)
-    with pytest.raises(SpatempoError, match="takes no augmentation"):
+    with pytest.raises(SpatempoError, match="has no augmentation"):
         ClipDataset(manifest, SMALL, train=False, transform=TrainTransform(SMALL))
-    with pytest.raises(SpatempoError, match="another preprocessing"):
+    with pytest.raises(SpatempoError, match="different preprocessing"):
         ClipDataset(manifest, SMALL, train=True, transform=TrainTransform(Preprocess(size=48)))
     with pytest.raises(SpatempoError, match="labels run from 0 to 1"):
         ClipDataset(manifest, SMALL, train=True, transform=TrainTransform(SMALL, flip={0: 5}))

@@ -1,3 +1,5 @@
+"""Labels of mirrored clips."""
+
 from __future__ import annotations
 
 import pytest
@@ -45,12 +47,12 @@ def test_mirror_name(name, mirrored):
 
 
 @given(st.text(alphabet="leftrighcwkLRC _-", max_size=20))
-def test_mirroring_twice_gives_the_name_back(name):
+def test_mirroring_a_name_twice_restores_it(name):
     once = mirror_name(name)
     assert mirror_name(mirror_name(once)) == once
 
 
-def test_jester():
+def test_flip_map_of_jester():
     classes = [" ".join(name.split()) for name in JESTER.split(",")]
     assert len(classes) == 27
     assert direction_flip_map(classes) == {11: 12, 12: 11, 16: 17, 17: 16, 21: 22, 22: 21}
@@ -60,7 +62,7 @@ def test_spelling_and_case_do_not_matter():
     assert direction_flip_map(["Turn LEFT", "turn right", "cw", "Counter Clockwise"]) == {0: 1, 1: 0, 2: 3, 3: 2}
 
 
-def test_no_directions_no_map():
+def test_classes_without_directions_have_an_empty_map():
     assert direction_flip_map(["up", "down", "bright"]) == {}
 
 
@@ -82,7 +84,7 @@ def test_a_direction_without_its_mirror_image_is_an_error(classes, says):
 def test_check_flip_map(flip, says):
     classes = ["a", "b", "c"]
     if flip == {0: 1}:
-        says = "both ways"
+        says = "symmetric"
     if says is None:
         check_flip_map(flip, classes)
     else:

@@ -1,4 +1,4 @@
-"""Clips of optical flow and of frame differences, from the folder to the model's input."""
+"""Clips of optical flow and of frame differences, from the folder to the input of the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELDS = 12
 
 
 def field_values() -> np.ndarray:
-    """Field k of a clip: x = 10 + k, y = 200 + k all over. uint8 [FIELDS, 16, 24, 2]."""
+    """Constant flow fields: field k has x = 10 + k, y = 200 + k. uint8 [FIELDS, 16, 24, 2]."""
     fields = np.zeros((FIELDS, 16, 24, 2), np.uint8)
     fields[..., 0] = 10 + np.arange(FIELDS)[:, None, None]
     fields[..., 1] = 200 + np.arange(FIELDS)[:, None, None]
@@ -33,7 +33,7 @@ def field_values() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of two clips, each a folder of flow."""
+    """Two classes with two clips each; every clip is a folder of flow images."""
     root = tmp_path_factory.mktemp("flow")
     for name in ("left", "right"):
         for clip in ("a", "b"):
@@ -46,11 +46,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def values(clip: torch.Tensor) -> list[list[int]]:
-    """Of the upper left pixel, a list for every frame of the clip."""
+    """Values of the upper left pixel, one list per frame of the clip."""
     return (clip[..., 0, 0] * 255).round().int().T.tolist()
 
 
-def test_the_test_clip_by_hand(folders):
+def test_evaluation_clip_calculated_by_hand(folders):
     """12 fields, 2 segments of 3: 10 starts, tick 5: fields 2 3 4 and 7 8 9."""
     item = ClipDataset(load_manifest(folders), FLOW, train=False)[0]
     assert item["clip"].shape == (1, 6, 2, 16, 16)
@@ -60,7 +60,7 @@ def test_the_test_clip_by_hand(folders):
     assert collate([item, item])["clip"].shape == (2, 1, 6, 2, 16, 16)
 
 
-def test_mirrored_training_clips_turn_x_round(folders):
+def test_mirrored_training_clips_negate_x(folders):
     manifest = load_manifest(folders)
     transform = TrainTransform(FLOW, scale="none", flip={0: 1, 1: 0})
     data = ClipDataset(manifest, FLOW, train=True, transform=transform)
@@ -68,13 +68,13 @@ def test_mirrored_training_clips_turn_x_round(folders):
     for item in items:
         for stack in values(item["clip"]):
             x, y = stack[::2], stack[1::2]
-            assert y == [200 + k for k in range(y[0] - 200, y[0] - 197)]  # three fields in a row
+            assert y == [200 + k for k in range(y[0] - 200, y[0] - 197)]  # three consecutive fields
             drawn = [k - 200 + 10 for k in y]
             assert x == ([255 - v for v in drawn] if item["label"] else drawn)
     assert {item["label"] for item in items} == {0, 1}
 
 
-def test_cached_flow_is_the_folders(folders, tmp_path):
+def test_cached_flow_equals_the_flow_of_the_folder(folders, tmp_path):
     manifest = load_manifest(folders)
     cache = FrameCache(manifest, 16, tmp_path / "cache", reads="flow").fill(workers=0)
     assert not cache.errors
@@ -85,7 +85,7 @@ def test_cached_flow_is_the_folders(folders, tmp_path):
     assert len(rgb.errors) == 4
 
 
-def test_mirrored_crops_turn_x_round():
+def test_mirrored_crops_negate_x():
     fed = TenCrop.extend(FLOW)
     fields = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 16, 24, 2), dtype=np.uint8))
     plain, mirrored = (fed(fields, f"{way}bottom-left") for way in ("", "mirrored "))
@@ -94,7 +94,7 @@ def test_mirrored_crops_turn_x_round():
 
 
 def test_differences_come_from_the_frames_of_the_video(clips):
-    """What training, test and predict are fed: 3 frames in a row, the second less the first, the third less that."""
+    """Model input of training, test and predict: differences of three consecutive frames."""
     fed = Preprocess(frames=2, size=32, resize=32, modality="rgbdiff", stack=2)
     item = ClipDataset(load_manifest(clips), fed, train=False)[0]
     rgb = replace(fed, modality="rgb", stack=1, frames=6, mean=(0,) * 3, std=(1,) * 3)
@@ -109,13 +109,13 @@ def test_differences_come_from_the_frames_of_the_video(clips):
     assert trained["clip"].shape == (6, 2, 32, 32)
 
 
-def test_published_scales_and_what_has_no_colours():
+def test_published_scales_and_colour_jitter_of_flow():
     assert TrainTransform(FLOW).scales == TrainTransform(Preprocess(modality="rgbdiff")).scales == (1, 0.875, 0.75)
     assert TrainTransform(Preprocess()).scales == (1, 0.875, 0.75, 0.66)
     with pytest.raises(SpatempoError, match="flow has no colours"):
         TrainTransform(FLOW, color=0.2)
 
 
-def test_a_video_is_no_flow(clips):
+def test_a_video_as_flow_is_an_error(clips):
     item = ClipDataset(load_manifest(clips), FLOW, train=False)[0]
     assert "flow is read from a folder of flow_x_00001.jpg" in item["error"]

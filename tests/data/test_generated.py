@@ -1,4 +1,4 @@
-"""The generated data set on disk: exact reversals, complete manifests, the same files from the same seed."""
+"""Files of the generated data set: exact reversals, complete manifests, reproducible from the seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def every_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One clip of every class in every split, with all disturbances."""
+    """A data set with one clip per class and split, with all disturbances."""
     root = tmp_path_factory.mktemp("generated") / "all classes"
     make_data(root, "standard", seed=3, clips_per_class=1, size=48, frames=24, workers=1)
     return root
@@ -67,20 +67,20 @@ def test_manifests_list_every_file_once(every_class: Path) -> None:
             assert (row["label"] in about["pairs"].get(row["pair"], [])) == (row["family"] != "control")
 
 
-def test_a_clip_and_its_reversal_hold_the_same_frames_pixel_for_pixel(every_class: Path) -> None:
+def test_a_clip_and_its_reversal_have_identical_frames(every_class: Path) -> None:
     groups = pairs_of(every_class)
     assert len(groups) == 3 * len(PAIRS)
     for first, second in groups.values():
         forward, backward = decode(first), decode(second)
         np.testing.assert_array_equal(backward[::-1], forward)
-        assert not np.array_equal(backward, forward)  # a clip that is its own reversal would prove nothing
-        for segments in (8, 16, 32):  # so what a model is fed is the same, too
+        assert not np.array_equal(backward, forward)  # a clip equal to its own reversal would make the test meaningless
+        for segments in (8, 16, 32):  # so the sampled frames are the same, too
             at = segment_indices(24, segments)
             np.testing.assert_array_equal(backward[at][::-1], forward[at])
 
 
 def test_the_frames_of_a_pairs_classes_are_the_same_multiset(every_class: Path) -> None:
-    """Nothing that is read from single frames, however clever, can tell a pair's classes apart."""
+    """So no function of single frames can distinguish the classes of a pair."""
     frames: dict[str, Counter[bytes]] = {}
     for row in rows(every_class, "train"):
         frames.setdefault(row["label"], Counter()).update(f.tobytes() for f in decode(every_class / row["path"]))
@@ -89,7 +89,7 @@ def test_the_frames_of_a_pairs_classes_are_the_same_multiset(every_class: Path) 
     assert frames["move_left"] != frames["move_up"]
 
 
-def test_groups_stay_in_one_split_and_hold_one_clip_of_each_class_of_the_pair(every_class: Path) -> None:
+def test_a_group_is_in_one_split_and_has_one_clip_per_class_of_the_pair(every_class: Path) -> None:
     seen: set[str] = set()
     for split in ("train", "val", "test"):
         groups = Counter(row["group"] for row in rows(every_class, split))
@@ -99,7 +99,7 @@ def test_groups_stay_in_one_split_and_hold_one_clip_of_each_class_of_the_pair(ev
             assert groups[row["group"]] == (2 if row["pair"] else 1)
 
 
-def test_the_same_bytes_whatever_the_workers_and_the_number_of_clips(tmp_path: Path) -> None:
+def test_files_do_not_depend_on_workers_or_number_of_clips(tmp_path: Path) -> None:
     make_data(tmp_path / "one", "tiny", seed=5, size=32, workers=1)
     calls: list[tuple[int, int]] = []
     make_data(tmp_path / "two", "tiny", seed=5, size=32, workers=2, progress=lambda *call: calls.append(call))
@@ -112,7 +112,7 @@ def test_the_same_bytes_whatever_the_workers_and_the_number_of_clips(tmp_path: P
     make_data(tmp_path / "other", "tiny", seed=6, size=32, workers=1, clips_per_class=1)
     other = contents(tmp_path / "other")
     videos = [name for name in fewer if name.endswith(".mp4")]
-    assert len({fewer[name] for name in videos} | {other[name] for name in videos}) == 2 * len(videos)  # none alike
+    assert len({fewer[name] for name in videos} | {other[name] for name in videos}) == 2 * len(videos)  # all different
 
 
 def test_an_interrupted_rendering_is_continued(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_an_interrupted_rendering_is_continued(tmp_path: Path) -> None:
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_the_result_is_json_and_counts(tmp_path: Path) -> None:
+def test_the_result_is_json_with_clip_counts(tmp_path: Path) -> None:
     result = make_data(tmp_path / "d", "tiny", size=32, workers=1)
     assert json.loads(json.dumps(result)) == result
     assert result["clips"] == {"train": 18, "val": 6, "test": 12}
@@ -144,9 +144,9 @@ def test_the_result_is_json_and_counts(tmp_path: Path) -> None:
         assert result[split] == str(tmp_path / "d" / f"{split}.csv")
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_content_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(SpatempoError, match="not empty and holds no generated data set"):
+    with pytest.raises(SpatempoError, match="not empty and contains no generated data set"):
         make_data(tmp_path, "tiny")
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
     make_data(tmp_path / "d", "tiny", size=32, clips_per_class=1, workers=1)
@@ -165,31 +165,33 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     [
         ({"preset": "huge"}, "no preset 'huge'.*tiny, demo"),
         ({"size": 63}, "size=63"),
-        ({"frames": 32}, "frames=32 cannot be served"),
-        ({"frames": 8}, "frames=8 cannot be served"),
+        ({"frames": 32}, "frames=32 is not possible"),
+        ({"frames": 8}, "frames=8 is not possible"),
         ({"clips_per_class": 0}, "clips_per_class=0"),
         ({"seed": -1}, "seed=-1"),
         ({"workers": 0}, "workers=0"),
     ],
 )
-def test_options_that_cannot_be_served(tmp_path: Path, options: dict, words: str) -> None:
+def test_invalid_options_are_errors(tmp_path: Path, options: dict, words: str) -> None:
     with pytest.raises(SpatempoError, match=words) as caught:
         make_data(tmp_path / "d", **{"preset": "tiny", **options})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "d").exists()
 
 
-def test_without_scikit_image_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scikit_image_the_error_gives_the_install_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(photos, "find_spec", lambda name: None)
     photos.pyramids.cache_clear()
     with pytest.raises(SpatempoError, match=r"pip install 'spatempo\[generate\]'"):
         make_data(tmp_path / "d", "tiny")
 
 
-def test_a_worker_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Dying:
+def test_a_crashed_worker_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class CrashingPool:
         def __init__(self, *args: object, **options: object) -> None: ...
-        def __enter__(self) -> Dying:
+        def __enter__(self) -> CrashingPool:
             return self
 
         def __exit__(self, *error: object) -> None: ...
@@ -197,19 +199,19 @@ def test_a_worker_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
         def map(self, *args: object, **options: object) -> object:
             raise making.BrokenProcessPool
 
-    monkeypatch.setattr(making, "ProcessPoolExecutor", Dying)
+    monkeypatch.setattr(making, "ProcessPoolExecutor", CrashingPool)
     with pytest.raises(SpatempoError, match="workers=1"):
         make_data(tmp_path / "d", "tiny", workers=2)
 
 
-def test_rendering_needs_neither_torch_nor_opencv() -> None:
+def test_rendering_does_not_import_torch_or_opencv() -> None:
     code = "import sys, spatempo.data.generated.{}; print(*sys.modules)"
     for module, heavy in (("make", {"torch", "cv2", "skimage"}), ("presets", {"torch", "numpy", "av"})):
         done = subprocess.run([sys.executable, "-c", code.format(module)], capture_output=True, text=True, check=True)
         assert heavy.isdisjoint(done.stdout.split())
 
 
-def test_presets_are_sampled_symmetrically_and_name_known_classes() -> None:
+def test_presets_are_sampled_symmetrically_and_have_distinct_classes() -> None:
     for preset in PRESETS.values():
         assert get_preset(preset.name) == preset
         assert len(set(preset.classes)) == 2 * len(preset.pairs) + len(preset.controls)
@@ -220,7 +222,7 @@ def test_presets_are_sampled_symmetrically_and_name_known_classes() -> None:
     assert (half.train, half.val, half.test) == (70, 5, 20)
 
 
-def test_the_contact_sheet_shows_every_pair_and_stays_small(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_contact_sheet_is_a_small_png(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert sheet.main([str(tmp_path / "sheet.png")]) == 0
     assert 20_000 < (tmp_path / "sheet.png").stat().st_size < 300_000
     assert sheet.main([str(tmp_path / "absent" / "sheet.png")]) == 2

@@ -1,4 +1,4 @@
-"""Links, loops, pipes and devices in folders of clips: searched, skipped or named, never followed without end."""
+"""Links, loops, pipes and devices in folders of clips: they are followed, skipped or reported, never endlessly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spatempo.data.manifest import load_manifest
 from spatempo.data.scan import scan
 from spatempo.errors import SpatempoError
 
-needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
 
 def touch(root: Path, *names: str) -> None:
@@ -32,7 +32,7 @@ def found(folder: Path) -> list[str]:
     return [clip.relative_to(folder).as_posix() for clip in find_clips(folder)]
 
 
-def test_links_that_lead_back_are_not_followed(tmp_path):
+def test_links_to_parent_folders_are_not_followed(tmp_path):
     touch(tmp_path, "a/1.mp4", "a/deep/2.mp4", "b/3.mp4", "b/frames/img_00001.jpg")
     link(tmp_path / "a" / "up", "..")
     link(tmp_path / "a" / "deep" / "top", tmp_path)
@@ -61,21 +61,21 @@ def test_two_folders_linked_to_each_other_are_searched_once_each_way(tmp_path):
     link(tmp_path / "a" / "to b", "../b")
     link(tmp_path / "b" / "to a", "../a")
     assert found(tmp_path) == ["a/1.mp4", "a/to b/2.mp4", "b/2.mp4", "b/to a/1.mp4"]
-    with pytest.raises(SpatempoError, match="is already at"):  # which class is it?
+    with pytest.raises(SpatempoError, match="is already at"):  # with which class?
         load_manifest(tmp_path)
 
 
-def test_a_web_of_links_is_named(tmp_path):
-    """Twelve folders with links to each other have 12! ways through them."""
+def test_too_many_nested_links_are_an_error(tmp_path):
+    """Twelve folders with links to each other have 12! possible paths."""
     for here in range(12):
         for there in range(12):
             link(tmp_path / str(here) / f"to {there}", f"../{there}")
-    with pytest.raises(SpatempoError, match=r"a link inside 4 others; replace it by the folder it leads to"):
+    with pytest.raises(SpatempoError, match=r"a link inside 4 other links; replace it with its target folder"):
         found(tmp_path)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no paths of this length")
-def test_folders_may_be_nested_more_deeply_than_python_calls(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not support paths of this length")
+def test_folders_nested_deeper_than_the_recursion_limit(tmp_path):
     here, deepest = os.getcwd(), tmp_path / ("a/" * 1200)
     os.chdir(tmp_path)
     try:
@@ -87,12 +87,12 @@ def test_folders_may_be_nested_more_deeply_than_python_calls(tmp_path):
     finally:
         os.chdir(here)
         (deepest / "1.mp4").unlink()
-        os.removedirs(deepest)  # shutil.rmtree, with which pytest tidies up, cannot
+        os.removedirs(deepest)  # shutil.rmtree, which pytest uses, fails at this depth
 
 
 @needs_pipes
 @pytest.mark.parametrize("read", [load_manifest, lambda source: scan(source, workers=0)])
-def test_only_files_and_folders_are_read(tmp_path, read):
+def test_pipes_and_devices_are_errors(tmp_path, read):
     for name in ("list.txt", "table.csv", "clip.mp4"):
         os.mkfifo(tmp_path / name)
         with pytest.raises(SpatempoError, match="neither a file nor a folder"):
@@ -103,7 +103,7 @@ def test_only_files_and_folders_are_read(tmp_path, read):
 
 
 @needs_pipes
-def test_a_pipe_or_device_among_the_clips_is_one_unreadable_clip(tmp_path, write_clip):
+def test_pipes_and_devices_among_the_clips_are_unreadable_clips(tmp_path, write_clip):
     write_clip(tmp_path / "a" / "good.mp4")
     os.mkfifo(tmp_path / "a" / "pipe.mp4")
     os.mkfifo(tmp_path / "a" / "no clip")
@@ -120,13 +120,13 @@ def test_a_pipe_or_device_among_the_clips_is_one_unreadable_clip(tmp_path, write
     assert "img_00001.jpg is not a file" in reasons["frames"]
 
 
-def test_the_size_of_a_table_is_bounded(tmp_path, monkeypatch):
+def test_tables_above_the_size_limit_are_errors(tmp_path, monkeypatch):
     monkeypatch.setattr(_tables, "MOST_BYTES", 1 << 20)
     for name, text in (("t.csv", "path,label\na.mp4,x\n"), ("t.txt", "a.mp4 3 0\n")):
         (tmp_path / name).write_text(text + "\n" * ((1 << 20) - len(text)))
         assert len(load_manifest(tmp_path / name)) == 1
         (tmp_path / name).write_text(text + "\n" * ((1 << 20) + 1 - len(text)))
-        with pytest.raises(SpatempoError, match=rf"{name}: more than 1 MiB, the most"):
+        with pytest.raises(SpatempoError, match=rf"{name}: more than 1 MiB, the largest size"):
             load_manifest(tmp_path / name)
     touch(tmp_path, "data/a/1.mp4")
     (tmp_path / "data" / "classes.txt").write_text("a\n" * (1 << 20))
@@ -137,7 +137,7 @@ def test_the_size_of_a_table_is_bounded(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "line", ["x" * 1_000_000, "a.mp4 3 " + "9" * 1_000_000, "a.mp4 " + "9" * 1_000_000 + " 0", "\0" * 1_000_000]
 )
-def test_a_long_line_is_not_repeated_in_full(tmp_path, line):
+def test_long_lines_are_shortened_in_errors(tmp_path, line):
     (tmp_path / "list.txt").write_text(line)
     with pytest.raises(SpatempoError) as error:
         load_manifest(tmp_path / "list.txt")

@@ -1,3 +1,5 @@
+"""Scanning clips: properties, unreadable files, the manifest that is written, worker processes."""
+
 from __future__ import annotations
 
 import csv
@@ -11,7 +13,7 @@ from spatempo.data.scan import COLUMNS, scan, write_manifest
 from spatempo.errors import SpatempoError
 
 
-def test_folder_of_classes(clips):
+def test_scan_a_folder_of_classes(clips):
     found = scan(clips, workers=0)
     assert (found.clips, found.readable, found.unreadable) == (6, 6, [])
     row = {r["path"]: r for r in found.rows}["wave/clip 2.mp4"]
@@ -35,7 +37,7 @@ def test_flat_folder_and_single_file_have_no_labels(write_clip, tmp_path):
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_unreadable_clips_are_named_with_their_reason(write_clip, tmp_path, full):
+def test_unreadable_clips_are_listed_with_their_reason(write_clip, tmp_path, full):
     write_clip(tmp_path / "a" / "good.mp4")
     (tmp_path / "a" / "text.mp4").write_text("no video")
     (tmp_path / "a" / "empty.avi").touch()
@@ -52,11 +54,11 @@ def test_a_table_is_checked_against_its_files(clips):
     table.unlink()
     assert [r["label"] for r in found.rows] == ["w"]
     reasons = {Path(u["path"]).name: u["reason"] for u in found.unreadable}
-    assert "says 13 frames, 12 can be read" in reasons["clip 1.mp4"]
+    assert "gives 13 frames, but 12 can be read" in reasons["clip 1.mp4"]
     assert "no such file" in reasons["gone.mp4"].lower()
 
 
-def test_the_manifest_it_writes_can_be_loaded(clips, tmp_path):
+def test_the_written_manifest_can_be_loaded(clips, tmp_path):
     for out in (clips / "manifest.csv", clips.parent / "all clips.csv"):
         found = scan(clips, workers=0, out=out)
         assert found.manifest == str(out)
@@ -75,7 +77,7 @@ def test_the_manifest_it_writes_can_be_loaded(clips, tmp_path):
     "label", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", 'a "b", c', "\ta\nb", "\x1b[31mred", "7"]
 )
 def test_labels_are_quoted_and_read_back_unchanged(clips, label):
-    """Also those that a spreadsheet would take for a formula."""
+    """Including labels that a spreadsheet would read as a formula."""
     table, out = clips / "t.csv", clips / "out.csv"
     rows = [{"path": f"wave/clip {i}.mp4", "label": label, "frames": 12, "fps": 10.0} for i in range(2)]
     write_manifest(table, rows)
@@ -118,7 +120,7 @@ def test_a_manifest_that_cannot_be_written_leaves_the_old_one(clips, monkeypatch
     out.unlink()
 
 
-def test_nothing_to_scan(tmp_path):
+def test_scan_without_clips_is_an_error(tmp_path):
     with pytest.raises(SpatempoError, match="no videos or frame folders"):
         scan(tmp_path)
     with pytest.raises(SpatempoError, match="no such file"):
@@ -131,11 +133,11 @@ def test_progress_counts_up(clips):
     assert calls == [(i, 6) for i in range(1, 7)]
 
 
-def test_processes_give_the_same_as_none(clips):
+def test_worker_processes_give_the_same_result(clips):
     assert scan(clips, workers=2) == scan(clips, workers=0)
 
 
-def die_on_three(n: int) -> int:
+def crash_on_three(n: int) -> int:
     if n == 3:
         import os
 
@@ -143,26 +145,26 @@ def die_on_three(n: int) -> int:
     return 10 * n
 
 
-def complain(n: int) -> int:
+def raise_error(n: int) -> int:
     raise SpatempoError(f"{n}: no")
 
 
-def test_a_crash_costs_only_the_item_that_caused_it():
+def test_a_crash_loses_only_the_item_that_caused_it():
     calls = []
-    results = run_all(die_on_three, list(range(9)), 2, lambda done, total: calls.append(done))
+    results = run_all(crash_on_three, list(range(9)), 2, lambda done, total: calls.append(done))
     assert results == [CRASHED if n == 3 else 10 * n for n in range(9)]
     assert calls[-1] == 9
 
 
-def test_an_error_of_a_process_comes_through():
+def test_an_error_in_a_process_is_raised():
     with pytest.raises(SpatempoError, match="no"):
-        run_all(complain, list(range(50)), 2)
+        run_all(raise_error, list(range(50)), 2)
 
 
-def test_awkward_files_are_read_or_named():
+def test_unusual_files_are_read_or_reported():
     folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "codec_cases"
     if not folder.is_dir():
-        pytest.skip("needs ../shared/data/codec_cases beside the checkout")
+        pytest.skip("needs ../shared/data/codec_cases next to the checkout")
     found = scan(folder, workers=0)
     assert found.clips == 14
     assert found.readable + len(found.unreadable) == 14

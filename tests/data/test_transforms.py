@@ -1,3 +1,5 @@
+"""Training augmentation: crops, flips and colour jitter."""
+
 from __future__ import annotations
 
 import pickle
@@ -19,7 +21,7 @@ def raw(size: int, resize: int | None = None) -> Preprocess:
 
 
 def positions(height: int, width: int, frames: int = 2) -> torch.Tensor:
-    """Every pixel holds its column (red), row (green) and frame (blue)."""
+    """Frames whose pixels contain their column (red), row (green) and frame (blue)."""
     out = torch.zeros(frames, height, width, 3, dtype=torch.uint8)
     out[..., 0] = torch.arange(width)
     out[..., 1] = torch.arange(height)[:, None]
@@ -31,8 +33,8 @@ def random_frames(height: int = 60, width: int = 80, frames: int = 4) -> torch.T
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8))
 
 
-def test_crop_sizes_by_hand():
-    # 256 x 340 for 224: 256, int(224.0), int(192.0), int(168.96); neighbours in the list may be paired. (w, h)
+def test_crop_sizes_calculated_by_hand():
+    # 256 x 340 for 224: 256, int(224.0), int(192.0), int(168.96); pairs of neighbouring sizes are allowed. (w, h)
     assert multiscale_sizes(256, 340, 224) == [
         *[(256, 256), (224, 256)],
         *[(256, 224), (224, 224), (192, 224)],
@@ -41,8 +43,8 @@ def test_crop_sizes_by_hand():
     ]
 
 
-def test_crop_sizes_near_the_target_are_snapped():
-    # 258: int(258 * .875) = 225 -> 224; 193 and 170 stay. 227 is 3 away and stays.
+def test_crop_sizes_near_the_target_equal_it():
+    # 258: int(258 * .875) = 225 -> 224; 193 and 170 do not change. 227 differs by 3 and does not change.
     assert {w for w, _ in multiscale_sizes(258, 300, 224)} == {258, 224, 193, 170}
     assert {w for w, _ in multiscale_sizes(227, 300, 224, scales=(1,))} == {227}
     assert multiscale_sizes(226, 300, 224, scales=(1,)) == [(224, 224)]
@@ -54,19 +56,19 @@ def test_crop_sizes_of_the_gestures():
     assert [w for w, h in multiscale_sizes(132, 176, 112) if w == h] == [132, 115, 99, 87]
 
 
-def test_offsets_by_hand():
+def test_offsets_calculated_by_hand():
     # free: 340 - 224 = 116 -> steps of 29; 256 - 224 = 32 -> steps of 8. (left, top), in the published order
     assert crop_offsets(256, 340, 224, 224) == [
         *[(0, 0), (116, 0), (0, 32), (116, 32), (58, 16)],
         *[(0, 16), (116, 16), (58, 32), (58, 0)],
         *[(29, 8), (87, 8), (29, 24), (87, 24)],
     ]
-    # 107 free: steps of 26, so the right edge stays 3 pixels away
+    # 107 free: steps of 26, so the last crop ends 3 pixels before the right edge
     assert max(x for x, _ in crop_offsets(200, 307, 200, 200)) == 104
 
 
 @given(height=st.integers(1, 300), width=st.integers(1, 300), size=st.integers(1, 250))
-def test_crops_lie_inside_the_frame(height, width, size):
+def test_crops_are_inside_the_frame(height, width, size):
     for w, h in multiscale_sizes(height, width, size):
         for left, top in crop_offsets(height, width, h, w):
             assert 0 <= left <= width - w
@@ -74,8 +76,8 @@ def test_crops_lie_inside_the_frame(height, width, size):
             assert min(w, h) >= 1
 
 
-def test_multiscale_draws_every_crop_alike():
-    """Read the crop back from its content: positions are coded in red and green. All 13 x 10 crops come, as often."""
+def test_multiscale_draws_all_crops_with_equal_probability():
+    """The red and green values show which crop was taken."""
     frames = positions(120, 160, frames=1)
     transform = TrainTransform(raw(120), scales=(1.0, 0.5))  # sizes 120 and 60: 4 pairs
     rng = np.random.default_rng(0)
@@ -99,25 +101,25 @@ def test_multiscale_draws_every_crop_alike():
         assert abs(seen[key] - mean) < 5 * mean**0.5, key
 
 
-def test_a_crop_of_the_right_size_is_not_resampled():
+def test_a_crop_of_the_target_size_is_not_resampled():
     clip, _ = TrainTransform(raw(48), scales=(1.0,))(positions(48, 48), 3, np.random.default_rng(0))
     assert torch.equal((clip * 255).round().to(torch.uint8).permute(1, 2, 3, 0), positions(48, 48))
 
 
 @pytest.mark.parametrize("scale", ["multiscale", "shift", "none"])
-def test_all_frames_of_a_clip_are_treated_alike(scale):
-    """A clip of equal frames stays one; a clip of different frames is treated as each frame would be."""
+def test_all_frames_of_a_clip_get_the_same_augmentation(scale):
+    """Augmenting a clip gives the same as augmenting each of its frames with the same random state."""
     transform = TrainTransform(Preprocess(size=32), scale=scale, flip="plain")
     frames = random_frames()
     for seed in range(10):
         clip, _ = transform(frames, 0, np.random.default_rng(seed))
         assert clip.shape == (3, 4, 32, 32)
         for t in range(4):
-            alone, _ = transform(frames[t : t + 1], 0, np.random.default_rng(seed))
-            torch.testing.assert_close(clip[:, t], alone[:, 0], atol=0, rtol=0)
+            single, _ = transform(frames[t : t + 1], 0, np.random.default_rng(seed))
+            torch.testing.assert_close(clip[:, t], single[:, 0], atol=0, rtol=0)
 
 
-def test_color_treats_a_still_clip_alike_and_depends_on_the_rng_only():
+def test_colour_jitter_is_equal_for_all_frames_and_reproducible():
     frames = random_frames()[:1].repeat(4, 1, 1, 1)
     transform = TrainTransform(Preprocess(size=32), color=0.4)
     clip, _ = transform(frames, 0, np.random.default_rng(5))
@@ -135,7 +137,7 @@ def test_none_is_the_evaluation_crop():
     assert label == 7
 
 
-def test_shift_reaches_every_place_and_keeps_the_scale():
+def test_shift_reaches_all_positions_without_scaling():
     transform = TrainTransform(raw(30, 33), scale="shift")
     rng = np.random.default_rng(0)
     corners = set()
@@ -172,7 +174,7 @@ def test_without_flip_nothing_is_mirrored():
         assert torch.equal(transform(frames, 0, np.random.default_rng(seed))[0], transform.preprocess(frames))
 
 
-def test_memory_is_that_of_the_preprocessing():
+def test_memory_layout_is_that_of_the_preprocessing():
     for scale in ("multiscale", "shift", "none"):
         transform = TrainTransform(Preprocess(size=32), scale=scale, flip="plain", color=0.1)
         for seed in range(4):
@@ -181,8 +183,8 @@ def test_memory_is_that_of_the_preprocessing():
 
 
 @pytest.mark.parametrize("step", ["brightness", "saturation", "contrast"])
-def test_color_agrees_with_torchvision(step):
-    """One still frame, so that the clip's mean is the frame's, values in the middle, so that nothing is clipped."""
+def test_colour_jitter_agrees_with_torchvision(step):
+    """One frame, so that clip mean and frame mean are equal, with medium values, so that nothing is clipped."""
     frames = torch.from_numpy(np.random.default_rng(0).integers(90, 150, (1, 9, 11, 3), dtype=np.uint8))
     factors = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0} | {step: 1.3}
     want = getattr(F, f"adjust_{step}")(frames.permute(0, 3, 1, 2).float() / 255, 1.3).permute(0, 2, 3, 1) * 255
@@ -190,7 +192,7 @@ def test_color_agrees_with_torchvision(step):
     assert (got.float() - want).abs().max() <= 0.51
 
 
-def test_color_together_agrees_with_torchvision_in_sequence():
+def test_combined_colour_jitter_agrees_with_torchvision():
     frames = torch.from_numpy(np.random.default_rng(0).integers(90, 150, (1, 9, 11, 3), dtype=np.uint8))
     want = frames.permute(0, 3, 1, 2).float() / 255
     for step, factor in (("brightness", 1.2), ("contrast", 0.7), ("saturation", 1.4)):
@@ -198,7 +200,7 @@ def test_color_together_agrees_with_torchvision_in_sequence():
     assert (jitter_color(frames, 1.2, 0.7, 1.4).float() - want.permute(0, 2, 3, 1) * 255).abs().max() <= 0.51
 
 
-def test_a_change_of_light_within_the_clip_survives_contrast():
+def test_contrast_scales_changes_of_light_within_the_clip():
     frames = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
     frames[0], frames[1] = 100, 140
     got = jitter_color(frames, 1.0, 0.5, 1.0)
@@ -206,7 +208,7 @@ def test_a_change_of_light_within_the_clip_survives_contrast():
     assert got[1].unique().tolist() == [130]
 
 
-def test_short_side_to_read_at_leaves_the_smallest_crop_whole():
+def test_the_smallest_crop_is_not_enlarged():
     assert TrainTransform(Preprocess(size=224)).short_side == 340  # 224 / 0.66, rounded up
     assert TrainTransform(Preprocess(size=224), scales=(1.0,)).short_side == 256
     assert TrainTransform(Preprocess(size=224), scale="shift").short_side == 256
@@ -214,7 +216,7 @@ def test_short_side_to_read_at_leaves_the_smallest_crop_whole():
     assert min(w for w, _ in multiscale_sizes(side, 2 * side, 112)) >= 112
 
 
-def test_it_can_be_sent_to_a_worker():
+def test_the_transform_can_be_pickled():
     transform = TrainTransform(Preprocess(size=32), flip={0: 1, 1: 0}, color=0.2)
     copy = pickle.loads(pickle.dumps(transform))
     a, b = (t(random_frames(), 0, np.random.default_rng(3)) for t in (transform, copy))
@@ -233,6 +235,6 @@ def test_it_can_be_sent_to_a_worker():
         ({"scales": (1.0, 1.2)}, "scales are"),
     ],
 )
-def test_bad_options(options, says):
+def test_invalid_options_are_errors(options, says):
     with pytest.raises(SpatempoError, match=says):
         TrainTransform(Preprocess(), **options)

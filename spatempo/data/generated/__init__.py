@@ -1,1 +1,1 @@
-"""The generated data set, in which nothing but motion tells the classes apart."""
+"""The generated data set, whose classes differ only in motion."""

@@ -1,11 +1,11 @@
-"""Renders the generated data set into a folder of video files with a manifest for each split.
+"""Renders the generated data set: a folder of video files with a manifest for each split.
 
     OUT/videos/<split>/<class>/<class>_<number>.mp4
     OUT/train.csv, val.csv, test.csv    path,label,family,pair,group,frames,fps
-    OUT/dataset.json                    what it is; written last, so its presence means the set is complete
+    OUT/dataset.json                    description; written last, so if it exists, the set is complete
 
-Every clip has its own seed, made of the data set's seed, the split, the kind of clip and its number. So a clip is the
-same whatever the number of workers, the presets that share it, or how often rendering was interrupted.
+Every clip has its own seed, derived from the seed of the data set, the split, the kind of clip and its number. So a
+clip does not depend on the number of workers, the preset or interruptions.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from spatempo.limits import check_number
 from spatempo.process import interruptible, interrupts_held
 from spatempo.video.writer import write_video
 
-RENDERER = 1  # raise it whenever the same seed gives other frames, so that old folders are not taken for new ones
+RENDERER = 1  # increase it when the same seed gives other frames, so that old folders are not used as new ones
 COLUMNS = ("path", "label", "family", "pair", "group", "frames", "fps")
 _UNITS = (*PAIRS, *CONTROLS)
-_FINISHED, _BEGUN = "dataset.json", "dataset.unfinished.json"
-_FEW = 32  # sources; fewer are rendered sooner than worker processes start
+_FINISHED, _STARTED = "dataset.json", "dataset.unfinished.json"
+_FEW = 32  # sources; rendering fewer takes less time than starting worker processes
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One rendered clip: two files for a pair (itself and its reversal), one for a control class."""
+    """One rendered clip: two files for a pair (the clip and its reversal), one for a control class."""
 
     unit: str
     split: str
@@ -62,15 +62,15 @@ class Source:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Where the clip, and its reversal, lie below the data set's folder."""
+        """Paths of the clip and of its reversal, relative to the folder of the data set."""
         return tuple(f"videos/{self.split}/{label}/{label}_{self.number:05d}.mp4" for label in self.labels)
 
     def seed(self, root: int) -> np.random.SeedSequence:
-        """This clip's own randomness."""
+        """Returns the seed of this clip."""
         return np.random.SeedSequence(root, spawn_key=(SPLITS.index(self.split), _UNITS.index(self.unit), self.number))
 
     def rows(self, preset: Preset) -> list[tuple[str, ...]]:
-        """This clip's lines of the manifest, in the order of ``COLUMNS``."""
+        """Returns the manifest lines of this clip, with the columns of ``COLUMNS``."""
         pair = self.unit if self.unit in PAIRS else ""
         group = f"{self.split}-{self.unit}-{self.number:05d}"
         numbers = (str(preset.frames), str(preset.fps))
@@ -91,27 +91,27 @@ def make_data(
     workers: int | None = None,
     progress: bool | Progress = False,
 ) -> dict[str, object]:
-    """Renders the generated data set, or returns at once if it is there already.
+    """Renders the generated data set, or returns at once if it already exists.
 
-    A rendering that was interrupted is continued. Worker processes are started with ``spawn``, so a script that calls
+    An interrupted rendering is continued. Worker processes are started with ``spawn``, so a script that calls
     this needs the usual ``if __name__ == "__main__":``, or ``workers=1``.
 
     Args:
-        out: the folder; made if need be. It must be empty, or hold this very data set.
+        out: folder; created if missing. It must be empty or contain the same data set.
         preset: one of ``presets.PRESETS``.
-        seed: 0 or more; another seed, another data set.
-        clips_per_class: training clips of each class; validation and test in proportion. ``None``: the preset's.
-        size: height and width, pixels. ``None``: the preset's.
-        frames: of each clip. ``None``: the preset's.
-        workers: processes; ``None``: one for each processor this process may use, none for a few clips.
-        progress: ``True`` draws a bar on stderr; or a function that is called with clips done and clips in all.
+        seed: random seed, 0 or more; another seed gives another data set.
+        clips_per_class: training clips per class; validation and test in proportion. ``None``: as in the preset.
+        size: height and width, pixels. ``None``: as in the preset.
+        frames: frames per clip. ``None``: as in the preset.
+        workers: number of processes; ``None``: one per available core, but only this process for a few clips.
+        progress: ``True`` shows a progress bar on stderr; a function is called as ``progress(done, total)``.
 
     Returns:
-        ``root``; ``classes``, the names; ``train``, ``val``, ``test``, the paths of the manifests; ``clips``, how many
-        each split holds; ``rendered``, how many files this call wrote. Nothing but JSON types.
+        ``root``; ``classes`` (names); ``train``, ``val``, ``test`` (paths of the manifests); ``clips`` (number per
+        split); ``rendered`` (number of files written by this call). All values are JSON types.
 
     Raises:
-        SpatempoError: the folder holds something else, an option cannot be served, or scikit-image is absent.
+        SpatempoError: the folder contains something else, an option is invalid, or scikit-image is missing.
     """
     chosen = get_preset(preset, clips_per_class=clips_per_class, size=size, frames=frames)
     check_number("seed", seed)
@@ -128,7 +128,7 @@ def make_data(
         finished = _claim(root, what)
         missing = [source for source in plan if not all((root / file).is_file() for file in source.files)]
         if missing:
-            pyramids()  # tells here, once, if the photographs are absent
+            pyramids()  # raises an error here, once, if the photographs are missing
             for folder in {(root / file).parent for source in missing for file in source.files}:
                 folder.mkdir(parents=True, exist_ok=True)
             with _report(progress) as report:
@@ -136,7 +136,9 @@ def make_data(
         if missing or not finished:
             _write_manifests(root, chosen, plan, what)
     except OSError as error:
-        raise SpatempoError(f"{root}: cannot write the data set: {error}; free the place or choose another") from error
+        raise SpatempoError(
+            f"{root}: cannot write the data set: {error}; free disk space or choose another folder"
+        ) from error
     return {
         "root": str(root),
         "classes": list(chosen.classes),
@@ -147,9 +149,9 @@ def make_data(
 
 
 def _claim(root: Path, what: dict[str, object]) -> bool:
-    """Makes sure that the folder may be written to; tells whether the data set was finished there before."""
+    """Checks that the folder may be used; returns whether the data set in it is complete."""
     root.mkdir(parents=True, exist_ok=True)
-    for name in (_FINISHED, _BEGUN):
+    for name in (_FINISHED, _STARTED):
         try:
             found = json.loads((root / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -158,13 +160,15 @@ def _claim(root: Path, what: dict[str, object]) -> bool:
             found = None
         if not isinstance(found, dict) or any(found.get(key) != value for key, value in what.items()):
             raise SpatempoError(
-                f"{root}: holds a data set of another preset, seed, option or version (see {name}); "
+                f"{root}: contains a data set with another preset, seed, option or version (see {name}); "
                 "choose another folder, or delete this one"
             )
         return name == _FINISHED and all((root / f"{split}.csv").is_file() for split in SPLITS)
     if any(root.iterdir()):
-        raise SpatempoError(f"{root}: is not empty and holds no generated data set; choose another folder, or empty it")
-    write_whole(root / _BEGUN, json.dumps(what, indent=1) + "\n")
+        raise SpatempoError(
+            f"{root}: is not empty and contains no generated data set; choose another folder or empty it"
+        )
+    write_whole(root / _STARTED, json.dumps(what, indent=1) + "\n")
     return False
 
 
@@ -173,7 +177,7 @@ def _render_all(
 ) -> None:
     jobs = [(str(root), preset, seed, source) for source in sources]
     total = sum(len(source.files) for source in sources)
-    workers = min(workers or (_processors() if len(jobs) >= _FEW else 1), len(jobs), 61)  # 61: what Windows allows
+    workers = min(workers or (_processors() if len(jobs) >= _FEW else 1), len(jobs), 61)  # 61: maximum on Windows
     done = 0
     if workers == 1:
         for job in jobs:
@@ -191,7 +195,7 @@ def _render_all(
                 report(done, total)
         except BrokenProcessPool as error:
             raise SpatempoError(
-                f"{root}: a rendering process ended too soon (out of memory, or the calling script lacks "
+                f"{root}: a rendering process ended unexpectedly (out of memory, or the calling script has no "
                 "'if __name__ == \"__main__\":'); add that, or render with `workers=1`"
             ) from error
         finally:
@@ -199,7 +203,7 @@ def _render_all(
 
 
 def _render_one(job: tuple[str, Preset, int, Source]) -> int:
-    """Renders one source and writes its files; returns how many. Runs in a worker process."""
+    """Renders one source, writes its files and returns their number. Runs in a worker process."""
     root, preset, seed, source = job
     clip = render(source.unit, preset, source.seed(seed))
     for file, frames in zip(source.files, (clip, clip[::-1]), strict=False):
@@ -232,12 +236,12 @@ def _write_manifests(root: Path, preset: Preset, plan: list[Source], what: dict[
         "clips": {split: preset.clips(split) * len(preset.classes) for split in SPLITS},
     }
     write_whole(root / _FINISHED, json.dumps(about, indent=1) + "\n")
-    (root / _BEGUN).unlink(missing_ok=True)
+    (root / _STARTED).unlink(missing_ok=True)
 
 
 @contextmanager
 def _report(progress: bool | Progress) -> Iterator[Progress]:
-    """What to call after every source: nothing, the caller's function, or a bar on stderr."""
+    """Yields the progress callback: no operation, the given function, or a progress bar on stderr."""
     if callable(progress):
         yield progress
     elif not progress:

@@ -1,4 +1,4 @@
-"""Natural textures: random crops of the photographs that scikit-image's wheel carries."""
+"""Natural textures: random crops of the photographs in the scikit-image package."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from PIL import Image
 
 from spatempo.errors import SpatempoError
 
-# In the wheel itself, so nothing is downloaded. PNG only: every JPEG decoder rounds a little differently.
+# Part of the installed package, so nothing is downloaded. PNG only, because JPEG decoders round differently.
 PHOTOS = ("astronaut", "chelsea", "coffee", "motorcycle_left", "ihc", "brick", "grass", "gravel", "camera")
-_MEND = "install them with: pip install 'spatempo[generate]'"
+_FIX = "install them with: pip install 'spatempo[generate]'"
 
 
 @cache
 def pyramids() -> tuple[tuple[np.ndarray, ...], ...]:
-    """Every photograph at full, half, quarter, ... size: float32 ``[H, W, 3]``, 0 to 255.
+    """Returns every photograph at full, half, quarter, ... size: float32 ``[H, W, 3]``, 0 to 255.
 
     Raises:
-        SpatempoError: scikit-image, or one of its photographs, is absent.
+        SpatempoError: scikit-image or one of its photographs is missing.
     """
     spec = find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
         raise SpatempoError(
-            f"the generated data set is textured with scikit-image's photographs, which are absent; {_MEND}"
+            f"the generated data set needs the photographs of scikit-image, which is not installed; {_FIX}"
         )
     folder = Path(next(iter(spec.submodule_search_locations))) / "data"
     return tuple(_pyramid(folder / f"{name}.png") for name in PHOTOS)
@@ -37,7 +37,7 @@ def _pyramid(path: Path) -> tuple[np.ndarray, ...]:
         with Image.open(path) as image:
             level = np.asarray(image.convert("RGB"), dtype=np.float32)
     except OSError as error:
-        raise SpatempoError(f"{path}: scikit-image's photograph cannot be read ({error}); {_MEND}") from error
+        raise SpatempoError(f"{path}: this photograph of scikit-image cannot be read ({error}); {_FIX}") from error
     levels = [level]
     while min(level.shape[:2]) >= 64:
         height, width = (side // 2 * 2 for side in level.shape[:2])
@@ -47,7 +47,7 @@ def _pyramid(path: Path) -> tuple[np.ndarray, ...]:
 
 
 def bilinear(texture: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Samples ``texture`` ``[H, W, C]`` at pixels ``y``, ``x`` (both of any shape S), clamped: ``[*S, C]``."""
+    """Samples ``texture`` ``[H, W, C]`` at pixels ``y``, ``x`` (any shape S), clamped to its borders: ``[*S, C]``."""
     height, width, channels = texture.shape
     y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
     top = np.minimum(y.astype(np.intp), height - 2)
@@ -56,32 +56,33 @@ def bilinear(texture: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     across = (x - left)[..., None].astype(texture.dtype)
     flat, index = texture.reshape(-1, channels), top * width + left
     corners = [flat.take(index + step, axis=0) for step in (0, 1, width, width + 1)]
-    return _between(_between(corners[0], corners[1], across), _between(corners[2], corners[3], across), down)
+    upper, lower = _interpolate(corners[0], corners[1], across), _interpolate(corners[2], corners[3], across)
+    return _interpolate(upper, lower, down)
 
 
-def _between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """What lies ``share`` of the way from ``first`` to ``second``; overwrites both (half the time of fresh arrays)."""
+def _interpolate(first: np.ndarray, second: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Interpolates linearly from ``first`` to ``second``; overwrites both (twice as fast as new arrays)."""
     second -= first
-    second *= share
+    second *= fraction
     first += second
     return first
 
 
 def random_texture(rng: np.random.Generator, size: int, extent: tuple[float, float], contrast: float) -> np.ndarray:
-    """A random piece of a random photograph: turned, mirrored, its colours shifted.
+    """Returns a random piece of a random photograph, rotated, mirrored and with changed colours.
 
     Args:
-        rng: decides everything.
-        size: height and width wanted, pixels.
-        extent: smallest and largest side of the piece, relative to the photograph's short side.
-        contrast: 1 keeps the photograph's; smaller flattens it.
+        rng: source of randomness.
+        size: height and width of the result, pixels.
+        extent: smallest and largest side of the piece, relative to the short side of the photograph.
+        contrast: factor on the contrast of the photograph.
 
     Returns:
         float32 ``[size, size, 3]``, about 0 to 255 (not clipped).
     """
     photo = pyramids()[rng.integers(len(PHOTOS))]
     side = rng.uniform(*extent) * min(photo[0].shape[:2])
-    # the level at which one output pixel is about one photograph pixel: neither aliased nor blurred
+    # level at which one output pixel is about one pixel of the photograph: no aliasing, no blur
     level = int(np.clip(round(float(np.log2(side / size))), 0, len(photo) - 1))
     source = photo[level]
     step = side / size / 2**level
@@ -94,7 +95,7 @@ def random_texture(rng: np.random.Generator, size: int, extent: tuple[float, flo
     reach = min(step * size / 2, min(height, width) / 2)
     y = rng.uniform(reach, height - reach) + across * sin + down * cos
     x = rng.uniform(reach, width - reach) + across * cos - down * sin
-    # a corner that reaches over the photograph's edge sees its mirror image
+    # beyond its edges, the photograph is mirrored
     texture = bilinear(source, height - 1 - np.abs(height - 1 - np.abs(y)), width - 1 - np.abs(width - 1 - np.abs(x)))
     texture = texture[..., rng.permutation(3)] * rng.uniform(0.75, 1.15, 3).astype(np.float32)
     mean = texture.mean((0, 1), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""What the generated data set consists of: its classes, and presets from a handful of clips to many thousands.
+"""Classes and presets of the generated data set, from a few clips to many thousands.
 
-Plain numbers only; nothing here imports torch, or renders anything.
+This module only defines numbers. It does not render anything and does not import torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from spatempo.limits import check_number
 SPLITS = ("train", "val", "test")
 
 # Each pair renders one source clip per two files: the first class is the clip, the second is its exact time reversal.
-# The place of a line seeds its clips, so add new pairs and controls at the end.
+# The position of a line is part of the seed of its clips, so add new pairs and controls at the end.
 PAIRS: dict[str, tuple[str, str, str]] = {  # pair: (family, class of the source, class of its reversal)
     "right_left": ("direction", "move_right", "move_left"),
     "down_up": ("direction", "move_down", "move_up"),
@@ -23,7 +23,7 @@ PAIRS: dict[str, tuple[str, str, str]] = {  # pair: (family, class of the source
     "pop": ("order", "square_then_triangle", "triangle_then_square"),
     "hop": ("order", "square_hops_then_triangle", "triangle_hops_then_square"),
 }
-# A single frame decides these: the object's shape and tint (shapes.py), under any of the motions above.
+# A single frame is enough for these: shape and tint of the object (shapes.py), with any of the motions above.
 CONTROLS: tuple[str, ...] = ("red_disc", "green_star", "blue_cross", "yellow_ring")
 
 
@@ -32,21 +32,21 @@ class Preset:
     """One size of the data set.
 
     Attributes:
-        name: how it is asked for.
+        name: name of the preset.
         size: height and width of the videos, pixels; even.
         frames: frames of every clip. Not a multiple of 16, so that the centre rule of segment sampling takes the same
             frames from a clip and from its reversal, for 8, 16, 32, ... segments (see docs/generated-data.md).
-        fps: frames per second the files claim.
-        pairs: which of ``PAIRS``.
-        controls: which of ``CONTROLS``.
-        train, val, test: clips of each class in that split.
+        fps: frames per second in the video files.
+        pairs: pairs of ``PAIRS`` that are used.
+        controls: classes of ``CONTROLS`` that are used.
+        train, val, test: clips per class in each split.
         noise: standard deviation of the sensor noise, in grey levels of 255.
-        shake: amplitude of the camera's shake, in frame widths.
-        light: largest relative change of the light's strength.
-        contrast: of the photograph behind, against its own; the lower, the better the objects stand out.
-        dark: share of the direction family's objects that are dark with a lit edge, instead of bright with a dark one.
-            Both kinds together are much slower to learn.
-        distractors: further objects that stand still, in the families other than ``order``.
+        shake: amplitude of the camera shake, in frame widths.
+        light: largest relative change of the light intensity.
+        contrast: factor on the contrast of the background photograph; lower values make objects more visible.
+        dark: fraction of the objects of the direction family that are dark with a bright edge, instead of bright with
+            a dark edge. A mixture of both is much slower to learn.
+        distractors: number of additional objects that do not act, in all families except ``order``.
         qp: quantiser of the encoder (writer.py).
     """
 
@@ -69,23 +69,23 @@ class Preset:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """All class names, a pair's two beside each other; a class's label is its place here."""
+        """All class names, with the two of a pair next to each other. The index of a name is its label."""
         return tuple(name for pair in self.pairs for name in PAIRS[pair][1:]) + self.controls
 
     def clips(self, split: str) -> int:
-        """Clips of each class in ``split``."""
+        """Returns the number of clips per class in ``split``."""
         return {"train": self.train, "val": self.val, "test": self.test}[split]
 
     def to_dict(self) -> dict[str, object]:
-        """Every field as JSON types: what ``dataset.json`` keeps, and two renderings are compared by."""
+        """Returns all fields as JSON types, as saved in ``dataset.json`` and used to compare two renderings."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 _TINY = Preset("tiny", train=3, val=1, test=2, pairs=("right_left", "pop"), controls=("red_disc", "blue_cross"))
-# Turning is left to the larger presets: at the demo's 48 pixels it takes more training than a demo has time for.
+# Turning is in the larger presets only: at the 48 pixels of the demo, it needs more training than a demo has time for.
 _DEMO = Preset("demo", pairs=("right_left", "down_up", "in_out", "appear", "pop"), train=140)
-# Only what neighbouring frames decide, in calmer pictures: what every design is trained on in one sitting
-# (spatempo/studies/designs.py). Networks that look along time in one layer only need the calm.
+# Only classes that neighbouring frames distinguish, with less disturbance: for training all designs in one run
+# (spatempo/studies/designs.py). Networks with only one temporal layer need the lower disturbance.
 _DIRECTION = Preset(
     "direction",
     pairs=("right_left", "down_up", "in_out", "appear"),
@@ -95,7 +95,7 @@ _DIRECTION = Preset(
     light=0.05,
     contrast=0.25,
 )
-# The other two families, as calm: what the experiments (spatempo/studies/experiments.py) set against direction.
+# The other two families, with the same low disturbance, for the experiments (spatempo/studies/experiments.py).
 _ORDER = replace(_DIRECTION, name="order", pairs=("pop", "hop"), val=20, test=80)
 _CONTROL = replace(_DIRECTION, name="control", pairs=(), controls=CONTROLS, val=20, test=80)
 _STANDARD = Preset(
@@ -121,26 +121,24 @@ PRESETS: dict[str, Preset] = {
 def get_preset(
     name: str, *, clips_per_class: int | None = None, size: int | None = None, frames: int | None = None
 ) -> Preset:
-    """The preset of that name, changed where asked.
+    """Returns a preset, with changes.
 
     Args:
         name: one of ``PRESETS``.
-        clips_per_class: training clips of each class; validation and test keep their share of the preset.
+        clips_per_class: training clips per class; validation and test change in proportion.
         size: height and width, pixels; even, at least 32.
         frames: frames of each clip; at least 24, and not a multiple of 16 (see ``Preset``).
 
     Raises:
-        SpatempoError: an unknown name, or a number that cannot be served.
+        SpatempoError: an unknown name or an invalid number.
     """
     if name not in PRESETS:
-        raise SpatempoError(
-            f"there is no preset {name!r} of the generated data set; choose one of {', '.join(PRESETS)}"
-        )
+        raise SpatempoError(f"there is no preset {name!r} of the generated data set; choose from {', '.join(PRESETS)}")
     preset = PRESETS[name]
     if clips_per_class is not None:
         check_number("clips_per_class", clips_per_class)
-        share = clips_per_class / preset.train
-        val, test = (max(1, round(share * count)) for count in (preset.val, preset.test))
+        fraction = clips_per_class / preset.train
+        val, test = (max(1, round(fraction * count)) for count in (preset.val, preset.test))
         preset = replace(preset, train=clips_per_class, val=val, test=test)
     check_number("size", size)
     check_number("frames", frames)
@@ -151,8 +149,8 @@ def get_preset(
     if frames is not None:
         if frames < 24 or frames % 16 == 0:
             raise SpatempoError(
-                f"frames={frames} cannot be served: at least 24, and no multiple of 16, so that 8 and 16 segments "
-                "take the same frames from a clip and its reversal; give for example 24, 25, 40 or 72"
+                f"frames={frames} is not possible: it must be at least 24 and not a multiple of 16, so that 8 and 16 "
+                "segments take the same frames from a clip and its reversal; give for example 24, 25, 40 or 72"
             )
         preset = replace(preset, frames=frames)
     return preset

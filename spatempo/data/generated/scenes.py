@@ -1,4 +1,4 @@
-"""From a seed to the frames of one source clip: photograph behind, cut-outs moving over it, camera, light and noise."""
+"""Renders one source clip from a seed: background photograph, moving cut-outs, camera, light and noise."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from spatempo.data.generated.shapes import cut_out
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is seen, at every frame.
+    """The content of a clip at every frame.
 
     Attributes:
         background: float32 ``[size + 2 * margin, size + 2 * margin, 3]``, 0 to 255.
-        tracks: the objects, the hindmost first, and
-        textures: their cut-outs, float32 ``[S, S, 4]``.
-        camera: ``[frames, 2]``, how far everything is shifted down and right, pixels.
-        light: ``[frames]``, what every pixel is multiplied by.
-        noise: float32 ``[frames, size, size, 1]``, what is added; or None.
+        tracks: the objects, from back to front.
+        textures: the cut-outs of the objects, float32 ``[S, S, 4]``.
+        camera: ``[frames, 2]``, shift of the image down and right, pixels.
+        light: ``[frames]``, factor on all pixels.
+        noise: float32 ``[frames, size, size, 1]``, added to the pixels; or None.
     """
 
     background: np.ndarray
@@ -34,13 +34,13 @@ class Scene:
 
 
 def render(unit: str, preset: Preset, seed: np.random.SeedSequence, *, calm: bool = False) -> np.ndarray:
-    """One source clip.
+    """Renders one source clip.
 
     Args:
         unit: a pair of ``PAIRS`` (the result is its first class; reversed, its second) or a class of ``CONTROLS``.
-        preset: size, frames, and how strong noise, shake and light are.
-        seed: decides everything else; the same seed gives the same frames.
-        calm: without noise, shake and changes of light, but otherwise the same clip: for tests that look at the motion.
+        preset: size, number of frames, and strength of noise, shake and light.
+        seed: source of all randomness; the same seed gives the same frames.
+        calm: render the same clip without noise, shake and changes of light (for tests of the motion).
 
     Returns:
         uint8 ``[frames, size, size, 3]``, RGB.
@@ -49,21 +49,21 @@ def render(unit: str, preset: Preset, seed: np.random.SeedSequence, *, calm: boo
 
 
 def draw(unit: str, preset: Preset, seed: np.random.SeedSequence, *, calm: bool = False) -> Scene:
-    """Draws all that is random in a clip; see ``render``."""
-    # one stream for what is shown and one for the disturbances, so that a calm clip shows the same
+    """Draws all random values of a clip; see ``render``."""
+    # separate streams for content and disturbances, so that a calm clip has the same content
     shown, disturbed = (np.random.default_rng(child) for child in _children(seed))
     size, frames = preset.size, preset.frames
     tracks = tracks_of(unit, shown, frames, preset.dark)
     if unit not in ("pop", "hop"):
         tracks = [distractor(shown, frames, preset.dark) for _ in range(preset.distractors)] + tracks
-    # fine enough for the object's largest size; at most twice too fine at its smallest
+    # sharp enough for the largest size of the object; at most twice too fine for its smallest size
     widest = [
         2.12 * size * float(np.sqrt(track.radius.max() * track.radius[track.alpha > 0].min())) for track in tracks
     ]
     textures = [cut_out(shown, track.look, max(8, round(width))) for track, width in zip(tracks, widest, strict=True)]
     margin = _margin(preset)
     background = random_texture(shown, size + 2 * margin, (0.4, 0.9), preset.contrast)
-    # neither so bright nor so dark that a bright or a dark object would be lost in it
+    # medium brightness, so that bright and dark objects are visible
     background = np.clip(background * np.float32(shown.uniform(85, 135) / background.mean()), 0, 255)
     camera, light, noise = np.zeros((frames, 2)), np.ones(frames), None
     if not calm:
@@ -74,32 +74,32 @@ def draw(unit: str, preset: Preset, seed: np.random.SeedSequence, *, calm: bool 
 
 
 def _children(seed: np.random.SeedSequence) -> list[np.random.SeedSequence]:
-    # not seed.spawn(), which counts its calls: drawing the same seed twice must give the same clip
+    # not seed.spawn(), which depends on earlier calls: the same seed must always give the same clip
     return [np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, part)) for part in range(2)]
 
 
 def _margin(preset: Preset) -> int:
-    """Pixels of background beyond the frame, for the camera to shake into."""
+    """Width of the background outside the frame, pixels, for the camera shake."""
     return int(np.ceil(3 * preset.shake * preset.size)) + 2
 
 
 def _shake(rng: np.random.Generator, frames: int, amplitude: float) -> np.ndarray:
-    """A hand-held camera: slow and fast sines of random phase along both axes; within 3 amplitudes."""
+    """Shake of a hand-held camera: slow and fast sines with random phase on both axes; at most 3 amplitudes."""
     axes = [sway(rng, frames, 2 * amplitude, (0.5, 1.5)) + sway(rng, frames, amplitude, (2.0, 5.0)) for _ in range(2)]
     return np.stack(axes, axis=1)
 
 
 def _light(rng: np.random.Generator, frames: int, amplitude: float) -> np.ndarray:
-    """The sun coming or going, either as likely, and a faster flicker."""
+    """Light that slowly increases or decreases with equal probability, and a faster flicker."""
     drift = rng.uniform(-1, 1) * np.linspace(-0.5, 0.5, frames)
     return 1 + amplitude * (drift + sway(rng, frames, 0.25 * rng.uniform(), (1.0, 4.0)) + rng.uniform(-0.25, 0.25))
 
 
 def paint(scene: Scene, size: int) -> np.ndarray:
-    """Puts the scene into pixels, every frame from its own numbers only: uint8 ``[frames, size, size, 3]``."""
+    """Renders the scene, each frame independently: uint8 ``[frames, size, size, 3]``."""
     video = np.stack([_shifted(scene.background, size, *shift) for shift in scene.camera])
     for track, texture in zip(scene.tracks, scene.textures, strict=True):
-        _lay_over(video, track, texture, scene.camera)
+        _composite(video, track, texture, scene.camera)
     video *= scene.light[:, None, None, None]
     if scene.noise is not None:
         video += scene.noise
@@ -108,7 +108,7 @@ def paint(scene: Scene, size: int) -> np.ndarray:
 
 
 def _shifted(background: np.ndarray, size: int, down: float, right: float) -> np.ndarray:
-    """The middle of the background, moved by a fraction of pixels: four slices, mixed."""
+    """Returns the middle of the background, shifted with subpixel accuracy (bilinear, from four slices)."""
     margin = (background.shape[0] - size) // 2
     top, left = margin - down, margin - right
     y, x = int(top), int(left)
@@ -118,10 +118,10 @@ def _shifted(background: np.ndarray, size: int, down: float, right: float) -> np
     return rows[:, :-1] + (rows[:, 1:] - rows[:, :-1]) * fx if fx else rows[:, :-1]
 
 
-def _lay_over(video: np.ndarray, track: Track, texture: np.ndarray, camera: np.ndarray) -> None:
+def _composite(video: np.ndarray, track: Track, texture: np.ndarray, camera: np.ndarray) -> None:
     """Composites one object into float32 ``video`` ``[frames, size, size, 3]``, in place.
 
-    Only a window around the object is computed: each of its pixels is turned and scaled back into the texture.
+    Only a window around the object is computed: each of its pixels is mapped back to a point of the texture.
     """
     size = video.shape[1]
     seen = np.flatnonzero(track.alpha > 0)

@@ -1,4 +1,4 @@
-"""The objects: pieces of photograph, cut out along a shape, with an edge that sets them off from any background."""
+"""Objects: pieces of photographs cut out along a shape, with an edge that is visible on any background."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from spatempo.data.generated.photos import random_texture
 
-# Shapes none of which is round, so that every motion shows on them. All direction classes draw from the same four, so
-# the shape tells nothing.
+# None of these shapes is round, so every motion is visible. All direction classes use the same four, so the shape does
+# not reveal the class.
 DIRECTION_SHAPES = ("bar", "wedge", "ell", "crescent")
 
-# (shape, tint): the tint is what red, green and blue are multiplied by; None leaves the photograph's own colours.
+# (shape, tint): the tint is a factor on red, green and blue; None keeps the colours of the photograph.
 CONTROL_LOOKS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "red_disc": ("disc", (1.5, 0.35, 0.35)),
     "green_star": ("star", (0.35, 1.4, 0.35)),
@@ -30,7 +30,7 @@ def _box(x: np.ndarray, y: np.ndarray, half_width: float, half_height: float) ->
 
 
 def signed_distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """About the distance to the shape's outline, negative inside; the shape lies within the unit circle (nearly)."""
+    """Approximate distance to the outline, negative inside; the shape is (nearly) inside the unit circle."""
     radius = np.hypot(x, y)
     if shape == "disc":
         return radius - 0.88
@@ -57,7 +57,7 @@ def signed_distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Look:
-    """What an object looks like: its shape, a tint of the photograph or none, and whether it is brighter or darker."""
+    """Appearance of an object: shape, optional tint of the photograph, and whether it is bright or dark."""
 
     shape: str
     tint: tuple[float, float, float] | None
@@ -65,23 +65,23 @@ class Look:
 
 
 def cut_out(rng: np.random.Generator, look: Look, size: int) -> np.ndarray:
-    """An object's texture.
+    """Returns the texture of an object.
 
     Returns:
         float32 ``[size, size, 4]``: red, green, blue (0 to 255, already multiplied by alpha) and alpha (0 to 1). It
-        spans -1.06 to 1.06 of the shape's own coordinates, so its border is transparent.
+        covers -1.06 to 1.06 in shape coordinates, so its border is transparent.
     """
     grid = np.linspace(-1.06, 1.06, size, dtype=np.float32)
     distance = signed_distance(look.shape, grid[None, :], grid[:, None]).astype(np.float32)
     pixel = 2.12 / size
     alpha = np.clip(0.5 - distance / pixel, 0, 1)
     texture = random_texture(rng, size, (0.25, 0.6), contrast=0.75)
-    # one brightness for all, so that the object stands out whatever photograph it is cut from
+    # the same brightness for all, so that objects from any photograph are visible
     texture *= np.float32((195 if look.bright else 50) / max(float(texture.mean()), 1.0))
     if look.tint is not None:
         grey = texture.mean(2, keepdims=True)
         texture = (0.25 * texture + 0.75 * grey) * np.asarray(look.tint, dtype=np.float32)
-    # a rim of the opposite tone, like a cast shadow or a lit edge
+    # an edge of the opposite tone, like a shadow or a lit edge
     rim = np.clip((distance + 0.12) / max(0.06, pixel), 0, 1)[..., None]
     texture = texture * (1 - rim) + (texture * 0.3 if look.bright else texture * 0.4 + 120) * rim
     colour = np.clip(texture, 0, 255) * alpha[..., None]

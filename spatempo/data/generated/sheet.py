@@ -1,4 +1,4 @@
-"""A contact sheet: one clip of every pair and control class, as a picture to look at.
+"""Draws a contact sheet: one clip of every pair and control class in one image.
 
 python -m spatempo.data.generated.sheet OUT.png [--preset standard] [--seed 0]
 """
@@ -18,12 +18,12 @@ from spatempo.data.generated.presets import PRESETS, Preset, get_preset
 from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
 
-_LINE = 15  # pixels for the names above each strip
-_SHOWN = 8  # frames of a clip: those that 8 segments take
+_LINE = 15  # height of the class names above each strip, pixels
+_SHOWN = 8  # frames of a clip, sampled as 8 segments
 
 
 def sheet(preset: Preset, seed: int = 0, number: int = 0) -> Image.Image:
-    """Strips of ``_SHOWN`` frames, each with the class it shows read rightwards and, for a pair, leftwards."""
+    """Draws strips of ``_SHOWN`` frames with the class that they show from left to right and, for a pair, reversed."""
     units = (*preset.pairs, *preset.controls)
     side = preset.size
     picture = Image.new("RGB", (_SHOWN * side, len(units) * (side + _LINE)), "white")
@@ -41,18 +41,20 @@ def sheet(preset: Preset, seed: int = 0, number: int = 0) -> Image.Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the sheet; returns the exit code."""
+    """Writes the contact sheet; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m spatempo.data.generated.sheet", description="Draws a contact sheet of the data set."
     )
-    parser.add_argument("out", help="the picture to write, a .png")
+    parser.add_argument("out", help="PNG file to write")
     parser.add_argument("--preset", default="standard", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=64, help="height and width of a frame, pixels (default: 64)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--size", type=int, default=64, help="height and width of a frame in pixels (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     given = parser.parse_args(arguments)
     try:
         picture = sheet(get_preset(given.preset, size=given.size), given.seed)
-        # a palette makes the picture a third as large
+        # a palette reduces the file size to a third
         palette = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         palette.save(given.out, format="PNG", optimize=True)
     except (SpatempoError, OSError) as error:
