@@ -1,7 +1,7 @@
-"""Protocols, scores, prediction, long videos, and how much a model depends on the order of frames.
+"""Evaluation: protocols, scores, prediction, long videos, and measurements of how much a model depends on frame order.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them. Anything with an input specification, class names
-and a call can be evaluated (:class:`~spatempo.evaluation.classifier.ClipClassifier`)::
+Public names are loaded at first use; ``__init__.pyi`` lists them. Any callable object with an input specification and
+class names can be evaluated (:class:`~spatempo.evaluation.classifier.ClipClassifier`)::
 
     from spatempo.evaluation import Predictor, evaluate, evaluate_orders, fuse
 """

@@ -1,7 +1,7 @@
-"""What can be evaluated: anything that says how its input is made and maps clips to scores.
+"""The interface that evaluation requires: an object with an input specification that maps clips to scores.
 
-A :class:`~spatempo.models.video_model.VideoModel` is one; so is any other object with the same three members, such as
-a session of an exported model. Evaluation asks for nothing else, so it serves both.
+A :class:`~spatempo.models.video_model.VideoModel` has this interface. Any other object with the same three members can
+also be evaluated, for example a session of an exported model.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from spatempo.inputs.spec import Preprocess
 class ClipClassifier(Protocol):
     """Maps clips to scores of classes.
 
-    A torch module is put in eval mode while it is evaluated, and clips are moved to its device. Any other object gets
-    its clips as CPU tensors and may return a numpy array.
+    A torch module is in eval mode during evaluation, and clips are moved to its device. Any other object receives
+    clips as CPU tensors and may return a numpy array.
     """
 
     @property
@@ -31,44 +31,44 @@ class ClipClassifier(Protocol):
 
     @property
     def classes(self) -> Sequence[str] | None:
-        """Class names in the order of the scores; None: not known."""
+        """Class names in the order of the scores; None if unknown."""
         ...
 
     def __call__(self, clip: Tensor, /) -> Tensor | np.ndarray:
-        """Logits ``[B, K]`` of float clips ``[B, C, T, H, W]``, normalised."""
+        """Logits ``[B, K]`` of normalised float clips ``[B, C, T, H, W]``."""
         ...
 
 
 def check_classifier(model: object) -> Preprocess:
-    """The input specification of a :class:`ClipClassifier`.
+    """Check that `model` is a :class:`ClipClassifier` and return its input specification.
 
     Raises:
-        SpatempoError: `model` is a path, or lacks one of the three members; the message names it.
+        SpatempoError: `model` is a path, or one of the three members is missing. The message names the member.
     """
     if isinstance(model, str | os.PathLike):
         raise SpatempoError(f"{os.fspath(model)!r} is a path, not a model: load it first, spatempo.load(path)")
     kind = type(model).__name__
-    preprocess = input_of(model)
+    preprocess = preprocess_of(model)
     if preprocess is None:
         raise SpatempoError(f"{kind} has no input specification: set model.preprocess = Preprocess(...)")
     if not hasattr(model, "classes"):
-        raise SpatempoError(f"{kind} has no class names: set model.classes to a list of them, or to None")
+        raise SpatempoError(f"{kind} has no class names: set model.classes to a list of names, or to None")
     if not callable(model):
         raise SpatempoError(f"{kind} cannot be called: give it __call__(clip [B, C, T, H, W]) -> logits [B, K]")
     return preprocess
 
 
-def input_of(model: object) -> Preprocess | None:
-    """The input specification of a model; None where it has none."""
+def preprocess_of(model: object) -> Preprocess | None:
+    """Input specification of a model, or None if it has none."""
     found = getattr(model, "preprocess", None)
     return found if isinstance(found, Preprocess) else None
 
 
 def class_names(model: ClipClassifier, count: int) -> Sequence[str]:
-    """Names of the `count` classes; ``"0"``, ``"1"``, ... where the model does not know them."""
+    """Names of the `count` classes; ``"0"``, ``"1"``, ... if the model has no class names."""
     return model.classes or [str(k) for k in range(count)]
 
 
 def training_seconds(model: Any) -> float | None:
-    """Length of the videos that the model was trained on, where it knows it (``clip_seconds``)."""
+    """Length in seconds of the videos that the model was trained on (``clip_seconds``); None if unknown."""
     return getattr(model, "clip_seconds", None)

@@ -1,4 +1,4 @@
-"""How long a model takes for one clip, measured so that the number can be repeated."""
+"""Latency of a forward pass, measured so that the number is repeatable."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spatempo.evaluation.classifier import input_of
+from spatempo.evaluation.classifier import preprocess_of
 from spatempo.evaluation.running import device_of, eval_mode
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of one forward pass, and under which conditions.
+    """Latency of one forward pass in milliseconds, and the conditions of the measurement.
 
     Attributes:
-        ms: median of the runs.
-        low, high: fastest and slowest run.
-        runs: how many, after warm-up.
-        batch, frames, size: the input, ``[batch, 3, frames, size, size]``.
-        threads: CPU threads of one operator (``torch.get_num_threads()``).
-        device: where it ran.
+        ms: median of the timed passes.
+        low, high: fastest and slowest pass.
+        runs: number of timed passes, after warm-up.
+        batch, frames, size: shape of the input, ``[batch, 3, frames, size, size]``.
+        threads: CPU threads per PyTorch operation (``torch.get_num_threads()``).
+        device: device of the model.
     """
 
     ms: float
@@ -53,20 +53,20 @@ def measure_latency(
     runs: int = 10,
     warmup: int = 3,
 ) -> Latency:
-    """Times the forward pass on random input, where the model is, in eval mode and without gradients.
+    """Measure the forward pass on random input, on the model's device, in eval mode and without gradients.
 
     Args:
         model: a video model, another :class:`~spatempo.evaluation.classifier.ClipClassifier`, or any network for clips.
-        frames, size: of the clip; None: ``model.preprocess``'s, or 8 frames of 224 pixels where it has none.
-        batch: clips in one pass.
-        runs: timed passes, at least 1; the median is not moved by one that something else disturbed.
-        warmup: passes before (lazy initialisation, kernel choice, caches).
+        frames, size: shape of the clip; None: taken from ``model.preprocess``, or 8 frames of 224 pixels without one.
+        batch: clips per pass.
+        runs: timed passes, at least 1. The median is robust to single passes that another process slows down.
+        warmup: untimed passes before the measurement (lazy initialisation, kernel selection, caches).
     """
-    preprocess = input_of(model)
+    preprocess = preprocess_of(model)
     length: int = frames or (preprocess.frames if preprocess else 8)
     side: int = size or (preprocess.size if preprocess else 224)
     device = device_of(model)
-    # the memory order that preprocessing gives: channels_last_3d
+    # channels_last_3d, the memory format of preprocessed clips
     channels = preprocess.channels if preprocess else 3
     clip = torch.randn(batch, length, side, side, channels, device=device).permute(0, 4, 1, 2, 3)
     times = []
@@ -95,12 +95,12 @@ def measure_latency(
 def latency_ms(
     model: Callable[[Tensor], Any], frames: int | None = None, size: int | None = None, *, runs: int = 10
 ) -> float:
-    """Median milliseconds for one clip; see :func:`measure_latency` for the conditions."""
+    """Median latency for one clip, in milliseconds; see :func:`measure_latency` for the conditions."""
     return measure_latency(model, frames, size, runs=runs).ms
 
 
 def _wait(device: torch.device) -> None:
-    """Devices work asynchronously: a pass is over only when they say so."""
+    """Wait until the device has finished: accelerators run asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

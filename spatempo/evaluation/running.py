@@ -1,6 +1,6 @@
-"""How a classifier is run: eval mode, device, one call at a time. Torch modules need this care, other objects do not.
+"""Run a classifier: eval mode, device, and one call at a time.
 
-The only place in evaluation that asks whether a classifier is a torch module.
+Only torch modules have a mode and a device. This is the only module of evaluation that tests for torch modules.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from spatempo.errors import SpatempoError
 from spatempo.evaluation.classifier import ClipClassifier
 
 _CPU = torch.device("cpu")
-_locks: dict[int, threading.RLock] = {}  # by id of the model; an entry goes when its model does
+_locks: dict[int, threading.RLock] = {}  # by id of the model; an entry is deleted with its model
 _locks_guard = threading.Lock()
 
 
 @contextmanager
 def eval_mode(model: object) -> Iterator[None]:
-    """Puts every module of a torch module in eval mode, and gives each its own mode back; nothing for other objects.
+    """Put a torch module in eval mode, then restore the mode of each submodule. Other objects are unchanged.
 
-    Each its own, because with partial batch norm a model in training has members that are not.
+    Modes are restored one by one because some submodules of a model in training can be in eval mode (partial batch
+    norm).
     """
     if not isinstance(model, nn.Module):
         yield
@@ -41,17 +42,17 @@ def eval_mode(model: object) -> Iterator[None]:
 
 
 def device_of(model: object) -> torch.device:
-    """Device of a torch module's parameters; the CPU for other objects, which get their clips there."""
+    """Device of a torch module's parameters; the CPU for other objects, which receive CPU tensors."""
     if isinstance(model, nn.Module):
         return next((p.device for p in model.parameters()), _CPU)
     return _CPU
 
 
 def move(model: object, device: str | torch.device | None) -> None:
-    """Moves a torch module; None leaves it where it is. Other objects choose their device themselves.
+    """Move a torch module to `device`; None does not move it. Other objects choose their device themselves.
 
     Raises:
-        SpatempoError: no such device; or one is named for an object that is not a torch module.
+        SpatempoError: there is no such device, or a device is given for an object that is not a torch module.
     """
     if device is None:
         return
@@ -60,27 +61,27 @@ def move(model: object, device: str | torch.device | None) -> None:
         model.to(where)
     elif device != "auto" and where.type != "cpu":
         raise SpatempoError(
-            f"{type(model).__name__} is no torch module, so it cannot be moved to {where}; leave out `device`"
+            f"{type(model).__name__} is not a torch module, so it cannot be moved to {where}; remove `device`"
         )
 
 
 def logits_of(model: ClipClassifier, clips: Tensor) -> Tensor:
-    """Calls the model: clips ``[N, C, T, H, W]`` to float32 logits ``[N, K]``, also where it returns a numpy array.
+    """Call the model on clips ``[N, C, T, H, W]`` and return float32 logits ``[N, K]`` as a tensor.
 
     Raises:
-        SpatempoError: the model returned anything but ``[N, K]``.
+        SpatempoError: the output of the model is not ``[N, K]``.
     """
     logits = torch.as_tensor(model(clips))
     if logits.ndim != 2 or len(logits) != len(clips):
         raise SpatempoError(
-            f"{type(model).__name__} gave {list(logits.shape)} for {len(clips)} clips; "
+            f"{type(model).__name__} returned {list(logits.shape)} for {len(clips)} clips; "
             f"expected logits [{len(clips)}, K]"
         )
     return logits.float()
 
 
 def lock_of(model: object) -> threading.RLock:
-    """The lock of a model: the same one for all who ask for this object, held during a call of it."""
+    """Lock of a model, acquired during each call of the model. All callers get the same lock for the same object."""
     with _locks_guard:
         if id(model) not in _locks:
             weakref.finalize(model, _locks.pop, id(model), None).atexit = False

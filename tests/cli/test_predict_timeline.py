@@ -84,7 +84,7 @@ def test_refuses(failure, checkpoint, long_video, tmp_path):
     assert "cannot be written (" in failure(
         "predict", checkpoint, long_video, "--timeline", "--out", tmp_path / ("x" * 300)
     )
-    assert "'nothing' is no class" in refused("--background", "nothing")
+    assert "'nothing' is not a class" in refused("--background", "nothing")
     assert "is the video itself" in refused("--annotate", long_video)
     assert "end it in one of" in refused("--annotate", tmp_path / "film.gif")
     assert "warp" in refused("--device", "warp")

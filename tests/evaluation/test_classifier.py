@@ -1,4 +1,4 @@
-"""Evaluation of an object that is no torch module: only the three members of `ClipClassifier`, and numpy inside."""
+"""Evaluation of an object that is not a torch module: it has the three members of `ClipClassifier` and uses numpy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLASSES = ("dark", "bright")
 
 
 class Numpy:
-    """Scores of (dark, bright) by the mean of the values. `__slots__` refuses what evaluation might set."""
+    """Scores of (dark, bright) from the mean of the values. `__slots__` prevents evaluation from setting attributes."""
 
     __slots__ = ("__weakref__", "classes", "preprocess", "shown")
 
@@ -43,7 +43,7 @@ class Numpy:
 
 
 class Torch(nn.Module):
-    """The same as a torch module."""
+    """The same classifier as a torch module."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Torch(nn.Module):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three dark and three bright videos, one of each called the other; one that is dark, then bright, for 8 s."""
+    """Three dark and three bright videos, one of each with the wrong label; a long one: 8 s dark, then 8 s bright."""
     root = tmp_path_factory.mktemp("light")
     rows = ["path,label"]
     for i, (value, label) in enumerate([(40, 0), (50, 0), (60, 1), (200, 1), (210, 1), (220, 0)]):
@@ -103,7 +103,7 @@ def test_orders_and_latency(folder):
     assert (took.frames, took.size, took.device, took.runs) == (4, 16, "cpu", 2)
 
 
-def test_what_is_missing_is_named():
+def test_error_names_the_missing_member():
     class Bare:
         pass
 
@@ -117,16 +117,16 @@ def test_what_is_missing_is_named():
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 2), (1, 2, 2)])
-def test_scores_of_a_wrong_shape(folder, shape):
+def test_output_of_wrong_shape_is_rejected(folder, shape):
     class Wrong(Numpy):
         def __call__(self, clip: Tensor) -> np.ndarray:
             return np.zeros(shape, np.float32)
 
-    with pytest.raises(SpatempoError, match=r"Wrong gave .* for 1 clips; expected logits \[1, K\]"):
+    with pytest.raises(SpatempoError, match=r"Wrong returned .* for 1 clips; expected logits \[1, K\]"):
         spatempo.predict(Wrong(), folder / "0.mp4")
 
 
-def test_modes_and_devices():
+def test_modes_are_restored_and_devices_found():
     model = create_model("tsm_smallresnet", num_classes=2, size=32).train()
     model.head.eval()
     for one in (model, Numpy()):
@@ -138,7 +138,7 @@ def test_modes_and_devices():
     assert not model.head.training
 
 
-def test_an_object_cannot_be_moved(monkeypatch):
+def test_object_that_is_not_a_torch_module_cannot_be_moved(monkeypatch):
     monkeypatch.setattr("spatempo.evaluation.running.pick_device", torch.device)
-    with pytest.raises(SpatempoError, match="Numpy is no torch module, so it cannot be moved to cuda:1"):
+    with pytest.raises(SpatempoError, match="Numpy is not a torch module, so it cannot be moved to cuda:1"):
         move(Numpy(), "cuda:1")

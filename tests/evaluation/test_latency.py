@@ -1,4 +1,4 @@
-"""The clock: what it runs, and which of its times it tells."""
+"""Latency measurement: input, mode, and the median of the timed passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.inputs.spec import Preprocess
 
 
 class Sleeper(nn.Module):
-    """Takes 5 ms, but its first calls 40, and one in the middle 400."""
+    """Sleeps 5 ms per call, 40 ms in each of the first three calls, and 400 ms in the sixth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,11 +28,11 @@ class Sleeper(nn.Module):
         return clip.mean() * self.weight
 
 
-def test_median_after_warm_up() -> None:
+def test_latency_is_the_median_after_warm_up() -> None:
     model = Sleeper().train()
     found = measure_latency(model, runs=7, warmup=3)
     assert (found.runs, len(model.clips)) == (7, 10)
-    assert 5 <= found.ms < 35  # neither the warm-up's nor the disturbed one
+    assert 5 <= found.ms < 35  # not affected by the warm-up or by the slow pass
     assert found.low <= found.ms <= found.high
     assert found.high >= 400
     assert model.training
@@ -44,7 +44,7 @@ def test_median_after_warm_up() -> None:
     assert model.clips[0].is_contiguous(memory_format=torch.channels_last_3d)
 
 
-def test_sizes_can_be_given() -> None:
+def test_frames_and_size_arguments_set_the_clip_shape() -> None:
     model = Sleeper()
     assert latency_ms(model, 5, 8, runs=1) >= 5
     assert model.clips[-1].shape == (1, 3, 5, 8, 8)

@@ -1,1 +1,1 @@
-"""Outputs of layers inside a network: STH's attention, the gates of GSM and GSF."""
+"""Outputs of layers inside a network: attention of STH, gates of GSM and GSF."""

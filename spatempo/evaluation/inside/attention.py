@@ -1,4 +1,4 @@
-"""How much of STH's attention goes to time, as plain numbers: the study of the paper's Figures 5 to 8."""
+"""Attention weights of the temporal branch of STH, as in Figures 5 to 8 of the paper."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.inside.layer_outputs import by_video, mean_and_spread, place
+from spatempo.evaluation.inside.layer_outputs import layer_and_stage, mean_and_spread, measure_layers
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.sth_conv import attention_layers
 
 SETTLED = 0.95
-"""Of a channel's attention; a branch that has more has it all but alone."""
+"""Attention weight above which a channel uses almost only one branch."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class StageAttention:
 
 @dataclass(frozen=True)
 class AttentionShares:
-    """How much of a network's attention goes to time.
+    """Attention weights of the temporal branches of a network.
 
     Attributes:
-        n: videos.
-        temporal: weight of the temporal branch, 0 to 1, the mean over layers, channels and videos.
-        spread: its standard deviation over the videos; None of one video.
-        settled: fraction of channels in which one branch has more than 95 %. Where it is large, the mean counts
-            channels that belong to one branch rather than weighs them.
-        stages, layers: the same for each stage and layer, in network order.
+        n: number of videos.
+        temporal: weight of the temporal branch, 0 to 1, mean over layers, channels and videos.
+        spread: standard deviation of `temporal` over the videos; None for one video.
+        settled: fraction of channels in which one branch has more than 95 % of the attention. If it is large,
+            `temporal` is close to the fraction of channels that use the temporal branch.
+        stages, layers: the same statistics per stage and per layer, in network order.
         unreadable: ``{"path", "reason"}`` of the videos that could not be read.
     """
 
@@ -78,52 +78,54 @@ def attention_shares(
     device: str | torch.device | None = None,
     progress: str = "",
 ) -> AttentionShares:
-    """How much of STH's attention goes to time.
+    """Measure the attention weights of the temporal branches of STH.
 
-    The share of a layer is its weight ``a_T`` on the temporal branch (the spatial one has the rest, ``a_S = 1 - a_T``),
-    a mean over channels and videos. A stage's is the mean of its layers', the network's that of all layers: so the
-    paper's own figures fit together, to the three points that one can read off them. Spreads are standard deviations
-    from video to video. Training starts at one half everywhere.
+    The value of a layer is its weight ``a_T`` of the temporal branch, a mean over channels and videos. The spatial
+    branch has the weight ``a_S = 1 - a_T``. The value of a stage is the mean of its layers, and the value of the
+    network is the mean of all layers. With these definitions the figures of the paper agree with each other within 3
+    percentage points, the precision of reading them. Spreads are standard deviations over videos. All weights are 1/2
+    before training.
 
     Args:
-        model: with STH convolutions that have attention; put in eval mode for the time.
-        data: a manifest, or what :func:`~spatempo.data.manifest.load_manifest` takes; one centre view of each video.
-        most: of its videos, drawn by chance but the same ones every time; None: all.
-        batch_size: videos at a time.
+        model: a model with STH convolutions that have attention. It is in eval mode during the call.
+        data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts. One centre view of
+            each video is used.
+        most: largest number of videos, a random subset that is the same in each call; None: all videos.
+        batch_size: videos per batch.
         workers: processes that read videos.
-        device: where to move the model; None leaves it where it is.
-        progress: what the bar on stderr says; empty: none.
+        device: device to move the model to; None does not move it.
+        progress: label of the progress bar on stderr; empty: no bar.
 
     Raises:
-        SpatempoError: no attention in the model, or no video that can be read.
+        SpatempoError: the model has no attention, or no video can be read.
     """
     layers = attention_layers(model)
     if not layers:
-        raise SpatempoError("this model has no STH convolution with attention: give one such as sth_resnet50")
-    found, unreadable = by_video(
+        raise SpatempoError("this model has no STH convolution with attention; use a model such as sth_resnet50")
+    found, unreadable = measure_layers(
         model,
         data,
         layers,
-        _of_clips,
+        _temporal_and_settled,
         most=most,
         batch_size=batch_size,
         workers=workers,
         device=device,
         progress=progress,
     )
-    share, settled = torch.stack(list(found.values()), 1).unbind(2)  # [videos, layers] each
+    weights, settled = torch.stack(list(found.values()), 1).unbind(2)  # [videos, layers] each
     rows = [
-        LayerAttention(*place(name), *mean_and_spread(share[:, i]), settled=float(settled[:, i].mean()))
+        LayerAttention(*layer_and_stage(name), *mean_and_spread(weights[:, i]), settled=float(settled[:, i].mean()))
         for i, name in enumerate(found)
     ]
     stages = []
     for stage in dict.fromkeys(row.stage for row in rows):
         members = [i for i, row in enumerate(rows) if row.stage == stage]
-        of_stage = mean_and_spread(share[:, members].mean(1))
+        of_stage = mean_and_spread(weights[:, members].mean(1))
         stages.append(StageAttention(stage, len(members), *of_stage, settled=float(settled[:, members].mean())))
-    temporal, spread = mean_and_spread(share.mean(1))
+    temporal, spread = mean_and_spread(weights.mean(1))
     return AttentionShares(
-        n=len(share),
+        n=len(weights),
         temporal=temporal,
         spread=spread,
         settled=float(settled.mean()),
@@ -133,8 +135,8 @@ def attention_shares(
     )
 
 
-def _of_clips(attention: Tensor) -> Tensor:
-    """The temporal branch's weight of ``[B, 2, C]``, and where it is settled, over the channels: ``[B, 2]``."""
+def _temporal_and_settled(attention: Tensor) -> Tensor:
+    """Mean temporal weight and fraction of settled channels, from attention ``[B, 2, C]``: ``[B, 2]``."""
     temporal = attention[:, 1]
     settled = (temporal - 0.5).abs() > SETTLED - 0.5
     return torch.stack([temporal.mean(1), settled.float().mean(1)], 1)

@@ -1,4 +1,4 @@
-"""How far the gates of gated shifts (GSM, GSF) open, and how GSF fuses, as plain numbers."""
+"""Statistics of the gates of gated shifts (GSM, GSF), and of the fusion weights of GSF."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from torch import Tensor
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.inside.layer_outputs import by_video, mean_and_spread, place
+from spatempo.evaluation.inside.layer_outputs import layer_and_stage, mean_and_spread, measure_layers
 from spatempo.evaluation.running import eval_mode
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.gate_shift import gate_layers
 from spatempo.operators.gate_shift_fuse import fusion_layers
 from spatempo.operators.watch import watch
 
-FULL = 0.9
-"""Of a gate, either way; beyond it all but everything moves."""
+FULLY_OPEN = 0.9
+"""Absolute value above which a gate shifts almost all of its input."""
 
 
 @dataclass(frozen=True)
 class Gates:
-    """How far gates are open, a mean over videos, frames and pixels.
+    """Gate statistics over videos, frames and pixels.
 
     Attributes:
-        open: mean of their absolute value, 0 to 1.
-        spread: its standard deviation over the videos; None of one video.
-        mean: mean with its sign.
-        full: fraction of gates beyond 0.9 either way.
-        fusion: GSF's weight of what comes in; what stays has the rest. None of GSM.
+        open: mean absolute value of the gates, 0 to 1.
+        spread: standard deviation of `open` over the videos; None for one video.
+        mean: signed mean of the gates.
+        full: fraction of gates with an absolute value above 0.9.
+        fusion: GSF's weight of the shifted features; the features that stay have the weight ``1 - fusion``. None for
+            GSM.
     """
 
     open: float
@@ -43,14 +44,14 @@ class Gates:
 
 @dataclass(frozen=True)
 class HalfGates(Gates):
-    """One half of the gated channels, which come from the ``"next"`` or the ``"previous"`` frame."""
+    """Statistics of one half of the gated channels, which come from the ``"next"`` or the ``"previous"`` frame."""
 
     comes_from: str
 
 
 @dataclass(frozen=True)
 class LayerGates(Gates):
-    """One layer and its two halves."""
+    """Statistics of one layer and of its two halves."""
 
     layer: str
     stage: str
@@ -59,9 +60,9 @@ class LayerGates(Gates):
 
 @dataclass(frozen=True)
 class GateStatistics(Gates):
-    """A network: the mean over its layers and halves, and each layer; of `n` videos.
+    """Statistics of a network (mean over layers and halves) and of each layer, on `n` videos.
 
-    ``unreadable`` has ``{"path", "reason"}`` of the videos that could not be read.
+    ``unreadable`` contains ``{"path", "reason"}`` of the videos that could not be read.
     """
 
     n: int
@@ -69,7 +70,7 @@ class GateStatistics(Gates):
     unreadable: list[dict[str, str]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, the same keys; without ``fusion`` where there is none."""
+        """Plain JSON types, the same keys; without ``fusion`` if it is None."""
         return asdict(self, dict_factory=_without_fusion)
 
 
@@ -83,42 +84,42 @@ def gate_statistics(
     device: str | torch.device | None = None,
     progress: str = "",
 ) -> GateStatistics:
-    """How far gates open: of each layer and each half of its gated channels, over videos, frames and pixels.
+    """Measure the gates of each layer and of each half of its gated channels, over videos, frames and pixels.
 
-    A gate of 0 moves nothing, one of 1 all that is there; one of -1 moves all of it with its sign turned, and doubles
-    what stays. How far it is open is its absolute value.
+    A gate of 0 shifts nothing and a gate of 1 shifts the complete feature. A gate of -1 shifts the negated feature and
+    doubles the part that stays. The opening of a gate is its absolute value.
 
     Args:
-        model: with gated shifts, GSM's or GSF's; put in eval mode for the time.
-        data, most, batch_size, workers, device, progress: as for
+        model: a model with gated shifts (GSM or GSF). It is in eval mode during the call.
+        data, most, batch_size, workers, device, progress: as in
             :func:`~spatempo.evaluation.inside.attention.attention_shares`.
 
     Raises:
-        SpatempoError: no gated shift in the model, or no video that can be read.
+        SpatempoError: the model has no gated shift, or no video can be read.
     """
     gates, fusions = gate_layers(model), fusion_layers(model)
     if not gates:
-        raise SpatempoError("this model has no gated shift: give one such as gsm_resnet50 or gsf_resnet50")
-    found, unreadable = by_video(
+        raise SpatempoError("this model has no gated shift; use a model such as gsm_resnet50 or gsf_resnet50")
+    found, unreadable = measure_layers(
         model,
         data,
-        gates | {_fusion(name): layer for name, layer in fusions.items()},
-        _of_clips,
+        gates | {_fusion_key(name): layer for name, layer in fusions.items()},
+        _half_statistics,
         most=most,
         batch_size=batch_size,
         workers=workers,
         device=device,
         progress=progress,
     )
-    # [videos, layers, halves, numbers]; three numbers, and the fusion's weight where every layer has one
+    # [videos, layers, halves, statistics]: three statistics, and the fusion weight if every layer has one
     fused = len(fusions) == len(gates)
-    parts = [torch.cat([found[name], found[_fusion(name)]], 2) if fused else found[name] for name in gates]
+    parts = [torch.cat([found[name], found[_fusion_key(name)]], 2) if fused else found[name] for name in gates]
     values = torch.stack(parts, 1)
     layers = []
     for i, name in enumerate(gates):
         sources = ("previous" if getattr(model.get_submodule(name), "causal", False) else "next", "previous")
         halves = [HalfGates(**_row(values[:, i, [half]]), comes_from=source) for half, source in enumerate(sources)]
-        layer, stage = place(name)
+        layer, stage = layer_and_stage(name)
         layers.append(LayerGates(**_row(values[:, i]), layer=layer, stage=stage, halves=halves))
     return GateStatistics(**_row(values), n=len(values), layers=layers, unreadable=unreadable)
 
@@ -127,31 +128,31 @@ def gate_maps(model: VideoModel, clip: Tensor) -> dict[str, Tensor]:
     """The gates of one clip.
 
     Args:
-        model: with gated shifts.
+        model: a model with gated shifts.
         clip: ``[1, C, T, H, W]``.
 
     Returns:
-        By layer, as ``gate_statistics`` names them, ``[T, 2, H', W']`` in -1 .. 1: frame, half, pixel of that layer.
+        Layer name (as in ``gate_statistics``) -> gates ``[T, 2, H', W']`` between -1 and 1: frame, half, pixel.
     """
     with eval_mode(model), torch.inference_mode(), watch(gate_layers(model)) as seen:
         model(clip)
-    return {place(name)[0]: values[0].float().cpu() for name, values in seen.items()}
+    return {layer_and_stage(name)[0]: values[0].float().cpu() for name, values in seen.items()}
 
 
-def _fusion(name: str) -> str:
+def _fusion_key(name: str) -> str:
     return f"{name} fusion"
 
 
-def _of_clips(values: Tensor) -> Tensor:
-    """What is wanted of each half: of gates ``[B, T, 2, H, W]`` three numbers, of fusion weights ``[B, T, C]`` one."""
+def _half_statistics(values: Tensor) -> Tensor:
+    """Statistics per half: three for gates ``[B, T, 2, H, W]``, one for fusion weights ``[B, T, C]``."""
     if values.ndim == 3:
         return values.unflatten(2, (2, -1)).mean((1, 3))[..., None]
-    measured = (values, values.abs(), (values.abs() > FULL).float())
+    measured = (values, values.abs(), (values.abs() > FULLY_OPEN).float())
     return torch.stack([each.mean((1, 3, 4)) for each in measured], 2)
 
 
 def _row(values: Tensor) -> dict[str, Any]:
-    """The fields of :class:`Gates` from ``[videos, ..., numbers]``, over the videos and all between."""
+    """Fields of :class:`Gates` from ``[videos, ..., statistics]``, averaged over all axes but the last."""
     mean, opening, full, *fusion = values.flatten(1, -2).mean(1).unbind(1)
     average, spread = mean_and_spread(opening)
     weight = float(fusion[0].mean()) if fusion else None

@@ -1,6 +1,6 @@
-"""What layers of a network put out while it is shown videos: what attention.py and gates.py count.
+"""Record outputs of layers while a network processes videos; used by attention.py and gates.py.
 
-All of it is what the forward pass itself used (:mod:`spatempo.operators.watch`); nothing is computed a second time.
+The values are those of the forward pass itself (:mod:`spatempo.operators.watch`); nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spatempo.models.video_model import VideoModel
 from spatempo.operators.watch import watch
 
 
-def by_video(
+def measure_layers(
     model: VideoModel,
     data: Manifest | str | Path,
     layers: Mapping[str, nn.Module],
@@ -35,24 +35,24 @@ def by_video(
     device: str | torch.device | None,
     progress: str,
 ) -> tuple[dict[str, Tensor], list[dict[str, str]]]:
-    """Shows the model one centre view of every video.
+    """Run the model on one centre view of every video and measure the outputs of layers.
 
     Args:
-        model: put in eval mode for the time.
-        data: a manifest, or what :func:`~spatempo.data.manifest.load_manifest` takes.
-        layers: those to watch, by name.
-        measure: of what one of them put out for a batch, ``[B, ...]``, what is wanted of each video, ``[B, ...]``.
-        most: of the videos, drawn by chance but the same ones every time; None: all.
-        batch_size: videos at a time.
+        model: the model; it is in eval mode during the call.
+        data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts.
+        layers: layers to record, by name.
+        measure: function from the output of a layer for a batch, ``[B, ...]``, to statistics per video, ``[B, ...]``.
+        most: largest number of videos, a random subset that is the same in each call; None: all videos.
+        batch_size: videos per batch.
         workers: processes that read videos.
-        device: where to move the model; None leaves it where it is.
-        progress: what the bar on stderr says; empty: none.
+        device: device to move the model to; None does not move it.
+        progress: label of the progress bar on stderr; empty: no bar.
 
     Returns:
-        What was measured, float ``[videos, ...]`` by the layers' names; ``path`` and ``reason`` of unreadable videos.
+        Statistics by layer name, float ``[videos, ...]``; ``path`` and ``reason`` of unreadable videos.
 
     Raises:
-        SpatempoError: data that cannot be used, or no video that can be read.
+        SpatempoError: the data is invalid, or no video can be read.
     """
     manifest = manifest_for(model, data)
     if most is not None and most < len(manifest.samples):
@@ -70,16 +70,19 @@ def by_video(
                 for name, value in seen.items():
                     rows[name].append(measure(value.float()).cpu())
     if len(unreadable) == len(manifest.samples):
-        raise SpatempoError(f"{manifest.source}: none of its {len(unreadable)} videos can be read")
+        raise SpatempoError(
+            f"{manifest.source}: none of its {len(unreadable)} videos can be read; "
+            "`spatempo data scan` lists the reason for each"
+        )
     return {name: torch.cat(parts) for name, parts in rows.items()}, unreadable
 
 
-def place(name: str) -> tuple[str, str]:
-    """Which layer of the backbone it is and of which stage: the backbone's own name for a run of blocks."""
+def layer_and_stage(name: str) -> tuple[str, str]:
+    """Name of the layer in the backbone, and name of the stage that contains it."""
     layer = name.removeprefix("backbone.").removesuffix(".temporal")
     return layer, layer.split(".")[0]
 
 
 def mean_and_spread(values: Tensor) -> tuple[float, float | None]:
-    """The mean over the videos ``[videos]``, and their standard deviation; None of one video."""
+    """Mean and standard deviation over videos ``[videos]``; the deviation is None for one video."""
     return float(values.mean()), float(values.std()) if len(values) > 1 else None

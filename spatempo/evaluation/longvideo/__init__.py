@@ -1,1 +1,1 @@
-"""Long videos: a network slid over one, and the segments that its scores make."""
+"""Long videos: scores of sliding windows, and the segments found in them."""

@@ -1,8 +1,9 @@
-"""What happens when in a long video: a network slid over it once, in memory that does not grow with its length.
+"""Find actions and their times in a long video with a sliding window, in bounded memory.
 
-Frames come from the decoder in order, each once. Windows that overlap (`timeline_windows.py`) share the frames they
-take; a few windows at a time go through the network as ``predict`` would show them; their scores become segments
-(`timeline_segments.py`). What grows is one row of scores per window: 12 MB an hour for 400 classes twice a second.
+Each frame is decoded once, in order. Overlapping windows (`timeline_windows.py`) share their frames. A few windows at
+a time go through the network, preprocessed as in ``predict``, and their scores become segments
+(`timeline_segments.py`). Only the scores grow with the length of the video, by one row per window: 12 MB per hour with
+400 classes and two windows per second.
 """
 
 from __future__ import annotations
@@ -29,22 +30,23 @@ from spatempo.limits import check_number
 from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
 Report = Callable[[float, float], None]
-MOST_AT_ONCE = 1000  # windows that have begun and not ended; each holds the frames it has taken
+MAX_OPEN_WINDOWS = 1000  # windows open at the same time; each one keeps its frames in memory
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The segments of a video and what they were found with; times in seconds from its first frame.
+    """Segments of a video and the settings used; times in seconds from the first frame.
 
     Attributes:
-        video: where it is.
-        duration: to the end of its last frame.
-        frames: how many were decoded. Where one does not decode, the one before it stays on the screen.
-        window, stride, windows: seconds, seconds, and how many went through the network.
-        window_from: why the window is so long: ``"given"``, ``"training"`` (as the training videos), ``"frames"`` (of
-            dense sampling), ``"guess"``, or ``"video"`` (which is no longer).
-        min_score, min_length, background: of the rules.
-        segments: in order, without overlap.
+        video: path or address of the video.
+        duration: time at the end of the last frame.
+        frames: number of decoded frames. A frame that cannot be decoded is replaced by the frame before it.
+        window, stride: length of a window and distance between windows, in seconds.
+        windows: number of windows that went through the network.
+        window_from: source of the window length: ``"given"``, ``"training"`` (length of the training videos),
+            ``"frames"`` (frames of dense sampling), ``"guess"``, or ``"video"`` (the video is not longer than this).
+        min_score, min_length, background: rules for segments, as in :func:`timeline`.
+        segments: segments in order of time, without overlap.
     """
 
     video: str
@@ -60,7 +62,7 @@ class Timeline:
     segments: tuple[Segment, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; times to the millisecond."""
+        """Plain JSON types; times rounded to milliseconds."""
         plain = asdict(self) | {"duration": round(self.duration, 3), "background": list(self.background)}
         rows = [{**asdict(s), "start": round(s.start, 3), "end": round(s.end, 3)} for s in self.segments]
         return plain | {"segments": rows}
@@ -79,39 +81,40 @@ def timeline(
     report: Report | None = None,
     timeout: float = TIMEOUT,
 ) -> Timeline:
-    """Finds what the model knows in a long video.
+    """Find the segments of a long video in which the model recognises a class.
 
     Args:
-        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`; its ``classes`` may be
-            None, and labels are then numbers. A torch module is put in eval mode for the time.
+        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. If its ``classes`` are
+            None, labels are numbers. A torch module is in eval mode during the call.
         video: a file, or an address that the decoder can open.
-        window: seconds that the network sees at a time: as long as a training clip. None: the model's
-            ``clip_seconds``, 2 s if it does not know; for a model of dense sampling its 64 frames. A shorter video is
-            one window.
-        stride: seconds between windows; None: a quarter of the window. Half the stride, twice the work.
-        min_score: 0 to 1; where no class has it, there is no segment.
-        min_length: seconds; shorter segments, and shorter gaps within one, do not count. None: half a window.
-        background: classes that make no segment, such as ``["still"]``.
-        batch_size: windows in one call of the model.
-        report: called with (seconds done, seconds in all) about once a batch.
-        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
+        window: length of a window in seconds, ideally the length of a training clip. None: the model's
+            ``clip_seconds``, or 2 s if unknown; with dense sampling, the duration of 64 frames. A shorter video is one
+            window.
+        stride: seconds between windows; None: a quarter of the window. Half the stride doubles the computation.
+        min_score: smallest score of a segment, 0 to 1.
+        min_length: seconds; shorter segments are dropped, and shorter gaps within a segment are closed. None: half a
+            window.
+        background: classes that produce no segments, such as ``["still"]``.
+        batch_size: windows per call of the model.
+        report: called with (seconds processed, total seconds) about once per batch.
+        timeout: time limit for an address in seconds, see :func:`spatempo.video.source.open_video`.
 
     Raises:
-        SpatempoError: a number or class that cannot be used, a model that takes anything but RGB, a folder of images
-            (they have no times), scores that are not finite.
+        SpatempoError: invalid number or unknown class, a model that does not take RGB frames, a folder of images
+            (images have no times), or scores that are not finite.
         VideoError: the video cannot be read.
     """
     _, preprocess = view_plan(model)
     if not preprocess.is_picture:
         takes = f"stacks of {preprocess.stack} frames" if preprocess.kind.pictures else preprocess.modality
-        raise SpatempoError(f"a timeline shows the network RGB frames, and this one takes {takes}")
+        raise SpatempoError(f"a timeline requires a model for RGB frames, but this model takes {takes}")
     classes = model.classes
     check_number("window", window)
     check_number("stride", stride)
     _check(min_score, min_length, batch_size, background, classes or ())
     with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
-            raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
+            raise SpatempoError(f"{source.path}: images in a folder have no times; make a video of them first")
         usual = default_seconds(preprocess, source.fps, training_seconds(model))
         seconds, window_from = usual if window is None else (window, "given")
         plan = Windows.of(preprocess, seconds, seconds / 4 if stride is None else stride)
@@ -119,7 +122,7 @@ def timeline(
             plan = Windows.of(preprocess, source.duration, min(plan.stride, source.duration))
             window_from = "video"
         _check_stride(plan, source)
-        frames = _Watched(source, preprocess.short_side)
+        frames = _CountedFrames(source, preprocess.short_side)
         windows = plan.cut(frames)
         scores: ScoreRows | None = None
         device = device_of(model)
@@ -134,7 +137,7 @@ def timeline(
                 if report is not None:
                     report(min(frames.now, source.duration), source.duration)
     if scores is None:
-        raise VideoError(os.fspath(video), "no frame of it decodes; replace the file or leave it out")
+        raise VideoError(os.fspath(video), "none of its frames can be decoded; replace or remove the file")
     min_length = plan.seconds / 2 if min_length is None else min_length
     segments = find_segments(
         scores.numpy(),
@@ -161,8 +164,8 @@ def timeline(
     )
 
 
-class _Watched:
-    """The frames of a video, and how far they have come."""
+class _CountedFrames:
+    """Frames of a video, with the time of the latest frame (`now`, seconds) and their number (`count`)."""
 
     def __init__(self, source: VideoSource, short_side: int) -> None:
         self.source, self.short_side = source, short_side
@@ -175,18 +178,18 @@ class _Watched:
 
     @property
     def end(self) -> float:
-        """When the last frame has been shown as long as frames are on average."""
+        """End of the last frame in seconds, assuming that it lasts as long as the average frame."""
         return self.now + (self.now / (self.count - 1) if self.count > 1 else self.source.duration)
 
 
 def _check_stride(plan: Windows, source: VideoSource) -> None:
-    """A stride below one frame repeats windows, and every window that has begun keeps its frames in memory."""
-    least = max(1 / source.fps, plan.seconds / MOST_AT_ONCE)
-    if plan.stride < least * (1 - 1e-6):  # a stride of one frame, written with few digits, will do
+    """Reject strides below one frame (windows would repeat) and too many open windows (each keeps its frames)."""
+    least = max(1 / source.fps, plan.seconds / MAX_OPEN_WINDOWS)
+    if plan.stride < least * (1 - 1e-6):  # accepts a stride of one frame that was rounded
         reason = (
             f"one frame lasts {1 / source.fps:.4g} s"
             if least == 1 / source.fps
-            else f"more than {MOST_AT_ONCE} windows of {plan.seconds:g} s would overlap"
+            else f"more than {MAX_OPEN_WINDOWS} windows of {plan.seconds:g} s would overlap"
         )
         raise SpatempoError(f"{source.path}: `stride={plan.stride:g}`: {reason}; give at least {least:.4g} seconds")
 
@@ -199,5 +202,5 @@ def _check(
     check_number("batch_size", batch_size)
     unknown = [label for label in background if label not in classes]
     if unknown:
-        has = f"it has {', '.join(classes)}" if classes else "its classes have no names"
-        raise SpatempoError(f"background {unknown[0]!r} is no class of the model: {has}")
+        known = f"choose from {', '.join(classes)}" if classes else "its classes have no names"
+        raise SpatempoError(f"background {unknown[0]!r} is not a class of the model: {known}")

@@ -1,4 +1,4 @@
-"""A timeline as files: ``segments.csv`` for tables, ``segments.json`` for programs, ``segments.srt`` for players."""
+"""Write a timeline as ``segments.csv`` (tables), ``segments.json`` (programs) and ``segments.srt`` (subtitles)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.files import write_whole
 
 
 def write_timeline(found: Timeline, folder: str | Path) -> dict[str, str]:
-    """Writes the three files, each there as a whole or not at all; returns ``{"csv", "json", "srt"}``, their paths.
+    """Write the three files, each one atomically, and return their paths by kind: ``{"csv", "json", "srt"}``.
 
     Raises:
         WriteError: the folder cannot be written to.
@@ -22,7 +22,7 @@ def write_timeline(found: Timeline, folder: str | Path) -> dict[str, str]:
 
 
 def captions(found: Timeline) -> list[tuple[float, float, str]]:
-    """(start, end, what a viewer reads) of every segment: the label, on one line, and its score."""
+    """(start, end, text) of every segment. The text is the label, on one line, and the score."""
     return [(s.start, s.end, f"{' '.join(s.label.split())}  {s.score:.0%}") for s in found.segments]
 
 
@@ -36,13 +36,15 @@ def _csv(found: Timeline) -> str:
 
 
 def _srt(found: Timeline) -> str:
-    """SubRip: a number, ``00:00:01,500 --> 00:00:03,000``, the text, an empty line."""
-    blocks = (f"{i}\n{_clock(a)} --> {_clock(b)}\n{text}\n" for i, (a, b, text) in enumerate(captions(found), 1))
+    """SubRip format: a number, ``00:00:01,500 --> 00:00:03,000``, the text, an empty line."""
+    blocks = (
+        f"{i}\n{_timestamp(a)} --> {_timestamp(b)}\n{text}\n" for i, (a, b, text) in enumerate(captions(found), 1)
+    )
     return "\n".join(blocks)
 
 
-def _clock(seconds: float) -> str:
-    whole, milliseconds = divmod(round(seconds * 1000), 1000)
-    minutes, whole = divmod(whole, 60)
+def _timestamp(seconds: float) -> str:
+    full_seconds, milliseconds = divmod(round(seconds * 1000), 1000)
+    minutes, full_seconds = divmod(full_seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{whole:02d},{milliseconds:03d}"
+    return f"{hours:02d}:{minutes:02d}:{full_seconds:02d},{milliseconds:03d}"

@@ -1,15 +1,15 @@
-"""From the scores of overlapping windows to segments: four plain rules, in this order, nothing learnt.
+"""Convert the scores of overlapping windows to segments with four fixed rules, applied in this order.
 
-1. *Smoothing.* Time is cut into steps of one stride. The scores of a step are the mean over all windows that contain
-   its middle, and a window speaks most for its own middle: its weight falls evenly to nothing at its ends.
-2. *Threshold.* A step carries its best class, unless that is a background class or scores below `min_score`: then it
-   carries nothing.
-3. *Merging.* Neighbouring steps of one class are a segment. Two segments of one class that are less than `min_length`
-   apart are one, and what lay between them is swallowed.
-4. *Minimum length.* Segments shorter than `min_length` are left out.
+1. *Smoothing.* Time is divided into steps of one stride. The scores of a step are a weighted mean over all windows that
+   contain the middle of the step. The weight of a window is largest at its middle and falls linearly to 0 at its ends.
+2. *Threshold.* A step gets its best class as label, except if this is a background class or its score is below
+   `min_score`. Such a step has no label.
+3. *Merging.* Adjacent steps with the same label form a segment. Two segments of the same class that are less than
+   `min_length` apart are merged, and segments between them are removed.
+4. *Minimum length.* Segments shorter than `min_length` are removed.
 
-With windows of W seconds every S seconds, an event of W seconds that wins every window of which it fills at least half
-comes out from its beginning to its end: of the windows around its beginning half say so, and of those around its end.
+Suppose that windows are W seconds long and that an event of W seconds is the best class of each window that it fills to
+at least one half. Then the segment has exactly the start and the end of the event.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TOLERANCE = 1e-6  # s; sums of strides are rounded
+_TOLERANCE = 1e-6  # seconds; multiples of the stride have rounding errors
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Something seen from `start` to `end` (seconds from the first frame); `score` is the mean over its own steps."""
+    """A class recognised from `start` to `end` (seconds from the first frame).
+
+    `score` is the mean over the steps that have this label.
+    """
 
     start: float
     end: float
@@ -44,45 +47,45 @@ def find_segments(
     min_length: float,
     background: Container[str] = (),
 ) -> list[Segment]:
-    """Applies the rules of this module.
+    """Apply the rules of this module.
 
     Args:
         scores: ``[N, K]``, probabilities of N windows; window k begins at ``k * stride``.
-        classes: K names.
-        window, stride: seconds; the stride at most the window.
-        duration: of the video, seconds; no segment reaches beyond.
-        min_score: 0 to 1.
-        min_length: seconds; 0 keeps everything.
-        background: classes that make no segment.
+        classes: K class names.
+        window, stride: seconds; the stride is at most the window.
+        duration: length of the video in seconds; segments end there at the latest.
+        min_score: smallest score of a labelled step, 0 to 1.
+        min_length: seconds; 0 keeps all segments.
+        background: classes that produce no segments.
 
     Returns:
-        Segments in order; they do not overlap.
+        Segments in order of time, without overlap.
     """
     steps = smooth(scores, window, stride)
-    found: list[_Run] = []
+    found: list[_OpenSegment] = []
     for number, row in enumerate(steps):
         start, end = number * stride, min((number + 1) * stride, duration)
         best = int(row.argmax())
         if end - start > _TOLERANCE and row[best] >= min_score and classes[best] not in background:
-            _add(found, _Run(start, end, best, float(row[best]), 1), min_length)
+            _add(found, _OpenSegment(start, end, best, float(row[best]), 1), min_length)
     return [
-        Segment(run.start, run.end, classes[run.label], run.total / run.steps)
-        for run in found
-        if run.end - run.start >= min_length - _TOLERANCE
+        Segment(each.start, each.end, classes[each.label], each.total / each.steps)
+        for each in found
+        if each.end - each.start >= min_length - _TOLERANCE
     ]
 
 
 def smooth(scores: np.ndarray, window: float, stride: float) -> np.ndarray:
-    """Scores of steps: ``[N, K] -> [N + R - 1, K]`` where R windows contain a moment.
+    """Compute the scores of steps from those of windows: ``[N, K] -> [N + R - 1, K]``.
 
-    Window k contains the middle of step j where ``k * stride <= (j + 1/2) * stride < k * stride + window``, which are
-    the R = ceil(window / stride - 1/2) windows up to the j-th, less at both ends of the video. Its weight is 1 where
-    the two middles meet and 0 half a window away.
+    Window k contains the middle of step j if ``k * stride <= (j + 1/2) * stride < k * stride + window``. These are the
+    R = ceil(window / stride - 1/2) windows up to the j-th (fewer at both ends of the video). The weight of a window is
+    1 if the two middles coincide and 0 at a distance of half a window.
     """
     around = max(1, math.ceil(window / stride - 0.5 - _TOLERANCE))
     total = np.zeros((len(scores) + around - 1, scores.shape[1]))
     weights = np.zeros((len(total), 1))
-    for later in range(around):  # the window began so many steps before
+    for later in range(around):  # the step is `later` steps after the start of the window
         weight = 1 - abs((later + 0.5) * stride - window / 2) / (window / 2)
         total[later : later + len(scores)] += weight * scores
         weights[later : later + len(scores)] += weight
@@ -90,22 +93,22 @@ def smooth(scores: np.ndarray, window: float, stride: float) -> np.ndarray:
 
 
 @dataclass
-class _Run:
+class _OpenSegment:
     start: float
     end: float
     label: int
-    total: float  # of the scores of the steps that carry the label
+    total: float  # sum of the scores of the steps with this label
     steps: int
 
 
-def _add(found: list[_Run], new: _Run, min_length: float) -> None:
-    """Appends a step, or lengthens the last run of its label if that is near enough."""
-    for back, run in enumerate(reversed(found)):
-        gap = new.start - run.end
+def _add(found: list[_OpenSegment], new: _OpenSegment, min_length: float) -> None:
+    """Extend the last segment with the same label by a step if it is close enough, else append the step."""
+    for back, last in enumerate(reversed(found)):
+        gap = new.start - last.end
         if gap > _TOLERANCE and gap >= min_length - _TOLERANCE:
             break
-        if run.label == new.label:
+        if last.label == new.label:
             del found[len(found) - back :]
-            run.end, run.total, run.steps = new.end, run.total + new.total, run.steps + new.steps
+            last.end, last.total, last.steps = new.end, last.total + new.total, last.steps + new.steps
             return
     found.append(new)

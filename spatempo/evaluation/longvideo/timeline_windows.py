@@ -1,9 +1,9 @@
-"""Windows over a stream of frames: which moments the network is shown, cut out in one pass and in bounded memory.
+"""Sliding windows over a stream of frames, in one pass and in bounded memory.
 
-A window is what would be a clip of its own: `seconds` long, one beginning every `stride` seconds from 0 on. Of it the
-network sees T frames by the model's own sampling rule, put in time instead of in frame numbers: "the middle of the
-i-th of T equal parts" is the frame that is on the screen at that moment. At a constant frame rate that is, frame for
-frame, what ``predict`` takes from the window cut out as a file; where the rate varies, time stays time.
+A window is `seconds` long, and a new window begins every `stride` seconds from 0. The network sees T frames of each
+window, chosen by the sampling rule of the model. The rule is applied to times instead of frame numbers: "the middle of
+the i-th of T equal parts" is the frame that is on the screen at this time. At a constant frame rate, these are exactly
+the frames that ``predict`` takes from the window saved as a file. At a varying frame rate, times remain correct.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from spatempo.errors import SpatempoError
 from spatempo.inputs.spec import Preprocess
 
 SEGMENT_SECONDS = 2.0
-_TOLERANCE = 0.001  # s; containers round times, Matroska to the millisecond
+_TOLERANCE = 0.001  # seconds; containers round times, Matroska to milliseconds
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where windows lie.
+    """Positions of windows and of the frames within a window.
 
     Attributes:
-        seconds: length of one.
-        stride: seconds from the beginning of one to that of the next; at most `seconds`, so that nothing is left out.
-        moments: float ``[T]``, when frames are taken, in seconds from the window's beginning; rising.
+        seconds: length of a window.
+        stride: seconds between the beginnings of two windows; at most `seconds`, so that there are no gaps.
+        moments: float ``[T]``, times of the sampled frames in seconds from the beginning of the window, ascending.
 
     Raises:
-        SpatempoError: no window can be that long, or moments would be left out.
+        SpatempoError: the length is not valid, or there would be gaps between windows.
     """
 
     seconds: float
@@ -44,12 +44,12 @@ class Windows:
         if not 0 < self.stride <= self.seconds:
             raise SpatempoError(
                 f"stride is {self.stride} s with windows of {self.seconds:g} s; give more than 0 and at most "
-                f"{self.seconds:g}, or moments would be left out"
+                f"{self.seconds:g}, so that there are no gaps between windows"
             )
 
     @classmethod
     def of(cls, preprocess: Preprocess, seconds: float, stride: float) -> Windows:
-        """Windows as a model with this preprocessing wants them."""
+        """Windows for a model with this input specification."""
         steps = np.arange(preprocess.frames)
         if preprocess.sampling == "dense":
             spanned = _dense_frames(preprocess)
@@ -59,19 +59,19 @@ class Windows:
         return cls(seconds, stride, moments)
 
     def cut(self, frames: Iterable[tuple[float, np.ndarray]]) -> Iterator[list[np.ndarray]]:
-        """Goes through the frames once; keeps only those that windows begun and not finished have taken.
+        """Iterate over the frames once; only frames of open windows stay in memory.
 
-        A window is finished when the frames have come to its end. The last one is the first to reach the end of the
-        video, and sees the last frame for as long as it reaches beyond.
+        A window is complete when the time of the current frame reaches its end. The last window is the first one that
+        reaches the end of the video. Its part after the end shows the last frame.
 
         Args:
-            frames: (seconds since the first, uint8 ``[H, W, 3]``), in order.
+            frames: (seconds since the first frame, uint8 ``[H, W, 3]``), in order.
 
         Yields:
-            T frames of each window, the k-th window beginning at ``k * stride``. Windows share memory.
+            The T frames of each window; window k begins at ``k * stride``. Windows share memory.
         """
         begun: deque[list[np.ndarray]] = deque()
-        first = count = 0  # number of the oldest of `begun`; frames seen
+        first = count = 0  # number of the oldest window in `begun`; number of frames seen
         now, shown = 0.0, None
         for seconds, image in frames:
             if shown is not None:
@@ -82,7 +82,7 @@ class Windows:
             now, shown, count = seconds, image, count + 1
         if shown is None:
             return
-        frame = now / (count - 1) if count > 1 else self.seconds  # for how long one is shown, on average
+        frame = now / (count - 1) if count > 1 else self.seconds  # average duration of a frame
         end = now + frame
         self._take(begun, first, shown, until=end)
         while begun:
@@ -93,7 +93,7 @@ class Windows:
             first += 1
 
     def _take(self, begun: deque[list[np.ndarray]], first: int, shown: np.ndarray, until: float) -> None:
-        """Gives `shown`, which is on the screen until then, to every moment that is before then and not served yet."""
+        """Assign `shown`, the frame on the screen until `until`, to all earlier moments that have no frame yet."""
         until -= _TOLERANCE
         while (first + len(begun)) * self.stride < until:
             begun.append([])
@@ -103,15 +103,16 @@ class Windows:
 
 
 def default_seconds(preprocess: Preprocess, fps: float, trained: float | None = None) -> tuple[float, str]:
-    """What a training clip of the model spans, as far as is known, and where that is from.
+    """Default length of a window in seconds, and its source.
 
-    Dense sampling: so many frames (64, as published), at the frame rate of the video in hand: ``"frames"``. Segment
-    sampling spreads its frames over a whole training video: as long as these were, ``"training"``. Where that is not
-    known (a checkpoint of before it was kept, or trained on folders of images), 2 s are no more than a ``"guess"``.
+    Dense sampling: the duration of the model's window (64 frames, as published) at the frame rate of this video,
+    ``"frames"``. Segment sampling spreads the frames over a complete training video, so a window is as long as the
+    training videos, ``"training"``. If their length is unknown (old checkpoints, or training on folders of images),
+    2 s are a ``"guess"``.
 
     Args:
-        fps: of the video in hand.
-        trained: seconds, the model's ``clip_seconds``.
+        fps: frame rate of this video.
+        trained: length of the training videos in seconds, the model's ``clip_seconds``.
     """
     if preprocess.sampling == "dense":
         return _dense_frames(preprocess) / fps, "frames"

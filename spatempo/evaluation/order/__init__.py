@@ -1,1 +1,1 @@
-"""How a model uses the order of frames: reordered clips, temporal receptive field, frames and pixels that matter."""
+"""Use of frame order: reordered clips, temporal receptive field, importance of frames and pixels."""

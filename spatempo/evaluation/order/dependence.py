@@ -1,6 +1,6 @@
-"""How much of a model's accuracy is order, and how much of a data set needs it: plain numbers out of answers.
+"""Dependence on frame order, of a model's accuracy and of a data set: statistics computed from predictions.
 
-All p-values are of exact McNemar tests on the same videos (:mod:`spatempo.evaluation.results.intervals`).
+All p-values come from exact McNemar tests on the same videos (:mod:`spatempo.evaluation.results.intervals`).
 """
 
 from __future__ import annotations
@@ -20,40 +20,46 @@ CONDITIONS = ("ordered", "shuffled", "reversed", "frozen")
 
 
 def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
-    """What `diagnose` says of one model.
+    """Compute the statistics that `diagnose` reports for one model.
 
     Args:
-        found: of :func:`~spatempo.evaluation.order.orders.evaluate_orders` on `manifest`.
+        found: result of :func:`~spatempo.evaluation.order.orders.evaluate_orders` on `manifest`.
 
     Returns:
-        Shares right ``ordered, shuffled, reversed, frozen``; ``shuffled_runs`` (each permutation; `shuffled` is their
-        mean, ``shuffled_spread`` their standard deviation); ``intervals`` (95 %) of the four; ``only_ordered`` and
-        ``only_shuffled`` (videos right in one of the two only, mean over the shuffles) and ``p_value``;
-        ``scores_changed`` (share of videos), ``largest_change``; ``verdict`` (`verdict`); ``per_class``; ``confused``;
-        ``by_frames``; ``families`` where the data names them; ``n``, ``frames``, ``orders``, ``unreadable``.
+        Dictionary with these keys:
+
+        * ``ordered, shuffled, reversed, frozen``: accuracies. ``shuffled`` is the mean of ``shuffled_runs`` (one per
+          permutation), ``shuffled_spread`` their standard deviation.
+        * ``intervals``: 95 % intervals of the four accuracies.
+        * ``only_ordered, only_shuffled``: number of videos that are correct only in order, or only shuffled (mean over
+          the shuffles), and the ``p_value`` of the difference.
+        * ``scores_changed`` (fraction of videos) and ``largest_change``, as in
+          :class:`~spatempo.evaluation.order.orders.OrderResults`.
+        * ``verdict`` (see :func:`verdict`), ``per_class``, ``confused``, ``by_frames``, ``refused_frames``.
+        * ``families``, if the data names them; ``n``, ``frames``, ``orders``, ``unreadable``.
     """
-    right = {name: result.answers == result.labels for name, result in found.by_order.items()}
-    shuffles = [right[name] for name in right if name.startswith("shuffled")]
-    by_condition = {name: right[name].astype(float) for name in ("ordered", "reversed", "frozen")}
+    correct = {name: result.answers == result.labels for name, result in found.by_order.items()}
+    shuffles = [correct[name] for name in correct if name.startswith("shuffled")]
+    by_condition = {name: correct[name].astype(float) for name in ("ordered", "reversed", "frozen")}
     by_condition["shuffled"] = np.mean(shuffles, 0)
     n = len(found.ordered.labels)
-    shares = {name: float(by_condition[name].mean()) for name in CONDITIONS}
+    accuracies = {name: float(by_condition[name].mean()) for name in CONDITIONS}
     runs = [float(hits.mean()) for hits in shuffles]
-    p_value = paired_p(right["ordered"], shuffles)
+    p_value = paired_p(correct["ordered"], shuffles)
     document: dict[str, Any] = {
         "n": n,
         "frames": found.frames,
-        **shares,
+        **accuracies,
         "shuffled_runs": runs,
         "shuffled_spread": float(np.std(runs, ddof=1)) if len(runs) > 1 else None,
-        "intervals": {name: wilson(share * n, n) for name, share in shares.items()},
-        "only_ordered": float(np.mean([(right["ordered"] & ~hits).sum() for hits in shuffles])),
-        "only_shuffled": float(np.mean([(hits & ~right["ordered"]).sum() for hits in shuffles])),
+        "intervals": {name: wilson(accuracy * n, n) for name, accuracy in accuracies.items()},
+        "only_ordered": float(np.mean([(correct["ordered"] & ~hits).sum() for hits in shuffles])),
+        "only_shuffled": float(np.mean([(hits & ~correct["ordered"]).sum() for hits in shuffles])),
         "p_value": p_value,
         "scores_changed": found.changed / n,
         "largest_change": found.largest_change,
-        "verdict": verdict(found.blind, shares["ordered"] - shares["shuffled"], p_value),
-        "per_class": _per_class(found.ordered, right["ordered"], shuffles, by_condition),
+        "verdict": verdict(found.blind, accuracies["ordered"] - accuracies["shuffled"], p_value),
+        "per_class": _per_class(found.ordered, correct["ordered"], shuffles, by_condition),
         "confused": confused_without_order(found),
         "by_frames": [
             {"frames": count, "top1": result.top1, "interval": wilson(result.top1 * n, n)}
@@ -69,16 +75,17 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
 
 
 def verdict(blind: bool, gain: float, p_value: float) -> str:
-    """What may be said of a model and these videos.
+    """Conclusion about a model on these videos.
 
     Args:
-        blind: not one score changes with the order.
-        gain: accuracy in order less accuracy shuffled.
-        p_value: of the paired test.
+        blind: no score changes with the order of frames.
+        gain: drop when shuffled: accuracy in order minus accuracy with shuffled frames.
+        p_value: p-value of the paired test.
 
     Returns:
-        ``"blind"``; ``"uses order"`` or ``"better shuffled"`` where the test finds a difference; else ``"not shown"``:
-        scores change, but whether answers get worse, so many videos cannot tell.
+        ``"blind"`` for an order-blind model. ``"uses order"`` or ``"better shuffled"`` for a significant difference.
+        ``"not shown"`` otherwise: scores change, but the difference in accuracy is not significant with this number of
+        videos.
     """
     if blind:
         return "blind"
@@ -88,24 +95,24 @@ def verdict(blind: bool, gain: float, p_value: float) -> str:
 
 
 def paired_p(first: np.ndarray, others: Sequence[np.ndarray]) -> float:
-    """p of `first` against several `others`: bool ``[n]`` each, right or not, of the same videos."""
+    """Combined p-value of `first` against several `others`: bool ``[n]`` each, whether each video is correct."""
     return combined([mcnemar(int((first & ~other).sum()), int((other & ~first).sum())) for other in others])
 
 
 def _per_class(
     result: EvalResult, ordered: np.ndarray, shuffles: Sequence[np.ndarray], by_condition: dict[str, np.ndarray]
 ) -> dict[str, dict[str, Any]]:
-    """Class -> its ``n``, shares, intervals in order and shuffled, and p (Holm's, over the classes)."""
+    """Class -> ``n``, accuracies, intervals in order and shuffled, and p-value (Holm-adjusted over the classes)."""
     rows = {}
     for label, name in enumerate(result.classes):
         of_class = result.labels == label
         n = int(of_class.sum())
         if n == 0:
             continue
-        shares = {condition: float(by_condition[condition][of_class].mean()) for condition in CONDITIONS}
-        intervals = {f"{c}_interval": wilson(shares[c] * n, n) for c in ("ordered", "shuffled")}
+        accuracies = {condition: float(by_condition[condition][of_class].mean()) for condition in CONDITIONS}
+        intervals = {f"{c}_interval": wilson(accuracies[c] * n, n) for c in ("ordered", "shuffled")}
         p_value = paired_p(ordered[of_class], [hits[of_class] for hits in shuffles])
-        rows[name] = {"n": n, **shares, **intervals, "p_value": p_value}
+        rows[name] = {"n": n, **accuracies, **intervals, "p_value": p_value}
     return _adjusted(rows)
 
 
@@ -115,30 +122,30 @@ def _adjusted(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def confused_without_order(found: OrderResults) -> list[dict[str, Any]]:
-    """Pairs of classes taken for each other when the frames are shuffled, and significantly less so in order.
+    """Pairs of classes that are confused when frames are shuffled, and significantly less often in order.
 
     Returns:
-        ``{"classes": [a, b], "n", "ordered", "shuffled", "p_value"}``: of the n videos of the two classes the share
-        answered with the other one, in order and (mean) shuffled; p is Holm's over all pairs that are ever confused.
-        The largest difference first.
+        ``{"classes": [a, b], "n", "ordered", "shuffled", "p_value"}`` per pair. ``ordered`` and ``shuffled`` (mean over
+        the shuffles) are the fractions of the n videos of the two classes that are predicted as the other class. The
+        p-value is Holm-adjusted over all confused pairs. Pairs are sorted by difference, the largest first.
     """
     ordered, shuffles = found.ordered, found.shuffled
     labels, rows = ordered.labels, []
-    answered = [(truth, answer) for result in shuffles for truth, answer in zip(labels, result.answers, strict=True)]
-    for pair in sorted({(min(a, b), max(a, b)) for a, b in answered if a != b}):
+    predicted = [(truth, answer) for result in shuffles for truth, answer in zip(labels, result.answers, strict=True)]
+    for pair in sorted({(min(a, b), max(a, b)) for a, b in predicted if a != b}):
         of_pair = np.isin(labels, pair)
-        other = sum(pair) - labels[of_pair]  # the other class of the two
-        taken, shuffled = (
+        other = sum(pair) - labels[of_pair]  # the other class of the pair
+        in_order, shuffled = (
             [result.answers[of_pair] == other for result in results] for results in ([ordered], shuffles)
         )
-        shares = [float(np.mean(hits)) for hits in (taken, shuffled)]
+        fractions = [float(np.mean(confused)) for confused in (in_order, shuffled)]
         rows.append(
             {
                 "classes": [ordered.classes[k] for k in pair],
                 "n": int(of_pair.sum()),
-                "ordered": shares[0],
-                "shuffled": shares[1],
-                "p_value": paired_p(taken[0], shuffled),
+                "ordered": fractions[0],
+                "shuffled": fractions[1],
+                "p_value": paired_p(in_order[0], shuffled),
             }
         )
     for row, p_value in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
@@ -148,7 +155,7 @@ def confused_without_order(found: OrderResults) -> list[dict[str, Any]]:
 
 
 def _families(found: OrderResults, manifest: Manifest) -> dict[str, dict[str, Any]]:
-    """Family -> ``n``, whether it has pairs, and its accuracy (within the pair where it has them) per condition."""
+    """Family -> ``n``, whether it has pairs, and its accuracy per condition (within pairs, if it has pairs)."""
     by_order = {name: families(result, manifest).families for name, result in found.by_order.items()}
     shuffles = [rows for name, rows in by_order.items() if name.startswith("shuffled")]
     return {
@@ -163,41 +170,44 @@ def _families(found: OrderResults, manifest: Manifest) -> dict[str, dict[str, An
 
 
 def need_of_order(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -> dict[str, Any]:
-    """How much of a data set needs order: what a temporal model gets right and its order-blind twin does not.
+    """Estimate how much of a data set needs order: compare a temporal model with an order-blind model.
 
-    Classes of a pair (each other's time-reversal) count as one group: the blind model must guess between them, and
-    whichever it favours would make the other one look as if it were gained.
+    The two classes of a pair (each other's time-reversal) count as one group. The order-blind model must guess between
+    them, so the class that it predicts less often would seem to need order.
 
     Args:
-        temporal, blind: results on `manifest`; videos that only one could read are left out.
+        temporal, blind: results of the two models on `manifest`. Videos that only one of them could read are ignored.
 
     Returns:
-        ``n``; ``temporal`` and ``blind`` (shares right); ``needs_order`` (share of videos that only the temporal one
-        gets) with ``interval``; ``only_blind`` (the other way about); ``p_value``; ``per_group`` {name: {"n",
-        "temporal", "blind", "p_value"}}, a group being a class or a pair, and ``groups_need_order`` (names: gain with
-        Holm's p below 0.05).
+        Dictionary with these keys:
+
+        * ``n``; ``temporal`` and ``blind``, the accuracies of the two models.
+        * ``needs_order``, the fraction of videos that only the temporal model gets correct, with ``interval``.
+        * ``only_blind``, the fraction that only the order-blind model gets correct, and the ``p_value``.
+        * ``per_group``, {name: {"n", "temporal", "blind", "p_value"}}, where a group is a class or a pair.
+        * ``groups_need_order``, names of groups with a gain and a Holm-adjusted p-value below 0.05.
     """
     _, i, j = np.intersect1d(temporal.indices, blind.indices, return_indices=True)
     labels = temporal.labels[i]
-    sees, not_sees = temporal.answers[i] == labels, blind.answers[j] == labels
-    n, gained = len(labels), int((sees & ~not_sees).sum())
+    temporal_correct, blind_correct = temporal.answers[i] == labels, blind.answers[j] == labels
+    n, gained = len(labels), int((temporal_correct & ~blind_correct).sum())
     group_of = _groups(manifest)
     groups = np.array([group_of[label] for label in labels])
     rows = {}
     for name in dict.fromkeys(group_of):
-        first, second = sees[groups == name], not_sees[groups == name]
+        first, second = temporal_correct[groups == name], blind_correct[groups == name]
         if len(first):
-            shares = {"temporal": float(first.mean()), "blind": float(second.mean())}
-            rows[name] = {"n": len(first), **shares, "p_value": paired_p(first, [second])}
+            accuracies = {"temporal": float(first.mean()), "blind": float(second.mean())}
+            rows[name] = {"n": len(first), **accuracies, "p_value": paired_p(first, [second])}
     rows = _adjusted(rows)
     return {
         "n": n,
-        "temporal": float(sees.mean()),
-        "blind": float(not_sees.mean()),
+        "temporal": float(temporal_correct.mean()),
+        "blind": float(blind_correct.mean()),
         "needs_order": gained / n,
         "interval": wilson(gained, n),
-        "only_blind": float((not_sees & ~sees).mean()),
-        "p_value": paired_p(sees, [not_sees]),
+        "only_blind": float((blind_correct & ~temporal_correct).mean()),
+        "p_value": paired_p(temporal_correct, [blind_correct]),
         "groups_need_order": [
             name for name, row in rows.items() if row["p_value"] < ALPHA and row["temporal"] > row["blind"]
         ],
@@ -206,7 +216,7 @@ def need_of_order(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -
 
 
 def _groups(manifest: Manifest) -> list[str]:
-    """The group of every class: itself, or its pair as ``"a / b"``."""
+    """Group name of every class: the class itself, or its pair as ``"a / b"``."""
     pair_of = {sample.label: sample.pair for sample in manifest.samples if sample.pair}
     members: dict[str, list[str]] = {}
     for label, name in enumerate(manifest.classes):

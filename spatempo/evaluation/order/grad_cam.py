@@ -1,4 +1,4 @@
-"""Where and when a model looked: Grad-CAM over space and time (Selvaraju et al., ICCV 2017)."""
+"""Grad-CAM over space and time (Selvaraju et al., ICCV 2017)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from spatempo.models.video_model import VideoModel
 
 
 def grad_cam(model: VideoModel, clip: Tensor, label: int) -> Tensor:
-    """What in a clip speaks for a class.
+    """Compute the regions of a clip that support a class.
 
-    With A the backbone's last maps ``[C', T', H', W']`` and y the class's logit, the weight of a channel is its mean
-    gradient, ``w_c = mean over t, i, j of dy / dA[c, t, i, j]``, and the map is ``relu(sum over c of w_c A_c)``: the
-    paper's formula with time as a third axis of the mean.
+    Let A be the last feature maps of the backbone, ``[C', T', H', W']``, and y the logit of the class. The weight of a
+    channel is its mean gradient, ``w_c = mean over t, i, j of dy / dA[c, t, i, j]``. The map is
+    ``relu(sum over c of w_c A_c)``. This is the formula of the paper, with time as a third axis of the mean.
 
     Args:
         clip: ``[1, 3, T, H, W]``.
-        label: the class.
+        label: index of the class.
 
     Returns:
-        ``[T, H, W]``, 0 to 1 (the largest of the clip), scaled up trilinearly; all 0 where nothing speaks for it.
+        ``[T, H, W]``, 0 to 1 (1 is the maximum of the clip), upsampled trilinearly. All zeros if nothing in the clip
+        supports the class.
     """
     with eval_mode(model):
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Which frames mattered: the drop of the true class's score when one of them is taken away."""
+"""Importance of each frame: drop in the score of the true class when the frame is removed."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from spatempo.evaluation.scoring.scores import score_views
 
 
 def occlude_frames(model: ClipClassifier, clip: Tensor, label: int, *, chunk: int = 8) -> Tensor:
-    """Takes every frame away in turn, putting its neighbour's picture in its place.
+    """Replace each frame in turn by its neighbour and measure the change in the score.
 
-    The neighbour is the frame before (for the first one, the one after): the clip keeps its length, no picture is
-    unlike what the model knows, and only what this frame alone shows is gone.
+    The neighbour is the frame before (for the first frame, the frame after). So the clip keeps its length, contains
+    only real images, and loses only the content of this frame.
 
     Args:
         clip: ``[1, 3, T, H, W]``, T of 2 or more.
-        label: the true class.
-        chunk: clips in one call of the model.
+        label: index of the true class.
+        chunk: clips per call of the model.
 
     Returns:
-        ``[T]``: the score (softmax, as ``predict`` gives it) of the true class with all frames, less that without
-        frame t. Negative where the frame misled the model.
+        ``[T]``: score of the true class (softmax, as in ``predict``) with all frames, minus the score without frame t.
+        Negative if the frame misled the model.
     """
     frames = clip.shape[2]
-    shown = torch.arange(frames).repeat(frames + 1, 1)  # a row a clip; the last is whole
+    shown = torch.arange(frames).repeat(frames + 1, 1)  # one row per clip; the last row has all frames
     shown[range(frames), range(frames)] = torch.tensor([1, *range(frames - 1)])
     scores = []
     with eval_mode(model), torch.inference_mode():

@@ -1,7 +1,7 @@
-"""How a model answers when the frames of a clip come in another order, or when there are more or fewer of them.
+"""Evaluate a model on clips with reordered frames, and with more or fewer frames.
 
-Every video is read once. The clip that ``test`` would show is permuted as a tensor, so nothing but the order changes,
-and clips of other numbers of frames are read in the same go.
+Every video is read once. The clip of ``test`` is permuted as a tensor, so only the order changes. Clips with other
+numbers of frames are read at the same time.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ SHUFFLES = 5
 
 @dataclass
 class OrderResults:
-    """Answers to the same videos under several orders and numbers of frames.
+    """Results on the same videos with several frame orders and numbers of frames.
 
     Attributes:
-        frames: T of the model's own clips.
-        orders: name -> the frames shown, 0-based: ``ordered``, ``reversed``, ``frozen`` (the middle frame T times) and
-            ``shuffled 1``, ...: the same few permutations for every video.
-        by_order: the same names -> result.
-        by_frames: number of frames -> result, in order; among them T.
-        refused: number of frames that the design cannot take -> what it says.
-        changed: videos whose scores change, beyond rounding, when the frames are shuffled or reversed.
-        largest_change: of a score, as a share of the video's largest score.
-        blind: the model sees no order: none changed, and none of a clip of noise does either.
+        frames: T, the number of frames of the model's clips.
+        orders: name -> frame indices, 0-based: ``ordered``, ``reversed``, ``frozen`` (the middle frame T times) and
+            ``shuffled 1``, ... The permutations are the same for every video.
+        by_order: name of the order -> result.
+        by_frames: number of frames -> result with ordered frames, including T.
+        refused: number of frames that the design does not support -> error message.
+        changed: number of videos whose scores change by more than rounding with shuffled or reversed frames.
+        largest_change: largest change of a score, as a fraction of the video's largest score.
+        blind: the model is order-blind: its scores change neither on these videos nor on a clip of noise.
     """
 
     frames: int
@@ -74,30 +74,32 @@ def evaluate_orders(
     workers: int = 0,
     progress: str = "",
 ) -> OrderResults:
-    """Scores every video of `manifest` (one centre view) in several orders and with several numbers of frames.
+    """Score every video of `manifest` (one centre view) with several frame orders and numbers of frames.
 
-    An average over frames is summed in another order for a shuffled clip, and differs in its last bits. Scores that
-    differ from those in order by no more than that (`TIE` of the largest) are the same scores, and are counted as such:
-    the answers of a model that sees no order are then identical, not nearly so.
+    The mean over frames of a shuffled clip is summed in another order, so its last bits differ. Score differences up to
+    `TIE` times the largest score are treated as rounding and set to zero. So the predictions of an order-blind model
+    are identical for all orders.
 
     Args:
-        model: with ``preprocess``, and ``classes`` if it has names; on its device. Put in eval mode for the time.
-        manifest: its classes numbered as the model's (:func:`~spatempo.evaluation.scoring.loading.manifest_for`).
-        seed: of the permutations.
-        batch_size: videos at a time.
+        model: a :class:`~spatempo.evaluation.classifier.ClipClassifier`, on its device. It is in eval mode during the
+            call.
+        manifest: videos whose class indices are those of the model
+            (:func:`~spatempo.evaluation.scoring.loading.manifest_for`).
+        seed: random seed of the permutations.
+        batch_size: videos per batch.
         workers: processes that read videos.
-        progress: what the bar says; empty: none.
+        progress: label of the progress bar; empty: no bar.
 
     Raises:
-        SpatempoError: a model that takes one frame, or no video that can be read.
+        SpatempoError: the model takes clips of one frame, or no video can be read.
     """
     _, preprocess = view_plan(model)
     frames = preprocess.frames
     orders = frame_orders(frames, seed=seed)
-    counts, refused = frame_counts(model, preprocess)
+    counts, refused = supported_frame_counts(model, preprocess)
     results = {name: Scores(len(manifest.classes)) for name in (*orders, *counts)}
     changed, largest = 0, 0.0
-    dataset = ClipsOfLengths(manifest, preprocess, counts)
+    dataset = MultiLengthDataset(manifest, preprocess, counts)
     blind = not sees_order(model)
     with eval_mode(model), torch.inference_mode():
         for batch, clip in batches(dataset, batch_size, device_of(model), workers=workers, progress=progress):
@@ -107,19 +109,19 @@ def evaluate_orders(
                 continue
             parts = dict(zip(counts, clip.split(list(counts), 2), strict=True))
             in_order = score_views(model, reorder(parts[frames], orders["ordered"]))
-            moved = torch.zeros(len(clip), device=clip.device)
+            largest_of_video = torch.zeros(len(clip), device=clip.device)
             for name, order in orders.items():
                 score = in_order if name == "ordered" else score_views(model, reorder(parts[frames], order))
                 if name != "frozen":
                     change = relative_change(score, in_order)
                     score = torch.where((change <= TIE)[:, None], in_order, score)
-                    moved = moved.maximum(change)
+                    largest_of_video = largest_of_video.maximum(change)
                 results[name].add_batch(batch, score)
             for count in counts:
                 score = in_order if count == frames else score_views(model, parts[count])
                 results[count].add_batch(batch, score)
-            changed += int((moved > TIE).sum())
-            largest = max(largest, float(moved.max()))
+            changed += int((largest_of_video > TIE).sum())
+            largest = max(largest, float(largest_of_video.max()))
     paths = [sample.path for sample in manifest.samples]
     found = {name: scores.result(manifest.classes, paths=paths) for name, scores in results.items()}
     return OrderResults(
@@ -135,13 +137,15 @@ def evaluate_orders(
 
 
 def frame_orders(frames: int, *, shuffles: int = SHUFFLES, seed: int = 0) -> dict[str, tuple[int, ...]]:
-    """The orders that a clip of T frames is shown in; shuffles differ from each other and from the order itself.
+    """Frame orders for a clip of T frames. Shuffles differ from each other and from the original order.
 
     Raises:
-        SpatempoError: one frame.
+        SpatempoError: the clip has one frame.
     """
     if frames < 2:
-        raise SpatempoError(f"the model takes clips of {frames} frame, which has no order; give one that takes more")
+        raise SpatempoError(
+            f"the model takes clips of {frames} frame, which have no order; choose a model with more frames"
+        )
     ordered = tuple(range(frames))
     orders = {"ordered": ordered, "reversed": ordered[::-1], "frozen": (frames // 2,) * frames}
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -153,10 +157,11 @@ def frame_orders(frames: int, *, shuffles: int = SHUFFLES, seed: int = 0) -> dic
     return orders | {f"shuffled {i}": order for i, order in enumerate(drawn, 1)}
 
 
-def frame_counts(model: ClipClassifier, preprocess: Preprocess) -> tuple[list[int], dict[int, str]]:
-    """Numbers of frames to try: 1, 2, 4, ... to twice the model's own, and its own; and those the design refuses, why.
+def supported_frame_counts(model: ClipClassifier, preprocess: Preprocess) -> tuple[list[int], dict[int, str]]:
+    """Numbers of frames that the model supports, and the error message for each number that it does not support.
 
-    A design refuses by raising SpatempoError; a blank clip asks it.
+    Tries 1, 2, 4, ... up to twice the model's own number of frames, and this number itself, on a blank clip. A design
+    rejects a number of frames by raising SpatempoError.
     """
     frames = preprocess.frames
     tried = sorted({frames, *(2**k for k in range((2 * frames).bit_length()))})
@@ -169,23 +174,26 @@ def frame_counts(model: ClipClassifier, preprocess: Preprocess) -> tuple[list[in
             except SpatempoError as error:
                 refused[count] = str(error)
     if frames in refused:
-        raise SpatempoError(f"the model refuses clips of its own {frames} frames: {refused[frames]}")
+        raise SpatempoError(f"the model does not accept clips of its own {frames} frames: {refused[frames]}")
     return taken, refused
 
 
 def reorder(clip: Tensor, order: Sequence[int]) -> Tensor:
-    """The frames `order` of clips ``[B, C, T, H, W]``, in the memory order in which clips come."""
+    """Reorder the frames of clips ``[B, C, T, H, W]``, in channels_last_3d memory format."""
     return clip[:, :, list(order)].contiguous(memory_format=torch.channels_last_3d)
 
 
 def relative_change(score: Tensor, reference: Tensor) -> Tensor:
-    """The largest difference between two scores ``[B, K]`` of a video, by its largest reference score: ``[B]``."""
+    """Largest difference of two scores ``[B, K]`` per video, relative to its largest reference score: ``[B]``."""
     scale = reference.abs().amax(1).clamp_min(torch.finfo(reference.dtype).tiny)
     return (score - reference).abs().amax(1) / scale
 
 
 def sees_order(model: ClipClassifier) -> bool:
-    """Whether the scores of one clip of noise change with the order: videos in which nothing moves could not tell."""
+    """Whether the scores of a clip of noise change with the frame order.
+
+    Noise is used because frame order has no effect on videos without motion.
+    """
     _, preprocess = view_plan(model)
     noise = torch.randn(_clip_shape(preprocess, preprocess.frames), generator=torch.Generator().manual_seed(0))
     noise = noise.to(device_of(model))
@@ -200,10 +208,10 @@ def _clip_shape(preprocess: Preprocess, frames: int) -> tuple[int, ...]:
     return (1, preprocess.channels, frames, preprocess.size, preprocess.size)
 
 
-class ClipsOfLengths(ClipDataset):
-    """Videos, each as the clips that models of several numbers of frames would be shown, end to end.
+class MultiLengthDataset(ClipDataset):
+    """Clips of each video with several numbers of frames, concatenated along time.
 
-    An item's ``clip`` is ``[C, sum(counts), size, size]``; the video is read once.
+    The ``clip`` of an item is ``[C, sum(counts), size, size]``. Each video is read once.
     """
 
     def __init__(self, manifest: Manifest, preprocess: Preprocess, counts: Sequence[int]) -> None:
@@ -212,8 +220,8 @@ class ClipsOfLengths(ClipDataset):
 
     def _load(self, source: Any, sample: Any, epoch: int, index: int) -> tuple[Tensor, int]:
         n = usable_frames(sample, source)
-        asked = self.preprocess
+        spec = self.preprocess
         indices = [
-            clip_indices(n, count, asked.sampling, window=asked.window, span=asked.span)[0] for count in self.counts
+            clip_indices(n, count, spec.sampling, window=spec.window, span=spec.span)[0] for count in self.counts
         ]
-        return asked(source.read(np.concatenate(indices).tolist(), short_side=asked.short_side)), sample.label
+        return spec(source.read(np.concatenate(indices).tolist(), short_side=spec.short_side)), sample.label

@@ -1,4 +1,4 @@
-"""Which frames one frame's logits depend on, measured: by their gradient with respect to every frame of a clip."""
+"""Measured temporal receptive field: gradients of each frame's logits with respect to all frames of a clip."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor
 from spatempo.evaluation.running import eval_mode
 from spatempo.models.video_model import VideoModel
 
-NOTHING = 1e-8
-"""Of a row's largest gradient; smaller ones are the rounding of convolutions computed by transforms."""
+NEGLIGIBLE = 1e-8
+"""Fraction of a row's largest gradient. Smaller gradients are rounding errors of transform-based convolutions."""
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The measured temporal receptive field.
+    """Measured temporal receptive field.
 
     Attributes:
-        frames: the most that one position depends on.
-        clip_frames: T; the field cannot be larger.
-        past, future: frames back and ahead; None where positions are not frames.
-        own: fraction of the gradient that falls on the frame itself, a mean; None where positions are not frames.
-        share: ``[T'][T]``, fractions of the gradient; rows sum to 1.
+        frames: largest number of frames that one output position depends on.
+        clip_frames: T, the number of frames of the clip and the upper limit of `frames`.
+        past, future: frames before and after; None if output positions are not frames (T' != T).
+        own: mean fraction of the gradient on the frame itself; None if output positions are not frames.
+        share: ``[T'][T]``, fraction of the gradient on each frame; rows sum to 1.
     """
 
     frames: int
@@ -41,17 +41,17 @@ class ReceptiveField:
 
 
 def influence(model: VideoModel, clip: Tensor, *, seed: int = 0) -> Tensor:
-    """How strongly every frame of a clip acts on the logits of every frame.
+    """Influence of every frame of a clip on the logits at every output position.
 
-    Row t' is the norm, frame by frame, of the gradient of the logits at t' in one random direction of the class space:
-    it is zero only where the whole Jacobian is (but for chance of measure zero), and no single class decides.
+    Row t' contains, for each frame, the norm of the gradient of the logits at t' in one random direction of the class
+    space. It is zero only if the complete Jacobian is zero (with probability 1), and it does not depend on one class.
 
     Args:
         clip: ``[1, 3, T, H, W]``.
-        seed: of the direction.
+        seed: random seed of the direction.
 
     Returns:
-        ``[T', T]``, T' being the temporal positions that :meth:`VideoModel.forward_frames` gives.
+        ``[T', T]``, where T' is the number of temporal positions of :meth:`VideoModel.forward_frames`.
     """
     clip = clip.detach().clone().requires_grad_()
     with eval_mode(model), torch.enable_grad():
@@ -62,21 +62,23 @@ def influence(model: VideoModel, clip: Tensor, *, seed: int = 0) -> Tensor:
 
 
 def receptive_field(influences: Sequence[Tensor]) -> ReceptiveField:
-    """The temporal receptive field out of the influences of a few clips (a ReLU may be shut in one).
+    """Temporal receptive field from the influences of a few clips.
+
+    Several clips are needed because a ReLU can block the gradient in one clip.
 
     Args:
-        influences: ``[T', T]`` each, of :func:`influence`.
+        influences: results of :func:`influence`, ``[T', T]`` each.
     """
-    reached = torch.stack([row > NOTHING * row.amax(1, keepdim=True) for row in influences]).any(0)
-    share = torch.stack([row / row.sum(1, keepdim=True).clamp_min(1e-30) for row in influences]).mean(0)
+    reached = torch.stack([row > NEGLIGIBLE * row.amax(1, keepdim=True) for row in influences]).any(0)
+    fraction = torch.stack([row / row.sum(1, keepdim=True).clamp_min(1e-30) for row in influences]).mean(0)
     positions, frames = reached.shape
-    of_frames = positions == frames
+    per_frame = positions == frames
     ahead = [t - own for own, t in reached.nonzero().tolist()]
     return ReceptiveField(
         frames=int(reached.sum(1).max()),
         clip_frames=frames,
-        past=max((-d for d in ahead), default=0) if of_frames else None,
-        future=max(ahead, default=0) if of_frames else None,
-        own=float(share.diagonal().mean()) if of_frames else None,
-        share=share.tolist(),
+        past=max((-d for d in ahead), default=0) if per_frame else None,
+        future=max(ahead, default=0) if per_frame else None,
+        own=float(fraction.diagonal().mean()) if per_frame else None,
+        share=fraction.tolist(),
     )

@@ -1,6 +1,6 @@
-"""Accuracy in order and with the frames shuffled, in one go over the videos: how much of it is order.
+"""Accuracy in order and with shuffled frames, in one pass over the videos.
 
-What ``compare`` asks of every model; :mod:`spatempo.evaluation.order.orders` asks more of one.
+``compare`` runs this for every model. :mod:`spatempo.evaluation.order.orders` evaluates one model in more detail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spatempo.evaluation.scoring.protocols import Protocol
 from spatempo.evaluation.scoring.scores import Scores, score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
 
-SHUFFLES = 3  # the first of those that `diagnose` shows
+SHUFFLES = 3  # the first permutations of `diagnose`
 
 
 def evaluate_shuffled(
@@ -32,22 +32,23 @@ def evaluate_shuffled(
     workers: int = 0,
     progress: str = "",
 ) -> tuple[EvalResult, list[float]]:
-    """Scores every video as :func:`~spatempo.evaluation.scoring.evaluate.evaluate` does, and with its frames shuffled.
+    """Score every video as :func:`~spatempo.evaluation.scoring.evaluate.evaluate` does, and again with shuffled frames.
 
-    The frames of every view are put in another order; the permutations are the same for all videos. Scores that change
-    by rounding alone count as unchanged (`TIE`), so a model that sees no order keeps its accuracy exactly.
+    The frames of every view are permuted; the permutations are the same for all videos. Score changes up to `TIE` are
+    treated as rounding, so the accuracy of an order-blind model does not change at all.
 
     Args:
-        model: with ``preprocess`` and ``classes``, on its device.
-        data: its videos.
+        model: a :class:`~spatempo.evaluation.classifier.ClipClassifier`, on its device.
+        data: labelled videos.
         protocol: as in `evaluate`.
-        shuffles: how many permutations.
-        batch_size: views in one call of the model.
+        shuffles: number of permutations.
+        batch_size: views per call of the model.
         workers: processes that read videos.
-        progress: what the bar says; empty: none.
+        progress: label of the progress bar; empty: no bar.
 
     Returns:
-        The result in order, and top-1 for each permutation; none for clips of one frame, which have no order.
+        The result in order, and the top-1 accuracy for each permutation. The list is empty for clips of one frame,
+        which have no order.
 
     Raises:
         SpatempoError: as `evaluate`.
@@ -69,8 +70,8 @@ def evaluate_shuffled(
             in_order = score_views(model, clip, chunk=batch_size, average=plan.average)
             results["ordered"].add_batch(batch, in_order)
             for name, order in orders.items():
-                moved = reorder(clip.flatten(0, 1), order).unflatten(0, clip.shape[:2])
-                score = score_views(model, moved, chunk=batch_size, average=plan.average)
+                shuffled = reorder(clip.flatten(0, 1), order).unflatten(0, clip.shape[:2])
+                score = score_views(model, shuffled, chunk=batch_size, average=plan.average)
                 same = relative_change(score, in_order) <= TIE
                 results[name].add_batch(batch, torch.where(same[:, None], in_order, score))
     paths = [sample.path for sample in manifest.samples]

@@ -1,1 +1,1 @@
-"""From scores to numbers: metrics, families and pairs, intervals and tests, fusion, files of scores."""
+"""Results computed from scores: metrics, families and pairs, intervals and tests, fusion, score files."""

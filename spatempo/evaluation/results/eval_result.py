@@ -1,4 +1,4 @@
-"""What an evaluation found: metrics, and the scores they were counted from."""
+"""Result of an evaluation: metrics, and the scores that they are computed from."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from spatempo.errors import SpatempoError
 
 @dataclass
 class EvalResult:
-    """Metrics of n videos, all shares between 0 and 1.
+    """Metrics on n videos; all accuracies are between 0 and 1.
 
     Attributes:
-        top1, top5: share of videos whose class is the best, or among the best five (of fewer classes: among all).
+        top1, top5: top-1 and top-5 accuracy. With fewer than five classes, top-5 uses all classes.
         mean_class: mean of `per_class` over the classes that have videos.
-        per_class: share of right answers by class name; None for a class without videos.
-        confusion: ``confusion[truth][answer]``, counts.
-        n: videos that were read and scored.
-        clips, crops: views per video = clips x crops.
-        unreadable: ``{"path", "reason"}`` of every video that could not be read; none is in `n`.
-        average: what was averaged over the views, ``"logits"`` or ``"softmax"``.
-        classes: names, in the order of the scores.
+        per_class: accuracy by class name; None for a class without videos.
+        confusion: ``confusion[truth][prediction]``, counts.
+        n: number of videos that were read and scored.
+        clips, crops: clips per video and crops per clip; a video has clips x crops views.
+        unreadable: ``{"path", "reason"}`` of every video that could not be read; not counted in `n`.
+        average: quantity averaged over the views, ``"logits"`` or ``"softmax"``.
+        classes: class names, in the order of the scores.
         scores: float32 ``[n, K]``, mean logits over the views, or logarithms of mean probabilities.
-        labels: int ``[n]``.
+        labels: int ``[n]``, true classes.
         indices: int ``[n]``, position of each video in its manifest, ascending.
-        paths: of the n videos; empty when not known.
+        paths: paths of the n videos; empty if unknown.
     """
 
     top1: float
@@ -50,11 +50,11 @@ class EvalResult:
 
     @property
     def answers(self) -> np.ndarray:
-        """int ``[n]``, the class with the best score."""
+        """Predicted classes, int ``[n]``: the class with the best score."""
         return self.scores.argmax(1)
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of ``spatempo test --json``, plain types."""
+        """Plain JSON types, with the keys of ``spatempo test --json``."""
         keys = ("top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "average", "unreadable")
         return {key: getattr(self, key) for key in keys}
 
@@ -71,26 +71,26 @@ def measure(
     average: str = "logits",
     unreadable: Sequence[dict[str, str]] = (),
 ) -> EvalResult:
-    """Counts the metrics.
+    """Compute the metrics.
 
     Args:
         scores: float ``[n, K]``, n >= 1.
-        labels: int ``[n]``.
-        classes: K names, each once.
+        labels: int ``[n]``, true classes.
+        classes: K different class names.
         indices: position of each video in its manifest; None: 0, 1, ...
         paths: path of every video of the manifest, by index.
-        clips, crops, average, unreadable: for the record.
+        clips, crops, average, unreadable: stored in the result.
 
     Raises:
-        SpatempoError: the names are not K, or one occurs twice.
+        SpatempoError: the number of names is not K, or a name occurs twice.
     """
-    # loaded here because it loads much (scipy.signal, torchvision's models), and `predict` does without
+    # imported here because it is slow (it loads scipy.signal and torchvision's models), and `predict` does not need it
     from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
     count = scores.shape[1]
     if len(classes) != count:
         raise SpatempoError(
-            f"{len(classes)} class names for a model of {count} classes: give the model's own, in its order"
+            f"{len(classes)} class names for a model with {count} classes; give the model's class names in its order"
         )
     if len(set(classes)) != count:
         twice = sorted({c for c in classes if list(classes).count(c) > 1})
@@ -99,17 +99,16 @@ def measure(
     if count > 1:
         confusion = multiclass_confusion_matrix(scores.argmax(1), labels, count).numpy()
         top5 = float(multiclass_accuracy(scores, labels, count, average="micro", top_k=min(5, count)))
-    else:  # torchmetrics refuses one class, where every answer is right
+    else:  # torchmetrics rejects one class; its accuracy is 1
         confusion, top5 = np.array([[len(labels)]]), 1.0
-    # From the matrix, not from torchmetrics' macro average: that one counts a class without videos as 0 as soon as
-    # it was answered once.
+    # Not torchmetrics' macro average: it counts a class without videos as 0 if the class was predicted at least once.
     videos = confusion.sum(1)
     hits = confusion.diagonal()
     per_class = {name: float(h / v) if v else None for name, h, v in zip(classes, hits, videos, strict=True)}
     return EvalResult(
         top1=float(hits.sum() / videos.sum()),
         top5=top5,
-        mean_class=float(np.mean([share for share in per_class.values() if share is not None])),
+        mean_class=float(np.mean([accuracy for accuracy in per_class.values() if accuracy is not None])),
         per_class=per_class,
         confusion=confusion.tolist(),
         n=len(labels),

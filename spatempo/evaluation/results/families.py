@@ -1,16 +1,17 @@
-"""Accuracy by family and within pairs: does a model see the order of frames, or only what is in them?
+"""Accuracy per family and within pairs, which shows whether a model uses the order of frames.
 
-A *pair* is two classes that are each other's time-reversal. Asked only "which of the two?", a model that ignores the
-order of frames gives a clip and its reversal the same scores, so it is right on one of them and wrong on the other:
-exactly 1/2, whatever it has learnt. That is the line a model must leave to have seen movement.
+A *pair* consists of two classes that are each other's time-reversal. Accuracy within a pair considers only these two
+classes. An order-blind model gives a clip and its reversal the same scores, so it is correct on one of them and wrong
+on the other. Its accuracy within the pair is exactly 1/2 (chance level). A model with another accuracy uses motion.
 
-Two rules keep the 1/2 exact in practice:
+Two rules keep this value exact in practice:
 
-* **a tie counts one half**, neither right nor wrong;
-* **near-ties are ties.** A mean over frames is summed in another order for the reversed clip, so its scores differ in
-  the last bits, and where the two classes are as good as equal the bits would decide. Scores closer than
-  :data:`TIE` times the largest score of the video are therefore taken as equal. The rounding of a float32 mean over
-  T frames is at most about ``T * 6e-8`` of the summands, 1e-6 for 16 frames; TIE leaves room for the layers before.
+* **A tie counts one half**, neither correct nor wrong.
+* **Near-ties are ties.** The mean over the frames of a reversed clip is summed in another order, so the last bits of
+  the scores differ. These bits would decide if the two classes have almost equal scores. Therefore, scores that differ
+  by less than :data:`TIE` times the largest score of the video count as equal. The rounding error of a float32 mean
+  over T frames is at most about ``T * 6e-8`` of the summands, 1e-6 for 16 frames. TIE is larger to allow for rounding
+  errors of earlier layers.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ TIE = 1e-5
 
 @dataclass(frozen=True)
 class FamilyAccuracy:
-    """One family.
+    """Accuracy on one family.
 
     Attributes:
-        n: videos.
+        n: number of videos.
         top1: accuracy among all classes.
-        within_pair: accuracy when the answer is restricted to the two classes of the video's pair; None without pairs.
-        accuracy: the one to look at: ``within_pair`` where there is one, else ``top1``.
+        within_pair: accuracy among the two classes of the video's pair; None without pairs.
+        accuracy: ``within_pair`` if there are pairs, else ``top1``.
     """
 
     n: int
@@ -49,7 +50,7 @@ class FamilyAccuracy:
 
 @dataclass(frozen=True)
 class PairAccuracy:
-    """One pair: its family, its two classes, its videos, and the accuracy within the pair."""
+    """Accuracy on one pair: its family, its two classes, its number of videos, and the accuracy within the pair."""
 
     family: str | None
     classes: list[str]
@@ -59,7 +60,7 @@ class PairAccuracy:
 
 @dataclass(frozen=True)
 class Families:
-    """Accuracy by family and by pair, both by name and in the order of the manifest."""
+    """Accuracy per family and per pair, by name, in the order of the manifest."""
 
     families: dict[str, FamilyAccuracy]
     pairs: dict[str, PairAccuracy]
@@ -70,23 +71,26 @@ class Families:
 
 
 def families(result: EvalResult, manifest: Manifest) -> Families:
-    """Accuracy by family and by pair.
+    """Compute the accuracy per family and per pair.
 
     Args:
-        result: of ``evaluate(model, manifest)``.
-        manifest: the same; its samples name their family and pair.
+        result: result of ``evaluate(model, manifest)``.
+        manifest: the same manifest; its samples have a family and, optionally, a pair.
 
     Raises:
-        SpatempoError: no sample names a family, the result is of other videos, or a pair has not two classes.
+        SpatempoError: no sample has a family, the result belongs to other videos, or a pair does not have two classes.
     """
     samples = manifest.samples
     if not any(s.family for s in samples):
-        raise SpatempoError(f"{manifest.source}: no sample names its family; add a column `family` (and `pair`)")
+        raise SpatempoError(f"{manifest.source}: no sample has a family; add a column `family` (and `pair`)")
     if len(result.indices) and int(result.indices[-1]) >= len(samples):
-        raise SpatempoError(f"{manifest.source}: has {len(samples)} samples, the result is of another manifest")
+        raise SpatempoError(
+            f"{manifest.source}: the result belongs to another manifest (this one has {len(samples)} samples); "
+            "give the manifest that was evaluated"
+        )
     if any(samples[i].label != label for i, label in zip(result.indices, result.labels, strict=True)):
         raise SpatempoError(
-            f"{manifest.source}: its labels are not those of the result; give the manifest it came from"
+            f"{manifest.source}: its labels differ from those of the result; give the manifest that was evaluated"
         )
 
     pairs = _pairs(manifest)
@@ -122,12 +126,12 @@ def families(result: EvalResult, manifest: Manifest) -> Families:
 
 
 def within_pair(score: np.ndarray, label: int, pair: Sequence[int]) -> float:
-    """1 when `label` scores higher than the other class of `pair`, 0 when lower, 1/2 when equal (within TIE).
+    """1 if `label` has a higher score than the other class of `pair`, 0 if lower, 1/2 if equal (within TIE).
 
     Args:
-        score: ``[K]``, of one video.
-        label: its class, one of `pair`.
-        pair: two classes.
+        score: ``[K]``, scores of one video.
+        label: true class of the video, one of `pair`.
+        pair: the two classes.
     """
     other = next(k for k in pair if k != label)
     gap = float(score[label]) - float(score[other])
@@ -137,7 +141,7 @@ def within_pair(score: np.ndarray, label: int, pair: Sequence[int]) -> float:
 
 
 def _pairs(manifest: Manifest) -> dict[str, tuple[int, ...]]:
-    """Classes of every pair, in the order of the manifest's classes."""
+    """The two classes of every pair, in the order of the manifest's classes."""
     classes: dict[str, set[int]] = {}
     for sample in manifest.samples:
         if sample.pair:
@@ -146,12 +150,12 @@ def _pairs(manifest: Manifest) -> dict[str, tuple[int, ...]]:
         if len(members) != 2:
             named = ", ".join(manifest.classes[k] for k in sorted(members))
             raise SpatempoError(
-                f"{manifest.source}: pair {pair!r} has {len(members)} classes ({named}); a pair has two"
+                f"{manifest.source}: pair {pair!r} has {len(members)} classes ({named}); give it two classes"
             )
     return {pair: tuple(sorted(members)) for pair, members in classes.items()}
 
 
 def _family(hits: list[float], within: list[float]) -> FamilyAccuracy:
     top1 = float(np.mean(hits))
-    share = float(np.mean(within)) if within else None
-    return FamilyAccuracy(len(hits), top1, share, top1 if share is None else share)
+    within_pairs = float(np.mean(within)) if within else None
+    return FamilyAccuracy(len(hits), top1, within_pairs, top1 if within_pairs is None else within_pairs)

@@ -1,9 +1,9 @@
-"""The scores of a test as a parquet file, so that fusing and counting anew need no second run.
+"""Save the scores of a test as a parquet file, to fuse them or compute other metrics without a second run.
 
-One row a video: ``path``, ``index`` (in the manifest), ``label`` and ``answer`` (class names) and ``scores`` (those of
-:class:`~spatempo.evaluation.results.eval_result.EvalResult`, in the order of the classes), which pandas, polars and
-DuckDB read as they are; the classes, the views and what could not be read are in the file's metadata. Needs pyarrow,
-which is not among the things spatempo always brings.
+The file has one row per video with the columns ``path``, ``index`` (position in the manifest), ``label`` and ``answer``
+(true and predicted class names) and ``scores`` (as in :class:`~spatempo.evaluation.results.eval_result.EvalResult`, in
+the order of the classes). pandas, polars and DuckDB can read it. The classes, views and unreadable videos are in the
+metadata of the file. This module requires pyarrow, an optional dependency.
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ from spatempo.evaluation.results.eval_result import EvalResult, measure
 from spatempo.files import whole_file
 
 _KEY = b"spatempo"
-_FACTS = ("clips", "crops", "average", "unreadable")
+_METADATA = ("clips", "crops", "average", "unreadable")
 
 
 def require_pyarrow() -> tuple[Any, Any]:
-    """``pyarrow`` and ``pyarrow.parquet``, or the line that says how to get them."""
+    """Import ``pyarrow`` and ``pyarrow.parquet``, or raise an error with the installation command."""
     try:
         import pyarrow  # pyright: ignore[reportMissingImports]
         import pyarrow.parquet as parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SpatempoError(
-            f"scores are kept as parquet, which needs pyarrow ({error}): pip install pyarrow, or spatempo[scores]"
+            f"score files are in parquet format, which requires pyarrow ({error}); "
+            "run `pip install pyarrow` or install spatempo[scores]"
         ) from error
     return pyarrow, parquet
 
 
 def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
-    """Writes the scores of a test; a former file is replaced once the new one is whole.
+    """Write the scores of a test. An existing file is replaced only when the new file is complete.
 
     Raises:
         SpatempoError: pyarrow is not installed, or the file cannot be written.
     """
     pa, parquet = require_pyarrow()
     classes = result.classes
-    facts = {"classes": classes} | {key: getattr(result, key) for key in _FACTS}
+    metadata = {"classes": classes} | {key: getattr(result, key) for key in _METADATA}
     flat = pa.array(np.ascontiguousarray(result.scores, np.float32).ravel())
     table = pa.table(
         {
@@ -54,7 +55,7 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
             "answer": [_utf8(classes[k]) for k in result.answers],
             "scores": pa.FixedSizeListArray.from_arrays(flat, len(classes)),
         },
-        metadata={_KEY: json.dumps(facts).encode()},
+        metadata={_KEY: json.dumps(metadata).encode()},
     )
     with whole_file(path) as temporary:
         parquet.write_table(table, temporary)
@@ -62,16 +63,16 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
 
 
 def read_scores(path: str | os.PathLike[str]) -> EvalResult:
-    """The result that :func:`save_scores` wrote, its metrics counted from the scores.
+    """Read a result written by :func:`save_scores`; the metrics are computed from the scores.
 
     Raises:
-        SpatempoError: pyarrow is not installed, or the file is not there, damaged, or not of this kind.
+        SpatempoError: pyarrow is not installed, or the file is missing, damaged, or not a score file.
     """
     pa, parquet = require_pyarrow()
     try:
         table = parquet.read_table(path)
-        facts = json.loads((table.schema.metadata or {})[_KEY])
-        classes = tuple(facts["classes"])
+        metadata = json.loads((table.schema.metadata or {})[_KEY])
+        classes = tuple(metadata["classes"])
         number = {_utf8(name): k for k, name in enumerate(classes)}
         labels = torch.tensor([number[name] for name in table["label"].to_pylist()])
         flat = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -80,19 +81,20 @@ def read_scores(path: str | os.PathLike[str]) -> EvalResult:
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
         raise SpatempoError(
-            f"{os.fspath(path)}: cannot be read as scores ({reason.splitlines()[0]}); `test --scores` writes such"
+            f"{os.fspath(path)}: cannot be read as a score file ({reason.splitlines()[0]}); "
+            "create one with `spatempo test --scores`"
         ) from error
     result = measure(
         scores,
         labels,
         classes,
         indices=indices,
-        **{key: facts[key] for key in _FACTS if key in facts},
+        **{key: metadata[key] for key in _METADATA if key in metadata},
     )
     result.paths = [] if None in paths else paths
     return result
 
 
 def _utf8(name: str) -> str:
-    """A name with bytes that are not UTF-8 (of an old file system) escaped, since parquet takes no others."""
+    """Escape bytes that are not UTF-8 (from old file systems), because parquet accepts only UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()

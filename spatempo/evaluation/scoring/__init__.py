@@ -1,1 +1,1 @@
-"""From videos to scores: protocols, views, the model's run over them, ``evaluate`` and ``predict``."""
+"""Scores of videos: protocols, views, ``evaluate`` and ``predict``."""

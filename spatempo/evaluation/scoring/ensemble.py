@@ -1,4 +1,4 @@
-"""Several networks tested as one."""
+"""Evaluation of an ensemble of networks."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from spatempo.evaluation.scoring.evaluate import evaluate
 
 
 def evaluate_ensemble(
-    models: Iterable[ClipClassifier], data: Manifest | str | Path, **how: Any
+    models: Iterable[ClipClassifier], data: Manifest | str | Path, **options: Any
 ) -> tuple[EvalResult, list[EvalResult]]:
-    """The mean of the networks' scores, as TSM and GSM publish ensembles: of logits, each network counting alike.
+    """Evaluate the mean of the networks' logits with equal weights, as in the published ensembles of TSM and GSM.
 
-    Each network is fed as it wants to be, with its own number of frames and size. Other rules (weights, probabilities)
-    are :func:`~spatempo.evaluation.results.fusion.fuse` of the results that come back.
+    Each network has its own input specification, with its own number of frames and size. For other rules (weights,
+    probabilities), apply :func:`~spatempo.evaluation.results.fusion.fuse` to the returned results of the networks.
 
     Args:
-        models: of the same classes in the same order. An iterator may load each when its turn comes.
-        data: the same videos for all.
-        **how: as :func:`~spatempo.evaluation.scoring.evaluate.evaluate` takes it; a protocol, or clips and crops, for
-            all.
+        models: models with the same classes in the same order. An iterator can load them one by one.
+        data: labelled videos, the same for all networks.
+        **options: arguments of :func:`~spatempo.evaluation.scoring.evaluate.evaluate`, such as `protocol`, used for all
+            networks.
 
     Returns:
-        The result of the ensemble, and each network's own.
+        The result of the ensemble, and the result of each network.
 
     Raises:
-        SpatempoError: what :func:`~spatempo.evaluation.scoring.evaluate.evaluate` and
-            :func:`~spatempo.evaluation.results.fusion.fuse` refuse.
+        SpatempoError: as :func:`~spatempo.evaluation.scoring.evaluate.evaluate` and
+            :func:`~spatempo.evaluation.results.fusion.fuse`.
     """
-    members = [evaluate(model, data, **how) for model in models]
+    members = [evaluate(model, data, **options) for model in models]
     return fuse(*members, on="logits"), members

@@ -1,4 +1,4 @@
-"""Tests a model on labelled videos."""
+"""Evaluate a model on labelled videos."""
 
 from __future__ import annotations
 
@@ -33,24 +33,25 @@ def evaluate(
     device: str | torch.device | None = None,
     progress: bool = False,
 ) -> EvalResult:
-    """Scores every video of `data` and counts the metrics.
+    """Score every video of `data` and compute the metrics.
 
-    A video that cannot be read is counted and named in ``unreadable``, never replaced, and not in ``n``.
+    A video that cannot be read is listed in ``unreadable`` and not counted in ``n``. It is not replaced.
 
     Args:
-        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. A torch module is put
-            in eval mode for the time, and moved to `device` when one is given.
-        data: a manifest, or what :func:`~spatempo.data.manifest.load_manifest` takes.
-        protocol: a published one by name, or your own; None: `clips` x `crops`, 1 x 1 if these are None too.
-        clips, crops: views per video; not together with `protocol`.
-        batch_size: views in one call of the model. Videos of more views than that go through in parts, so memory is
-            bounded whatever the protocol.
-        workers: processes that read videos; 0 reads in this one.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ...; None leaves the model where it is.
-        progress: a progress bar on stderr.
+        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. A torch module is in
+            eval mode during the call, and is moved to `device` if one is given.
+        data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts.
+        protocol: name of a published protocol, or a :class:`~spatempo.evaluation.scoring.protocols.Protocol`; None:
+            `clips` x `crops` views.
+        clips, crops: clips per video and crops per clip, 1 by default; cannot be combined with `protocol`.
+        batch_size: views per call of the model. Videos with more views are processed in several calls, so memory is
+            bounded for all protocols.
+        workers: processes that read videos; 0 reads in the main process.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ...; None does not move the model.
+        progress: show a progress bar on stderr.
 
     Raises:
-        SpatempoError: data that cannot be used, class names that are not the model's, no readable video.
+        SpatempoError: the data is invalid, its classes differ from the model's, or no video can be read.
     """
     check_number("batch_size", batch_size)
     check_number("workers", workers)

@@ -1,4 +1,4 @@
-"""A causal model shown each clip frame by frame, as a camera would: its accuracy live, to hold against that offline.
+"""Evaluation of a causal model frame by frame, as on a live stream, to compare with evaluation on complete clips.
 
 >>> evaluate(Live(model), "test.csv").top1 == evaluate(model, "test.csv").top1
 True
@@ -13,17 +13,17 @@ from spatempo.models.video_model import VideoModel
 
 
 def score_live(model: VideoModel, clip: Tensor) -> Tensor:
-    """Scores of clips after their last frame, when each was seen once, in turn, and only the state was kept.
+    """Scores of clips after their last frame. Each frame is processed once, in order, and only the state is kept.
 
     Args:
         model: causal, in eval mode.
         clip: ``[B, 3, T, H, W]``, normalised; T a multiple of ``model.step_frames``.
 
     Returns:
-        ``[B, K]``, which is ``model(clip)`` up to rounding.
+        ``[B, K]``, equal to ``model(clip)`` except for rounding.
 
     Raises:
-        SpatempoError: the model looks at future frames, or T is no multiple.
+        SpatempoError: the model is not causal, or T is not a multiple of ``model.step_frames``.
     """
     height, width = clip.shape[-2:]
     state = model.init_state(len(clip), (height, width), dtype=clip.dtype, device=clip.device)
@@ -34,10 +34,10 @@ def score_live(model: VideoModel, clip: Tensor) -> Tensor:
 
 
 class Live(nn.Module):
-    """Stands in for a causal model where clips are scored: ``evaluate(Live(model), data)``.
+    """Wrapper that scores clips frame by frame: ``evaluate(Live(model), data)``.
 
     Args:
-        model: causal.
+        model: a causal model.
     """
 
     def __init__(self, model: VideoModel) -> None:
@@ -48,5 +48,5 @@ class Live(nn.Module):
 
     @torch.no_grad()
     def forward(self, clip: Tensor) -> Tensor:
-        """``[B, 3, T, H, W] -> [B, K]``."""
+        """Score clips: ``[B, 3, T, H, W] -> [B, K]``."""
         return score_live(self.model, clip)

@@ -1,4 +1,4 @@
-"""From labelled videos to batches on the model's device, with a progress bar: how ``test`` and ``diagnose`` read."""
+"""Load labelled videos as batches on the model's device, with a progress bar, for ``test`` and ``diagnose``."""
 
 from __future__ import annotations
 
@@ -19,58 +19,63 @@ from spatempo.evaluation.classifier import ClipClassifier, check_classifier
 
 
 def manifest_for(model: ClipClassifier, data: Manifest | str | Path) -> Manifest:
-    """The labelled videos, their classes numbered as the model's outputs are.
+    """Load labelled videos with class indices that match the outputs of the model.
 
     Args:
-        model: its ``classes``, if they are known, say which output is which class.
-        data: a manifest, or what :func:`~spatempo.data.manifest.load_manifest` takes.
+        model: its ``classes``, if not None, are the names of its outputs.
+        data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts.
 
     Raises:
-        SpatempoError: data that cannot be used, or class names that are not the model's.
+        SpatempoError: the data is invalid, or its classes differ from the model's.
     """
     check_classifier(model)
     names = model.classes
     manifest = data if isinstance(data, Manifest) else load_manifest(data, classes=names)
     if manifest is data and names is not None and tuple(manifest.classes) != tuple(names):
         raise SpatempoError(
-            f"{manifest.source}: its classes are not the model's in the model's order; load it with "
+            f"{manifest.source}: its classes differ from those of the model, in name or order; load it with "
             "load_manifest(source, classes=model.classes)"
         )
     return manifest
 
 
 def batches(
-    dataset: ClipDataset, videos: int, where: torch.device, *, workers: int = 0, progress: str = ""
+    dataset: ClipDataset, videos: int, device: torch.device, *, workers: int = 0, progress: str = ""
 ) -> Iterator[tuple[dict[str, Any], Tensor | None]]:
-    """Every video once, in the order of the manifest.
+    """Iterate over all videos once, in the order of the manifest.
 
     Args:
-        videos: of a batch.
-        where: the model is.
-        workers: processes that read videos; 0 reads in this one.
-        progress: what the bar on stderr says; empty: no bar.
+        dataset: the videos.
+        videos: videos per batch.
+        device: device of the model.
+        workers: processes that read videos; 0 reads in the main process.
+        progress: label of the progress bar on stderr; empty: no bar.
 
     Yields:
-        What :func:`~spatempo.data.dataset.collate` makes, and its clips on the device; None when none could be read.
+        The batch from :func:`~spatempo.data.dataset.collate`, and its clips on the device (None if no video of the
+        batch could be read).
     """
     loader = DataLoader(
         dataset,
         batch_size=videos,
         num_workers=workers,
         collate_fn=collate,
-        pin_memory=where.type == "cuda",
+        pin_memory=device.type == "cuda",
     )
-    with _bar(len(dataset), progress) as advance:
+    with _progress_bar(len(dataset), progress) as advance:
         for batch in loader:
             found, bad = len(batch["index"]), len(batch["unreadable"])
-            yield batch, batch["clip"].to(where, non_blocking=True) if found else None
+            yield batch, batch["clip"].to(device, non_blocking=True) if found else None
             advance(found, bad)
 
 
 @contextmanager
-def _bar(total: int, says: str) -> Iterator[Any]:
-    """``advance(scored, unreadable)``, of one batch, which draws a progress bar on stderr, or does nothing."""
-    if not says:
+def _progress_bar(total: int, label: str) -> Iterator[Any]:
+    """Context with a function ``advance(scored, unreadable)`` that updates a progress bar on stderr after each batch.
+
+    Without a label there is no bar, and the function does nothing.
+    """
+    if not label:
         yield lambda scored, bad: None
         return
     from rich.console import Console
@@ -78,13 +83,13 @@ def _bar(total: int, says: str) -> Iterator[Any]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("videos"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(file=sys.stderr)) as bar:
-        task = bar.add_task(says, total=total)
+        task = bar.add_task(label, total=total)
         unreadable = 0
 
         def advance(scored: int, bad: int) -> None:
             nonlocal unreadable
             unreadable += bad
-            described = f"{says}, {unreadable} unreadable" if unreadable else says
-            bar.update(task, advance=scored + bad, description=described)
+            description = f"{label}, {unreadable} unreadable" if unreadable else label
+            bar.update(task, advance=scored + bad, description=description)
 
         yield advance

@@ -1,4 +1,4 @@
-"""Labels videos."""
+"""Predict the classes of videos."""
 
 from __future__ import annotations
 
@@ -44,32 +44,33 @@ def predict(
     protocol: str | Protocol | None = None,
     timeout: float = TIMEOUT,
 ) -> Labels | list[Labels]:
-    """The best classes of a video, read and scored exactly as ``test`` does it.
+    """Predict the best classes of a video, with the same preprocessing and scores as ``test``.
 
-    A single use of :class:`~spatempo.evaluation.scoring.predictor.Predictor`; keep one of those to serve many videos.
+    To process many videos, create one :class:`~spatempo.evaluation.scoring.predictor.Predictor` and reuse it.
 
     Args:
-        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`; its ``classes`` may be
-            None, and labels are then numbers. A torch module is put in eval mode for the time.
-        video: a file, a frame folder, an address that the decoder can open, or uint8 frames ``[T, H, W, 3]`` (RGB); for
-            a model of optical flow a folder of flow, or uint8 ``[T, H, W, 2]``. Or a list (or tuple) of these.
-        top: how many classes, at most all.
-        clips, crops: views of the video, 1 x 1 by default.
-        protocol: a published one instead.
-        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
+        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. If its ``classes`` are
+            None, labels are numbers. A torch module is in eval mode during the call.
+        video: a file, a folder of frames, an address that the decoder can open, or uint8 RGB frames ``[T, H, W, 3]``.
+            For an optical flow model: a folder of flow, or uint8 ``[T, H, W, 2]``. A list or tuple of these is also
+            accepted.
+        top: number of classes to return; all classes if there are fewer.
+        clips, crops: clips per video and crops per clip, 1 by default.
+        protocol: a published protocol, instead of `clips` and `crops`.
+        timeout: time limit for an address in seconds, see :func:`spatempo.video.source.open_video`.
 
     Returns:
-        ``[{"label", "score"}]``, the best first; scores are the softmax of the mean logits (or mean
-        probabilities, where the protocol says so) and sum to 1 over all classes. Of a list of videos a list of these,
-        in its order.
+        ``[{"label", "score"}]``, the best class first. Scores are the softmax of the mean logits (or the mean
+        probabilities, if the protocol averages these); they sum to 1 over all classes. For a list of videos, a list
+        of these in the same order.
 
     Raises:
-        SpatempoError: frames, counts or a protocol that cannot be used; scores that are not finite.
-        VideoError: a video cannot be read; of a list the first such one, named, and no result is returned. To keep the
-            others, predict them one by one.
+        SpatempoError: frames, counts or protocol are invalid, or scores are not finite.
+        VideoError: a video cannot be read. For a list, the error names the first unreadable video and no result is
+            returned. To get the results of the other videos, call this function for each video.
     """
     check_number("top", top)
     predictor = Predictor(model, protocol, clips, crops, timeout)
     if isinstance(video, list | tuple):
         return [predictor(one, top) for one in video]
-    return predictor(video, top)  # pyright: ignore[reportArgumentType]  (other sequences are refused)
+    return predictor(video, top)  # pyright: ignore[reportArgumentType]  (other sequences are rejected)

@@ -1,6 +1,6 @@
-"""Labels videos, step by step: from a video to its views, from views to probabilities, from probabilities to labels.
+"""Predict the classes of videos in steps: from a video to views, from views to probabilities, and to labels.
 
-For programs that serve many videos: threads decode side by side, and take turns at the model::
+For programs that process many videos: threads decode in parallel and call the model one at a time::
 
     predictor = Predictor(model)
     with ThreadPoolExecutor(4) as threads:
@@ -32,20 +32,21 @@ CHUNK = 16  # views in one call of the model, as in `test`, so that memory is bo
 
 
 class Predictor:
-    """Reads and scores videos exactly as ``test`` does.
+    """Reads and scores videos with the same preprocessing and scores as ``test``.
 
-    Threads may share one: :meth:`decode` runs in parallel, :meth:`score` takes the lock of the model, which all
-    predictors of that model share. Other calls of the model do not take it.
+    Several threads can share a predictor. :meth:`decode` runs in parallel. :meth:`score` acquires a lock that all
+    predictors of the same model share. Direct calls of the model do not acquire this lock.
 
     Args:
-        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`; its ``classes`` may be
-            None, and labels are then numbers. A torch module stays on its device and is in eval mode while it scores.
-        protocol: a published one by name, or your own; None: `clips` x `crops`.
-        clips, crops: views of a video, 1 x 1 by default; not together with `protocol`.
-        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
+        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. If its ``classes`` are
+            None, labels are numbers. A torch module stays on its device and is in eval mode while it scores.
+        protocol: name of a published protocol, or a :class:`~spatempo.evaluation.scoring.protocols.Protocol`; None:
+            `clips` x `crops` views.
+        clips, crops: clips per video and crops per clip, 1 by default; cannot be combined with `protocol`.
+        timeout: time limit for an address in seconds, see :func:`spatempo.video.source.open_video`.
 
     Raises:
-        SpatempoError: counts or a protocol that cannot be used, a model without input specification.
+        SpatempoError: counts or protocol are invalid, or the model has no input specification.
     """
 
     def __init__(
@@ -62,10 +63,10 @@ class Predictor:
         self._lock = lock_of(model)
 
     def __call__(self, video: Video, top: int = 5) -> Labels:
-        """The `top` best classes of a video, ``[{"label", "score"}]``, the best first.
+        """Predict the `top` best classes of a video: ``[{"label", "score"}]``, the best class first.
 
         Raises:
-            SpatempoError: frames or a number that cannot be used; scores that are not finite.
+            SpatempoError: frames or `top` are invalid, or scores are not finite.
             VideoError: the video cannot be read.
         """
         check_number("top", top)
@@ -77,17 +78,17 @@ class Predictor:
         ]
 
     def decode(self, video: Video) -> Tensor:
-        """The views of a video, as the model gets them.
+        """Read the views of a video, preprocessed for the model.
 
         Args:
-            video: a file, a frame folder, an address that the decoder can open, or uint8 frames ``[T, H, W, 3]`` (RGB);
-                for a model of optical flow a folder of flow, or uint8 ``[T, H, W, 2]``.
+            video: a file, a folder of frames, an address that the decoder can open, or uint8 RGB frames
+                ``[T, H, W, 3]``. For an optical flow model: a folder of flow, or uint8 ``[T, H, W, 2]``.
 
         Returns:
             Float32 ``[V, C, T, H, W]`` on the CPU, normalised, V = clips x crops.
 
         Raises:
-            SpatempoError: frames that cannot be used.
+            SpatempoError: the frames are invalid.
             VideoError: the video cannot be read.
         """
         preprocess, clips, crops = self.preprocess, self.protocol.clips, self.protocol.crops
@@ -95,24 +96,24 @@ class Predictor:
             return load_views(ArrayFrames(video, preprocess.modality), preprocess, clips, crops)
         if not isinstance(video, str | os.PathLike):
             raise SpatempoError(
-                f"a video is a path, an address or uint8 frames [T, H, W, {preprocess.read_channels}], got "
+                f"a video must be a path, an address or uint8 frames [T, H, W, {preprocess.read_channels}], got "
                 f"{type(video).__name__}"
             )
         with open_video(os.fspath(video), reads=preprocess.kind.reads, timeout=self.timeout) as source:
             return load_views(source, preprocess, clips, crops)
 
     def score(self, views: Tensor | np.ndarray) -> Tensor:
-        """Probabilities of the classes, the views of a video averaged as the protocol says.
+        """Compute class probabilities, averaged over the views of a video by the rule of the protocol.
 
         Args:
-            views: float ``[V, C, T, H, W]`` of one video (:meth:`decode`), or ``[N, V, C, T, H, W]`` of several with
-                the same number of views.
+            views: float ``[V, C, T, H, W]`` of one video (from :meth:`decode`), or ``[N, V, C, T, H, W]`` of N videos
+                with the same number of views.
 
         Returns:
             Float32 ``[K]``, or ``[N, K]``, on the CPU; each row sums to 1.
 
         Raises:
-            SpatempoError: `views` of another shape or type; scores that are not finite.
+            SpatempoError: `views` has another shape or type, or scores are not finite.
         """
         views = torch.as_tensor(views)
         self._check(views)
@@ -130,6 +131,6 @@ class Predictor:
         fits = views.is_floating_point() and views.ndim in (5, 6) and views.shape[-4] == channels
         if not fits or not views.numel():
             raise SpatempoError(
-                f"views are {views.dtype} {list(views.shape)}; give what decode() returns, float "
-                f"[V, {channels}, T, H, W], or several stacked, [N, V, {channels}, T, H, W]"
+                f"views are {views.dtype} {list(views.shape)}; give the output of decode(), float "
+                f"[V, {channels}, T, H, W], or a stack of several, [N, V, {channels}, T, H, W]"
             )

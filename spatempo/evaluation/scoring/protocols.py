@@ -1,15 +1,16 @@
-"""Published test protocols by name: how many clips, which crops, and at what size.
+"""Published test protocols by name: number of clips, crops, and sizes.
 
-A protocol says how a video becomes views (clips x crops). What a view is fed with beyond that (frames, mean, std) is
-the model's own. The sizes of papers are those of a 224-pixel model; a protocol keeps their *meaning* for any model:
+A protocol defines how a video is divided into views (clips x crops). The rest of the preprocessing (frames, mean, std)
+comes from the model. The sizes in papers are for models with an input of 224 pixels. For other models, a protocol
+adapts the sizes:
 
-* ``full_res=False``: the crop is the model's own size, out of its own short side (224 out of 256 in the papers);
-* ``full_res=True``: the crop is as large as the short side (256 out of 256), so that three of them see all of a frame.
+* ``full_res=False``: the crop has the model's input size and the frame the model's short side (224 and 256 in papers).
+* ``full_res=True``: the crop is as large as the short side (256 and 256), so that three crops cover the whole frame.
 
-Scores of the views of one video are averaged as the authors' code does it (:attr:`Protocol.average`): as logits,
-before the softmax (TSN, TSM, GSM), or as probabilities, after it (R(2+1)D, Non-local).
+The scores of the views of a video are averaged as in the authors' code (:attr:`Protocol.average`): as logits, before
+the softmax (TSN, TSM, GSM), or as probabilities, after the softmax (R(2+1)D, Non-local).
 
-This module loads no torch, so that the command line lists protocols at once.
+This module does not import torch, so that the command line can list the protocols quickly.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way of testing, as published.
+    """A test protocol.
 
     Args:
-        name: what ``--protocol`` takes.
-        clips: clips per video, spread over it along time.
-        crops: crops per clip: 1 = centre, 3 = left, centre, right (top and bottom in portrait), 10 = the four corners
-            and the centre, and their mirror images.
-        sampling: ``"segment"`` (frames spread over the whole video) or ``"dense"`` (inside windows); None leaves the
-            model's own.
-        size: crop of the publication, pixels, for a model of 224 (112 in R(2+1)D's).
-        resize: short side of the publication, pixels, before the crop.
-        frames: frames per clip; None leaves the model's own.
-        window: frames that a dense clip spans; None: as many as it has, consecutive ones.
-        average: what of the views is averaged: ``"logits"``, or ``"softmax"``, the probabilities.
-        note: where it comes from, and in what it may differ from what authors did.
+        name: name for ``--protocol``.
+        clips: clips per video, distributed over its duration.
+        crops: crops per clip: 1 = centre; 3 = left, centre, right (top, centre, bottom for portrait videos); 10 = the
+            four corners, the centre, and their mirror images.
+        sampling: ``"segment"`` (frames from the whole video) or ``"dense"`` (frames from windows); None: the model's
+            sampling.
+        size: published crop size in pixels, for a model with an input of 224 pixels (112 for R(2+1)D).
+        resize: published short side in pixels, before the crop.
+        frames: frames per clip; None: the model's number of frames.
+        window: length of a dense clip in frames of the video; None: consecutive frames.
+        average: quantity averaged over views: ``"logits"``, or ``"softmax"`` (probabilities).
+        note: source, and possible differences from the authors' code.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Protocol:
 
     @property
     def views(self) -> int:
-        """Views per video; the cost of one test video in model calls."""
+        """Views per video, which is the number of forward passes per video."""
         return self.clips * self.crops
 
     @property
@@ -65,13 +66,13 @@ class Protocol:
         return self.size == self.resize
 
     def apply(self, preprocess: Preprocess) -> Preprocess:
-        """The preprocessing of a model under this protocol.
+        """Input specification of a model for this protocol.
 
         Args:
-            preprocess: the model's own.
+            preprocess: input specification of the model.
 
         Returns:
-            A copy with the protocol's sampling, frames and crop size; mean, std and modality untouched.
+            A copy with the protocol's sampling, frames and crop size. Mean, std and modality are unchanged.
         """
         short_side = preprocess.short_side
         return replace(
@@ -107,9 +108,9 @@ PROTOCOLS: dict[str, Protocol] = {
             "segment",
             224,
             256,
-            note="the same with 3 crops of 224: the command in TSM's README leaves --full_res out",
+            note="something-accurate with 3 crops of 224 pixels: the command in TSM's README omits --full_res",
         ),
-        Protocol("jester", 2, 3, "segment", 256, 256, note="Jester, as Something-Something's accurate one (TSM, STH)"),
+        Protocol("jester", 2, 3, "segment", 256, 256, note="Jester, as something-accurate (TSM, STH)"),
         Protocol("diving48", 1, 1, "segment", 224, 256, note=f"Diving48, 1 centre view ({_GSM}; mmaction2's TSM)"),
         Protocol("diving48-2x1", 2, 1, "segment", 224, 256, note=f"Diving48, 2 clips, centre crop ({_GSM})"),
         Protocol(
@@ -137,7 +138,7 @@ PROTOCOLS: dict[str, Protocol] = {
             256,
             256,
             average="softmax",
-            note="the same with probabilities averaged (Non-local)",
+            note="kinetics-10x3 with averaged probabilities (Non-local)",
         ),
         Protocol(
             "kinetics-10x10",
@@ -146,7 +147,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "dense",
             224,
             256,
-            note="Kinetics, 10 dense windows x 10 crops (said of STH by its authors' notes; no table says so)",
+            note="Kinetics, 10 dense windows x 10 crops (in the notes of STH's authors, not in a published table)",
         ),
         Protocol(
             "kinetics-10x10-uniform",
@@ -155,7 +156,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "segment",
             224,
             256,
-            note="Kinetics, 10 uniform clips, their offsets spread evenly, x 10 crops",
+            note="Kinetics, 10 uniformly sampled clips with evenly spaced offsets x 10 crops",
         ),
         Protocol(
             "r2plus1d",
@@ -173,27 +174,27 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def protocol(name: str) -> Protocol:
-    """A published protocol.
+    """Return a published protocol.
 
     Args:
         name: one of :data:`PROTOCOLS`.
 
     Raises:
-        SpatempoError: no such name; the message lists them.
+        SpatempoError: the name is unknown; the message lists all names.
     """
     if name not in PROTOCOLS:
         raise SpatempoError(
-            f"protocol {name!r} is not known; choose one of {', '.join(PROTOCOLS)}, or give clips/crops"
+            f"protocol {name!r} is not known; choose from {', '.join(PROTOCOLS)}, or give clips and crops"
         )
     return PROTOCOLS[name]
 
 
 def views(preprocess: Preprocess, *, clips: int | None = None, crops: int | None = None) -> Protocol:
-    """A protocol out of plain numbers: the model's own sampling and crop size.
+    """Create a protocol with the given numbers of clips and crops, and the model's sampling and crop size.
 
     Args:
-        preprocess: the model's own.
-        clips, crops: per video and per clip; None means 1.
+        preprocess: input specification of the model.
+        clips, crops: clips per video and crops per clip; None means 1.
 
     Raises:
         SpatempoError: a count below 1.

@@ -1,4 +1,4 @@
-"""The scores of many videos or windows, kept in one piece of memory."""
+"""Scores of many videos or windows in one block of memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 class ScoreRows:
-    """Rows of float32 that grow at their end.
+    """Growing float32 array of rows.
 
-    Kept as they come, one small tensor a batch, they would lie scattered among the large tensors of a network, which
-    come and go: the holes between them are then too small for the next large one, and the process grows with every
-    batch (by 6 MB for every minute of a long video).
+    A list with one small tensor per batch would fragment memory. The small tensors would be allocated between the large
+    temporary tensors of the network, and the free blocks between them would be too small for the next large tensor.
+    The process would grow with every batch (by 6 MB per minute of a long video).
 
     Args:
-        width: K, numbers in a row.
+        width: K, number of values per row.
     """
 
     def __init__(self, width: int) -> None:
@@ -27,9 +27,9 @@ class ScoreRows:
         return len(self._numbers) // self.width
 
     def add(self, rows: Tensor) -> None:
-        """Copies ``[n, K]``, float, on any device."""
+        """Append a copy of float rows ``[n, K]`` from any device."""
         self._numbers.frombytes(rows.detach().float().cpu().numpy().tobytes())
 
     def numpy(self) -> np.ndarray:
-        """Float32 ``[len, K]``, a copy."""
+        """All rows, float32 ``[len, K]``, as a copy."""
         return np.frombuffer(self._numbers, np.float32).reshape(-1, self.width).copy()

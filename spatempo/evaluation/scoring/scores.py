@@ -1,7 +1,6 @@
-"""From views to the scores of a video, and from the scores of many videos to a result.
+"""Compute the scores of a video from its views, and a result from the scores of many videos.
 
-:func:`score_views` is the one function that does the first: validation during training, ``test`` and ``predict`` all
-call it, so their numbers agree.
+Validation during training, ``test`` and ``predict`` all use :func:`score_views`, so their numbers agree.
 """
 
 from __future__ import annotations
@@ -22,28 +21,28 @@ from spatempo.evaluation.scoring.score_rows import ScoreRows
 
 
 def score_views(model: ClipClassifier, clip: Tensor, *, chunk: int | None = None, average: str = "logits") -> Tensor:
-    """Scores of videos: the mean over their views.
+    """Compute the scores of videos, averaged over their views.
 
     Args:
         model: maps clips ``[N, C, T, H, W]`` to logits ``[N, K]``; in eval mode
             (:func:`~spatempo.evaluation.running.eval_mode`).
-        clip: ``[B, V, 3, T, H, W]``, or ``[B, 3, T, H, W]`` for one view each.
-        chunk: at most so many views in one call of the model, which bounds the memory of 10 x 10 views; None: all.
-        average: ``"logits"``, before any softmax, or ``"softmax"``, the probabilities.
+        clip: ``[B, V, 3, T, H, W]``, or ``[B, 3, T, H, W]`` with one view per video.
+        chunk: largest number of views per call of the model, which limits memory for 10 x 10 views; None: all views.
+        average: ``"logits"``, before the softmax, or ``"softmax"``, probabilities.
 
     Returns:
-        Float32 ``[B, K]``: mean logits, or logarithms of mean probabilities, so that the softmax of either is what the
-        model believes of the video.
+        Float32 ``[B, K]``: mean logits, or logarithms of mean probabilities. In both cases, their softmax gives the
+        class probabilities of the video.
 
     Raises:
-        ValueError: `clip` has other than 5 or 6 axes.
+        ValueError: `clip` does not have 5 or 6 axes.
     """
     if clip.ndim == 5:
         clip = clip[:, None]
     if clip.ndim != 6:
         raise ValueError(f"clip is {list(clip.shape)}; expected [B, V, 3, T, H, W] or [B, 3, T, H, W]")
     batch, views = clip.shape[:2]
-    flat = clip.flatten(0, 1)  # [B*V, 3, T, H, W]; a view, its channels_last_3d memory kept
+    flat = clip.flatten(0, 1)  # [B*V, 3, T, H, W]; no copy, still in channels_last_3d format
     logits = torch.cat([logits_of(model, part) for part in flat.split(chunk or len(flat))])
     logits = logits.unflatten(0, (batch, views))
     if average == "softmax":
@@ -52,10 +51,10 @@ def score_views(model: ClipClassifier, clip: Tensor, *, chunk: int | None = None
 
 
 class Scores:
-    """Collects the scores of videos, each video once.
+    """Collects the scores of videos, one row per video.
 
-    A distributed sampler repeats samples to make the parts of all processes equal in size, and the same video may come
-    twice; keeping one row per index makes the result exact rather than nearly so.
+    A distributed sampler repeats samples so that all processes have the same number, so a video can occur twice. It is
+    counted once, which makes the result exact.
 
     Args:
         classes: number of classes.
@@ -63,12 +62,12 @@ class Scores:
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
-        self._rows: dict[int, tuple[int, int]] = {}  # label and place of every index
+        self._rows: dict[int, tuple[int, int]] = {}  # label and row number by index
         self._scores = ScoreRows(classes)
         self._unreadable: dict[int, tuple[str, str]] = {}
 
     def __len__(self) -> int:
-        """Videos with scores."""
+        """Number of videos with scores."""
         return len(self._rows)
 
     @property
@@ -77,19 +76,19 @@ class Scores:
         return [{"path": path, "reason": reason} for _, (path, reason) in sorted(self._unreadable.items())]
 
     def add(self, index: Tensor, label: Tensor, score: Tensor) -> None:
-        """Adds a batch.
+        """Add the scores of a batch.
 
         Args:
-            index: ``[B]``, the position of each video in its manifest.
-            label: ``[B]``, its true class.
+            index: ``[B]``, position of each video in its manifest.
+            label: ``[B]``, true classes.
             score: ``[B, K]``, from :func:`score_views`.
 
         Raises:
-            SpatempoError: a label that the model has no class for, or scores of another number of classes.
+            SpatempoError: a label is not a class of the model, or the number of scores is not the number of classes.
         """
         if score.shape != (len(index), self.classes):
             raise SpatempoError(
-                f"scores are {list(score.shape)} but {len(index)} videos x {self.classes} classes expected"
+                f"scores are {list(score.shape)}; expected {len(index)} videos x {self.classes} classes"
             )
         for i, y, row in zip(index.tolist(), label.tolist(), score, strict=True):
             if not 0 <= y < self.classes:
@@ -101,11 +100,11 @@ class Scores:
                 self._scores.add(row)
 
     def add_batch(self, batch: Mapping[str, Any], score: Tensor | None) -> None:
-        """Adds a batch as :func:`spatempo.data.dataset.collate` makes it, with the videos that could not be read.
+        """Add a batch from :func:`spatempo.data.dataset.collate`, including its unreadable videos.
 
         Args:
-            batch: ``index``, ``label`` and ``unreadable``.
-            score: ``[B, K]``, from :func:`score_views`; None when B is 0.
+            batch: dictionary with ``index``, ``label`` and ``unreadable``.
+            score: ``[B, K]``, from :func:`score_views`; None if B is 0.
         """
         if score is not None:
             self.add(batch["index"], batch["label"], score)
@@ -113,31 +112,31 @@ class Scores:
             self._unreadable[item["index"]] = (item["path"], item["reason"])
 
     def gather(self) -> Scores:
-        """Everything that all processes have collected; itself when there is one process.
+        """Scores collected by all processes; with one process, this object itself.
 
-        A collective call: under DDP every process must make it, and each gets the same answer.
+        This is a collective operation: under DDP every process must call it, and all get the same result.
         """
         if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
             return self
         index = sorted(self._rows)
-        mine = (
+        own = (
             torch.tensor(index, dtype=torch.long),
             *self._of(index),
             self._unreadable,
         )
         parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, mine)
-        everything = Scores(self.classes)
+        dist.all_gather_object(parts, own)
+        gathered = Scores(self.classes)
         for index, label, score, unreadable in parts:
-            everything.add(index, label, score)
-            everything._unreadable.update(unreadable)
-        return everything
+            gathered.add(index, label, score)
+            gathered._unreadable.update(unreadable)
+        return gathered
 
     def _of(self, index: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Labels ``[n]`` and scores ``[n, K]`` of videos."""
+        """Labels ``[n]`` and scores ``[n, K]`` of the videos with these indices."""
         rows = [self._rows[i] for i in index]
         labels = torch.tensor([label for label, _ in rows], dtype=torch.long)
-        return labels, torch.from_numpy(self._scores.numpy())[[place for _, place in rows]]
+        return labels, torch.from_numpy(self._scores.numpy())[[row for _, row in rows]]
 
     def result(
         self,
@@ -148,23 +147,23 @@ class Scores:
         crops: int = 1,
         average: str = "logits",
     ) -> EvalResult:
-        """The metrics of what was collected (of this process: call :meth:`gather` first).
+        """Compute the metrics of the collected scores of this process (call :meth:`gather` first under DDP).
 
         Args:
             classes: class names; None: ``"0"``, ``"1"``, ...
             paths: path of every video of the manifest, by index.
-            clips, crops, average: for the record.
+            clips, crops, average: stored in the result.
 
         Raises:
-            SpatempoError: no video could be read, scores are not finite, or the names are of another number.
+            SpatempoError: no video could be read, scores are not finite, or the number of class names is wrong.
         """
         if not self._rows:
             if not self._unreadable:
-                raise SpatempoError("no video to evaluate: give data with at least one")
+                raise SpatempoError("no video to evaluate: give data with at least one video")
             first = "{path}: {reason}".format(**self.unreadable[0])
             raise SpatempoError(
                 f"no video to evaluate: {len(self._unreadable)} of {len(self._unreadable)} cannot be read ({first}); "
-                "`spatempo data scan` names the reason of each"
+                "`spatempo data scan` lists the reason for each"
             )
         index = sorted(self._rows)
         labels, scores = self._of(index)

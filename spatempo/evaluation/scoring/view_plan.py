@@ -1,4 +1,4 @@
-"""How a model is shown a video under a protocol: the one place where the two meet, for ``test`` and ``predict``."""
+"""Combine a protocol with the input specification of a model, for ``test`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def view_plan(
     clips: int | None = None,
     crops: int | None = None,
 ) -> tuple[Protocol, Preprocess]:
-    """The protocol, and the preprocessing of the model under it.
+    """Return the protocol and the input specification of the model for this protocol.
 
     Args:
-        model: its ``classes``, if they are known, tell where a mirror image is another class.
+        model: its ``classes``, if not None, show whether a mirror image belongs to another class.
         protocol, clips, crops: as in :func:`~spatempo.evaluation.scoring.evaluate.evaluate`.
 
     Raises:
-        SpatempoError: both a protocol and counts are given, crops that cannot be had, or ten of them (five are mirror
-            images) for classes that name a direction.
+        SpatempoError: a protocol and counts are both given, the number of crops is not supported, or there are ten
+            crops (five are mirror images) and a class name contains a direction.
     """
     preprocess = check_classifier(model)
     if protocol is None:
         plan = views(preprocess, clips=clips, crops=crops)
     elif clips is not None or crops is not None:
-        raise SpatempoError("a protocol says how many clips and crops; give either the protocol or clips and crops")
+        raise SpatempoError("a protocol defines the clips and crops; give either the protocol or clips and crops")
     else:
         plan = protocol if isinstance(protocol, Protocol) else protocol_named(protocol)
     preprocess = plan.apply(preprocess)
@@ -39,9 +39,9 @@ def view_plan(
         directed = next((name for name in model.classes or () if mirror_name(name) != name), None)
         if directed is not None:
             raise SpatempoError(
-                f"10 crops: five of them are mirror images, which are not {directed!r} any more but "
+                f"10 crops: five of them are mirror images, which turn {directed!r} into "
                 f"{mirror_name(directed)!r}; use 3 crops for these classes"
             )
         preprocess = TenCrop.extend(preprocess)
-    preprocess.crops(plan.crops)  # raises for a number of crops that nobody has defined
+    preprocess.crops(plan.crops)  # raises if this number of crops is not supported
     return plan, preprocess

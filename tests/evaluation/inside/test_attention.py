@@ -1,4 +1,4 @@
-"""Shares of STH's attention against values worked by hand."""
+"""Temporal attention weights of STH, against hand-computed values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ GREY = Preprocess(frames=2, size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
 
 
 def layer(call: ForwardContext, *odds: float) -> SthConv2d:
-    """Two channels whose temporal branch is the picture and whose spatial one is nothing.
+    """Two channels whose temporal branch outputs the image and whose spatial branch outputs zero.
 
-    On a clip of white its weight is to the spatial one's as `odds` to one, on black one half.
+    On a white clip, the ratio of the temporal to the spatial weight is `odds`. On a black clip, both weights are 1/2.
     """
     conv = SthConv2d(call, 2, 2, p=1 / 2)
     assert conv.attention is not None
@@ -38,7 +38,7 @@ def layer(call: ForwardContext, *odds: float) -> SthConv2d:
 
 
 class Parallel(nn.Module):
-    """Three attentive layers in two stages, all of which see the picture itself; and one that adds up."""
+    """Three layers with attention in two stages, and one layer with sum integration. All get the image as input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,18 +58,24 @@ class Parallel(nn.Module):
         return maps.unflatten(0, (len(clip), -1)).mean((1, 3, 4))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_by_hand(tmp_path: Path) -> None:
+def test_attention_weights_against_hand_computed_values(tmp_path: Path) -> None:
     found = attention_shares(Parallel(), grey_videos(tmp_path, 255, 0))
-    # of white: 3/4 and 3/4; 9/10 and 1/4; 99/100 and 1/4. Of black: one half everywhere.
+    # white: 3/4 and 3/4; 9/10 and 1/4; 99/100 and 1/4. Black: 1/2 everywhere.
     white = {"layer1.0": 0.75, "layer1.1": 0.575, "layer2.0": 0.62}
     assert [(row.layer, row.stage) for row in found.layers] == [(name, name[:6]) for name in white]
-    expected = {name: (share, 0.5) for name, share in white.items()}
-    expected |= {"layer1": (0.6625, 0.5), "layer2": (0.62, 0.5), "whole": ((0.75 + 0.575 + 0.62) / 3, 0.5)}
+    expected = {name: (weight, 0.5) for name, weight in white.items()}
+    expected |= {"layer1": (0.6625, 0.5), "layer2": (0.62, 0.5), "network": ((0.75 + 0.575 + 0.62) / 3, 0.5)}
     rows = {row.layer: row for row in found.layers} | {row.stage: row for row in found.stages}
-    for name, row in (rows | {"whole": found}).items():
+    for name, row in (rows | {"network": found}).items():
         assert row.temporal == pytest.approx(statistics.mean(expected[name]), abs=1e-6)
         assert row.spread == pytest.approx(statistics.stdev(expected[name]), abs=1e-6)
-    settled = {"layer1.0": 0, "layer1.1": 0, "layer2.0": 1 / 4, "layer1": 0, "layer2": 1 / 4}  # one of two, of white
+    settled = {
+        "layer1.0": 0,
+        "layer1.1": 0,
+        "layer2.0": 1 / 4,
+        "layer1": 0,
+        "layer2": 1 / 4,
+    }  # one of two channels, on white
     assert {name: rows[name].settled for name in rows} == settled
     assert found.settled == pytest.approx(1 / 12)
     assert [row.layers for row in found.stages] == [2, 1]
@@ -80,7 +86,7 @@ def test_by_hand(tmp_path: Path) -> None:
     assert set(document["layers"][0]) == {"layer", "stage", "temporal", "spread", "settled"}
 
 
-def test_training_starts_at_one_half(tmp_path: Path) -> None:
+def test_attention_is_one_half_before_training(tmp_path: Path) -> None:
     model = create_model("sth_smallresnet", num_classes=2, frames=4, size=16)
     model.classes = list(CLASSES)
     found = attention_shares(model, grey_videos(tmp_path, 200))
@@ -89,7 +95,7 @@ def test_training_starts_at_one_half(tmp_path: Path) -> None:
     assert {(row.temporal, row.spread) for row in found.layers} == {(0.5, None)}
 
 
-def test_any_batch_gives_the_same_and_the_model_stays_as_it_was(tmp_path: Path) -> None:
+def test_batch_size_does_not_matter_and_the_model_is_unchanged(tmp_path: Path) -> None:
     model = randomise(create_model("sth_smallresnet", num_classes=2, frames=4, size=16), size=16).train()
     model.classes = list(CLASSES)
     videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
@@ -107,7 +113,7 @@ def flat(rows: list[dict[str, Any]]) -> list[float]:
     return [row[key] for row in rows for key in ("temporal", "spread")]
 
 
-def test_most_draws_the_same_videos_each_time(tmp_path: Path) -> None:
+def test_most_selects_the_same_videos_each_time(tmp_path: Path) -> None:
     videos = grey_videos(tmp_path, *range(0, 256, 15))
     drawn = [attention_shares(Parallel(), videos, most=5) for _ in range(2)]
     assert drawn[0] == drawn[1]
@@ -116,7 +122,7 @@ def test_most_draws_the_same_videos_each_time(tmp_path: Path) -> None:
     assert not math.isclose(drawn[0].temporal, attention_shares(Parallel(), videos).temporal, abs_tol=1e-4)
 
 
-def test_no_hook_is_left_when_the_model_fails(tmp_path: Path) -> None:
+def test_hooks_are_removed_when_the_model_fails(tmp_path: Path) -> None:
     model = Parallel()
     model.backbone["layer2"][1].forward = None  # pyright: ignore
     with pytest.raises(TypeError):
@@ -124,7 +130,7 @@ def test_no_hook_is_left_when_the_model_fails(tmp_path: Path) -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_refusals(tmp_path: Path) -> None:
+def test_model_without_attention_and_unreadable_data_are_rejected(tmp_path: Path) -> None:
     blind = create_model("tsn_smallresnet", num_classes=2)
     with pytest.raises(SpatempoError, match="no STH convolution with attention"):
         attention_shares(blind, grey_videos(tmp_path / "a", 10))

@@ -1,4 +1,4 @@
-"""How far gates open, against values worked by hand."""
+"""Gate statistics, against hand-computed values."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from spatempo.operators.gate_shift_fuse import GateShiftFuse
 GREY = Preprocess(frames=2, size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
 
 
-class Two(nn.Module):
-    """Two gated shifts of two channels that both see the picture itself."""
+class TwoShifts(nn.Module):
+    """Two gated shifts of two channels; both get the image as input."""
 
     def __init__(self, kind: type[GateShift] = GateShift, **options: bool) -> None:
         super().__init__()
@@ -49,10 +49,10 @@ class Two(nn.Module):
 
 
 @torch.no_grad()
-def test_without_weights_a_gate_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
-    model = Two()
+def test_gate_with_zero_weights_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
+    model = TwoShifts()
     model[0].conv3D.bias.copy_(torch.tensor([0.3, -0.7]))
-    model[1].conv3D.bias.copy_(torch.tensor([1.5, 0]))  # tanh of it is beyond 0.9
+    model[1].conv3D.bias.copy_(torch.tensor([1.5, 0]))  # tanh(1.5) is above 0.9
     found = gate_statistics(model, grey_videos(tmp_path, 40, 200, 120))
     first, second = found.layers
     assert [half.comes_from for half in first.halves] == ["next", "previous"]
@@ -74,17 +74,17 @@ def test_without_weights_a_gate_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
 
 
 @torch.no_grad()
-def test_positions_and_videos_are_counted(tmp_path: Path) -> None:
-    """The first half's gate sees the frame before, with weight 2: nothing in the first frame, 2 v in the second."""
-    model = Two()
+def test_statistics_include_all_positions_and_videos(tmp_path: Path) -> None:
+    """The gate of the first half sees the previous frame with weight 2: 0 in the first frame, 2 v in the second."""
+    model = TwoShifts()
     model[0].conv3D.weight[0, 0, 0, 1, 1] = 2
     videos = grey_videos(tmp_path, 0, 255)
     half = gate_statistics(model, videos).layers[0].halves[0]
-    v = 1 / math.sqrt(1 + 1e-5)  # white, through a batch norm that has seen nothing yet
+    v = 1 / math.sqrt(1 + 1e-5)  # white, after a batch norm with initial statistics
     white = math.tanh(2 * v) / 2
     assert half.open == pytest.approx(statistics.mean([0, white]), abs=1e-5)
     assert half.spread == pytest.approx(statistics.stdev([0, white]), abs=1e-5)
-    assert half.full == 1 / 4  # tanh 2 is 0.96: in one of two frames of one of two videos
+    assert half.full == 1 / 4  # tanh(2) is 0.96, in one of two frames of one of two videos
     clip = torch.ones(1, 3, 2, 8, 8)
     gate = gate_maps(model, clip)["0"]
     assert gate.shape == (2, 2, 8, 8)
@@ -93,8 +93,8 @@ def test_positions_and_videos_are_counted(tmp_path: Path) -> None:
     torch.testing.assert_close(gate, expected)
 
 
-def test_what_is_seen_is_what_was_used() -> None:
-    model = randomise(Two(), size=8)
+def test_gate_maps_are_the_gates_of_the_forward_pass() -> None:
+    model = randomise(TwoShifts(), size=8)
     clip = torch.rand(1, 3, 2, 8, 8)
     maps = gate_maps(model, clip)
     for name, out in zip(maps, model.out, strict=True):  # pyright: ignore
@@ -104,7 +104,7 @@ def test_what_is_seen_is_what_was_used() -> None:
 
 @torch.no_grad()
 def test_fusion_weights(tmp_path: Path) -> None:
-    model = Two(GateShiftFuse)
+    model = TwoShifts(GateShiftFuse)
     for shift, biases in ((model[0], (1.0, -2.0)), (model[1], (0.0, 0.0))):
         for conv, bias in zip((shift.channel_conv1, shift.channel_conv2), biases, strict=True):
             conv.weight.zero_()
@@ -115,17 +115,17 @@ def test_fusion_weights(tmp_path: Path) -> None:
     assert [half.fusion for half in first.halves] == pytest.approx(sigmoids)
     assert first.fusion == pytest.approx(sum(sigmoids) / 2)
     assert found.fusion == pytest.approx(sum(sigmoids) / 4 + 1 / 4)
-    assert first.open > 0  # GSF's gates do not start at zero: their biases are random
+    assert first.open > 0  # GSF's gates are not zero at the start: their biases are random
 
 
-def test_a_causal_gate_has_both_halves_from_the_past(tmp_path: Path) -> None:
-    (first, _) = gate_statistics(Two(causal=True), grey_videos(tmp_path, 40)).layers
+def test_both_halves_of_a_causal_gate_come_from_the_previous_frame(tmp_path: Path) -> None:
+    (first, _) = gate_statistics(TwoShifts(causal=True), grey_videos(tmp_path, 40)).layers
     assert [half.comes_from for half in first.halves] == ["previous", "previous"]
     assert (first.open, first.spread) == (0, None)
 
 
 @pytest.mark.parametrize("design", ["gsm", "gsf"])
-def test_in_a_network_any_batch_gives_the_same(design: str, tmp_path: Path) -> None:
+def test_batch_size_does_not_matter_in_a_network(design: str, tmp_path: Path) -> None:
     model = randomise(create_model(f"{design}_smallresnet", num_classes=2, frames=4, size=16), size=16)
     model.classes = list(CLASSES)
     videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
@@ -145,7 +145,7 @@ def test_in_a_network_any_batch_gives_the_same(design: str, tmp_path: Path) -> N
     assert not any(module._forward_hooks for module in model.modules() if isinstance(module, nn.Identity))
 
 
-def test_refusals(tmp_path: Path) -> None:
+def test_model_without_gates_is_rejected(tmp_path: Path) -> None:
     blind = create_model("tsm_smallresnet", num_classes=2)
     with pytest.raises(SpatempoError, match="no gated shift"):
         gate_statistics(blind, grey_videos(tmp_path, 10))

@@ -1,4 +1,4 @@
-"""A network slid over video files: what it is shown, what comes out, and what cannot be used."""
+"""Timelines of video files: input of the network, segments found, and invalid input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from spatempo.video.writer import write_video
 
 
 class Brightness(nn.Module):
-    """Says "bright" of clips of which at least half is; remembers what it was shown."""
+    """Predicts "bright" for clips that are bright for at least half of their length; records its input."""
 
     def __init__(self, **given) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def spans(found: Timeline) -> list[tuple[float, float, str]]:
     return [(round(s.start, 3), round(s.end, 3), s.label) for s in found.segments]
 
 
-def test_events_are_found_where_they_are(tmp_path):
+def test_events_are_found_at_their_times(tmp_path):
     times = np.arange(400) / 10
     video = write_video(tmp_path / "v.mp4", lit(times, (5, 8), (20, 24), (36, 40)), 10)
     found = timeline(Brightness(), video, background=["dark"])
@@ -78,8 +78,8 @@ def test_events_are_found_where_they_are(tmp_path):
     assert everything.segments[0].start == 0
 
 
-def test_times_are_the_files_own(tmp_path):
-    """Half a minute at 20 frames a second, then half a minute at 4: numbers of frames would say something else."""
+def test_times_follow_the_timestamps_of_the_file(tmp_path):
+    """Half a minute at 20 frames per second, then half a minute at 4: times from frame numbers would be wrong."""
     times = np.concatenate([np.arange(600) / 20, 30 + np.arange(120) / 4])
     video = write_timed(tmp_path / "v.mkv", times, lit(times, (10, 13), (50, 53)))
     with open_video(video) as source:
@@ -89,8 +89,8 @@ def test_times_are_the_files_own(tmp_path):
     assert found.duration == pytest.approx(59.75 + 59.75 / 719)
 
 
-def test_the_network_is_shown_what_predict_shows_of_the_window(tmp_path):
-    """Every frame is coded by itself, so a window as a file of its own holds the same pixels."""
+def test_network_input_equals_that_of_predict_on_the_window(tmp_path):
+    """Every frame is encoded separately, so the window saved as a file has the same pixels."""
     frames = np.random.default_rng(0).integers(0, 256, (60, 24, 32, 3)).astype(np.uint8)
     model = Brightness(resize=20)
     timeline(model, write_video(tmp_path / "long.mp4", frames, 10), window=2.4, stride=1.2, batch_size=3)
@@ -101,7 +101,7 @@ def test_the_network_is_shown_what_predict_shows_of_the_window(tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 100])
-def test_the_size_of_batches_changes_nothing(tmp_path, batch_size):
+def test_batch_size_does_not_change_the_segments(tmp_path, batch_size):
     times = np.arange(150) / 10
     video = write_video(tmp_path / "v.mp4", lit(times, (5, 8)), 10)
     done: list[tuple[float, float]] = []
@@ -111,7 +111,7 @@ def test_the_size_of_batches_changes_nothing(tmp_path, batch_size):
     assert done[-1] == (pytest.approx(15, abs=0.2), pytest.approx(15))
 
 
-def test_the_window_is_as_long_as_the_training_videos_where_that_is_known(tmp_path):
+def test_default_window_has_the_length_of_the_training_videos(tmp_path):
     video = write_video(tmp_path / "v.mp4", lit(np.arange(100) / 10), 10)
     model = Brightness()
     assert (timeline(model, video).window, timeline(model, video).window_from) == (2.0, "guess")
@@ -130,7 +130,7 @@ def test_the_window_is_as_long_as_the_training_videos_where_that_is_known(tmp_pa
 
 
 @pytest.mark.parametrize("count", [1, 5, 19, 20])
-def test_a_video_no_longer_than_the_window_is_one(tmp_path, count):
+def test_video_not_longer_than_the_window_is_one_window(tmp_path, count):
     video = write_video(tmp_path / "v.mp4", lit(np.arange(count) / 10, (0, 9)), 10)
     model = Brightness()
     found = timeline(model, video)
@@ -140,14 +140,14 @@ def test_a_video_no_longer_than_the_window_is_one(tmp_path, count):
         assert torch.equal(model.shown[0], load_views(source, model.preprocess)[0])
 
 
-def test_frames_that_do_not_decode_move_nothing(tmp_path):
+def test_undecodable_frames_do_not_shift_segments(tmp_path):
     times = np.arange(200) / 10
     video = write_video(tmp_path / "v.mp4", lit(times, (5, 8)), 10)
     data = bytearray(video.read_bytes())
     with av.open(str(video)) as container:
         places = [packet.pos for packet in container.demux(video=0) if packet.size]
     for place in places[100:103]:
-        data[place : place + 12] = b"\xff" * 12  # the length of the picture, and its header
+        data[place : place + 12] = b"\xff" * 12  # the length of the frame and its header
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(data)
     found = timeline(Brightness(), broken, background=["dark"])
@@ -155,9 +155,9 @@ def test_frames_that_do_not_decode_move_nothing(tmp_path):
     assert (found.frames, found.duration) == (197, pytest.approx(20, abs=0.01))
 
 
-def test_refuses(tmp_path):
+def test_invalid_input_is_rejected(tmp_path):
     video = write_video(tmp_path / "v.mp4", lit(np.arange(40) / 10), 10)
-    for given, says in [
+    for given, message in [
         ({"window": 0}, "`window=0`"),
         ({"stride": -1}, "`stride=-1`"),
         ({"window": 1, "stride": 1.5}, "at most 1"),
@@ -168,9 +168,9 @@ def test_refuses(tmp_path):
         ({"min_score": 1.5}, "min_score"),
         ({"min_length": -1}, "min_length"),
         ({"batch_size": 0}, "batch_size"),
-        ({"background": ["nothing"]}, "'nothing' is no class of the model: it has dark, bright"),
+        ({"background": ["nothing"]}, "'nothing' is not a class of the model: choose from dark, bright"),
     ]:
-        with pytest.raises(SpatempoError, match=says):
+        with pytest.raises(SpatempoError, match=message):
             timeline(Brightness(), video, **given)
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(VideoError, match=r"text\.mp4"):
@@ -179,11 +179,11 @@ def test_refuses(tmp_path):
 
     (tmp_path / "frames").mkdir()
     Image.new("RGB", (32, 24)).save(tmp_path / "frames" / "img_00001.jpg")
-    with pytest.raises(SpatempoError, match="carry no times"):
+    with pytest.raises(SpatempoError, match="have no times"):
         timeline(Brightness(), tmp_path / "frames")
 
 
-def test_a_diverged_network_is_told(tmp_path):
+def test_diverged_network_is_reported(tmp_path):
     class Diverged(Brightness):
         def forward(self, clip: torch.Tensor) -> torch.Tensor:
             return super().forward(clip) / 0
@@ -193,7 +193,7 @@ def test_a_diverged_network_is_told(tmp_path):
         timeline(Diverged(), video)
 
 
-def test_files(tmp_path):
+def test_contents_of_the_files(tmp_path):
     segments = (Segment(1.0, 2.5, "wave", 0.75), Segment(3661.2344, 3662.0, 'a, "b"\n--> c', 0.999))
     found = Timeline("v.mp4", 4000.00049, 100000, 2.0, 0.5, 7997, "given", 0.5, 1.0, ("still",), segments)
     files = write_timeline(found, tmp_path / "new" / "folder")

@@ -1,4 +1,4 @@
-"""Which frames windows take, and that no more are kept than they need."""
+"""Frames of sliding windows, and the number of frames kept in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def numbered(times: list[float]) -> list[tuple[float, np.ndarray]]:
 
 
 def taken(windows: Windows, times: list[float]) -> list[list[int]]:
-    """The numbers of the frames of every window."""
+    """Frame numbers of every window."""
     return [[int(image[0]) for image in images] for images in windows.cut(numbered(times))]
 
 
@@ -31,15 +31,15 @@ def taken(windows: Windows, times: list[float]) -> list[list[int]]:
     st.sampled_from([10, 12, 25, 30000 / 1001]),
     st.data(),
 )
-def test_at_a_constant_rate_the_frames_are_those_of_the_window_as_a_file(sampling, frames, length, fps, data):
-    """A window of `length` frames every `step` frames, against the index rule that ``predict`` uses."""
+def test_at_a_constant_rate_frames_equal_those_of_the_window_saved_as_a_file(sampling, frames, length, fps, data):
+    """A window of `length` frames every `step` frames, compared with the index rule of ``predict``."""
     if sampling == "dense":
         length = 64
     step = data.draw(st.integers(1, length))
     windows = Windows.of(Preprocess(frames=frames, sampling=sampling), length / fps, step / fps)
     count = length + 3 * step
     (rule,) = clip_indices(length, frames, sampling)
-    if sampling == "segment":  # the middle may be just where a frame begins: then that one, however the rule rounds
+    if sampling == "segment":  # a middle exactly at the beginning of a frame takes this frame, without rounding
         middles = (2 * np.arange(frames) + 1) * length
         rule = np.where(middles % (2 * frames) == 0, middles // (2 * frames), rule)
     found = taken(windows, [i / fps for i in range(count)])
@@ -48,30 +48,30 @@ def test_at_a_constant_rate_the_frames_are_those_of_the_window_as_a_file(samplin
         assert numbers == (rule + k * step).tolist()
 
 
-def test_with_a_varying_rate_a_moment_shows_what_is_on_the_screen():
+def test_at_a_varying_rate_a_moment_takes_the_frame_on_the_screen():
     windows = Windows.of(Preprocess(frames=4), 2.0, 1.0)  # moments 0.25, 0.75, 1.25, 1.75 s of each window
-    # the last frame ends at 3 + 3/4 s, and the third window is the first to reach that
+    # the last frame ends at 3 + 3/4 s, and the third window is the first one that reaches this time
     assert taken(windows, [0.0, 0.1, 1.5, 1.6, 3.0]) == [[1, 1, 1, 3], [1, 3, 3, 3], [3, 3, 4, 4]]
 
 
-def test_the_last_window_is_the_first_to_reach_the_end():
+def test_last_window_is_the_first_that_reaches_the_end():
     windows = Windows.of(Preprocess(frames=2), 1.0, 0.5)  # moments 0.25 and 0.75
     tenths = [i / 10 for i in range(24)]
-    assert taken(windows, tenths[:20]) == [[2, 7], [7, 12], [12, 17]]  # ends at 2.0, as the third does
-    assert taken(windows, tenths[:21]) == [[2, 7], [7, 12], [12, 17], [17, 20]]  # and here at 2.1
+    assert taken(windows, tenths[:20]) == [[2, 7], [7, 12], [12, 17]]  # the video ends at 2.0, with the third window
+    assert taken(windows, tenths[:21]) == [[2, 7], [7, 12], [12, 17], [17, 20]]  # the video ends at 2.1
     assert taken(windows, tenths[:5]) == [[2, 4]]
     assert taken(windows, [0.0]) == [[0, 0]]
     assert taken(windows, []) == []
 
 
-def test_times_rounded_to_milliseconds_change_nothing():
+def test_times_rounded_to_milliseconds_give_the_same_frames():
     exact = [i / 23.976 for i in range(300)]
     windows = Windows.of(Preprocess(frames=8), 64 / 23.976, 16 / 23.976)  # every moment is the beginning of a frame
     assert taken(windows, [round(time, 3) for time in exact]) == taken(windows, exact)
 
 
 @pytest.mark.parametrize("length", [200, 2000])
-def test_no_more_frames_are_kept_than_open_windows_need(length):
+def test_only_frames_of_open_windows_stay_in_memory(length):
     windows = Windows.of(Preprocess(frames=8), 2.0, 0.5)
     alive: weakref.WeakSet[np.ndarray] = weakref.WeakSet()
     most = 0
@@ -90,11 +90,11 @@ def test_no_more_frames_are_kept_than_open_windows_need(length):
 
     count = sum(1 for _ in windows.cut(frames()))
     assert count == (length / 10 - 2) / 0.5 + 1
-    # four windows of 2 s are open, whose 8 moments a quarter second apart they share; 1 or 2 frames are passing by
+    # four windows of 2 s are open and share their 8 moments, a quarter second apart; 1 or 2 frames are in transit
     assert 8 <= most <= 13
 
 
-def test_default_length():
+def test_default_window_length_and_its_source():
     assert default_seconds(Preprocess(), 25) == (2.0, "guess")
     assert default_seconds(Preprocess(), 25, 3.5) == (3.5, "training")
     assert default_seconds(Preprocess(sampling="dense"), 25, 3.5) == (64 / 25, "frames")
@@ -104,6 +104,6 @@ def test_default_length():
 @pytest.mark.parametrize(
     ("seconds", "stride"), [(0, 1), (-1, 1), (float("nan"), 1), (float("inf"), 1), (2, 0), (2, 2.1), (2, float("nan"))]
 )
-def test_refuses(seconds, stride):
+def test_invalid_window_or_stride_is_rejected(seconds, stride):
     with pytest.raises(SpatempoError, match=r"window|stride"):
         Windows.of(Preprocess(), seconds, stride)

@@ -1,4 +1,4 @@
-"""From answers to numbers: hand-worked on answers made up for the purpose."""
+"""Statistics computed from predictions, against hand-computed values."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def found(shuffled: list[list[int]], *, ordered: list[int] = LABELS, changed: in
     return OrderResults(2, orders, by_order, counts, {4: "no"}, changed, 0.5, changed == 0)
 
 
-HALF = [0] * 24 + [2] * 6  # the second class is taken for the first
+HALF = [0] * 24 + [2] * 6  # the second class is always predicted as the first
 THIRD = [0] * 12 + [1] * 4 + [0] * 8 + [2] * 6
 
 
-def test_shares_runs_intervals_and_the_paired_test():
+def test_accuracies_intervals_and_the_paired_test():
     document = time_dependence(found([HALF, THIRD, HALF]), manifest(pairs=False))
     assert (document["ordered"], document["reversed"]) == (1.0, 6 / 30)
     assert document["frozen"] == 18 / 30
@@ -58,7 +58,7 @@ def test_shares_runs_intervals_and_the_paired_test():
     assert document["intervals"]["shuffled"] == pytest.approx(wilson(58 / 3, 30))
     assert document["only_ordered"] == pytest.approx((12 + 8 + 12) / 3)
     assert document["only_shuffled"] == 0
-    # p of the three shuffles: 2/2^12, 2/2^8, 2/2^12; the middle one times 3/2
+    # p-values of the three shuffles: 2/2^12, 2/2^8, 2/2^12; combined: the median times 3/2
     assert document["p_value"] == pytest.approx(3 / 2 * 2 / 2**12)
     assert document["verdict"] == "uses order"
     assert [row["top1"] for row in document["by_frames"]] == [18 / 30, 1.0]
@@ -67,14 +67,14 @@ def test_shares_runs_intervals_and_the_paired_test():
     assert "families" not in document
 
 
-def test_classes_one_by_one():
+def test_statistics_per_class():
     rows = time_dependence(found([HALF, THIRD, HALF]), manifest(pairs=False))["per_class"]
     assert list(rows) == list(CLASSES)
     close = rows["close"]
     assert (close["n"], close["ordered"], close["reversed"], close["frozen"]) == (12, 1.0, 0.0, 0.0)
     assert close["shuffled"] == pytest.approx(4 / 36)
     assert close["shuffled_interval"] == pytest.approx(wilson(4 / 3, 12))
-    assert close["p_value"] == pytest.approx(3 * 3 / 2 * 2 / 2**12)  # Holm: times the three classes
+    assert close["p_value"] == pytest.approx(3 * 3 / 2 * 2 / 2**12)  # Holm: times 3 for three classes
     assert rows["open"]["p_value"] == rows["wave"]["p_value"] == 1.0
 
 
@@ -89,14 +89,14 @@ def test_pairs_confused_only_without_order():
             "p_value": pytest.approx(3 / 2 * 2 / 2**12),
         }
     ]
-    # confused in order as well: nothing that order does
+    # also confused in order: not an effect of order
     assert confused_without_order(found([HALF, THIRD, HALF], ordered=HALF)) == []
-    # 4 of 12 by chance alone: 2/2^4 is above 0.05
+    # 4 of 12 can be chance: 2/2^4 is above 0.05
     few = [0] * 12 + [1] * 8 + [0] * 4 + [2] * 6
     assert confused_without_order(found([few])) == []
 
 
-def test_families_are_judged_within_their_pairs():
+def test_family_accuracy_is_measured_within_pairs():
     families = time_dependence(found([HALF, THIRD, HALF]), manifest(pairs=True))["families"]
     assert families["move"] == {
         "n": 24,
@@ -111,7 +111,7 @@ def test_families_are_judged_within_their_pairs():
 
 
 @pytest.mark.parametrize(
-    ("blind", "gain", "p_value", "said"),
+    ("blind", "gain", "p_value", "expected"),
     [
         (True, 0.0, 1.0, "blind"),
         (False, 0.0, 1.0, "not shown"),
@@ -120,16 +120,16 @@ def test_families_are_judged_within_their_pairs():
         (False, -0.01, 0.049, "better shuffled"),
     ],
 )
-def test_verdicts_follow_the_test_and_not_the_difference(blind, gain, p_value, said):
-    assert verdict(blind, gain, p_value) == said
+def test_verdict_depends_on_the_test_and_not_on_the_size_of_the_difference(blind, gain, p_value, expected):
+    assert verdict(blind, gain, p_value) == expected
 
 
-def test_a_model_whose_answers_stay_though_scores_move_is_not_called_blind():
+def test_model_with_equal_predictions_but_changed_scores_is_not_order_blind():
     assert time_dependence(found([LABELS]), manifest(False))["verdict"] == "not shown"
     assert time_dependence(found([LABELS], changed=0), manifest(False))["verdict"] == "blind"
 
 
-def test_what_of_the_data_needs_order():
+def test_fraction_of_the_data_that_needs_order():
     temporal = result([0] * 12 + [1] * 11 + [0] + [2] * 5 + [0])
     blind = result(HALF)
     need = need_of_order(temporal, blind, manifest(pairs=True))
@@ -145,15 +145,15 @@ def test_what_of_the_data_needs_order():
     assert need["groups_need_order"] == ["open / close"]
 
 
-def test_guessing_the_other_one_of_a_pair_is_no_need_of_order():
-    other = [1] * 24 + [2] * 6  # guesses "close" where the blind one guesses "open"
+def test_guessing_the_other_class_of_a_pair_is_not_a_need_of_order():
+    other = [1] * 24 + [2] * 6  # guesses "close" where the order-blind model guesses "open"
     need = need_of_order(result(other), result(HALF), manifest(pairs=True))
     assert need["groups_need_order"] == []
     assert need["per_group"]["open / close"]["p_value"] == 1.0
     assert need_of_order(result(other), result(HALF), manifest(pairs=False))["groups_need_order"] == ["close"]
 
 
-def test_videos_that_only_one_model_could_read_are_left_out():
+def test_videos_that_only_one_model_could_read_are_ignored():
     need = need_of_order(result(LABELS, keep=slice(0, 20)), result(HALF, keep=slice(10, 30)), manifest(pairs=False))
     assert need["n"] == 10
     assert need["needs_order"] == 0.8

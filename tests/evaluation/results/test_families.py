@@ -1,4 +1,4 @@
-"""The 1/2 of models that ignore order is exact, and models that see it leave it."""
+"""Order-blind models have an accuracy of exactly 1/2 within pairs; models that use order do not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES = ("still", "up", "down", "in", "out")
 
 
 def manifest(count: int = 50) -> Manifest:
-    """Clips of pair after pair, each with its reversal, and a control clip."""
+    """A manifest with a clip of each pair, its reversal, and a control clip, `count` times."""
     rows = []
     for i in range(count):
         rows += [
@@ -33,14 +33,14 @@ def manifest(count: int = 50) -> Manifest:
 
 
 def clips(count: int, frames: int = 8) -> Tensor:
-    """Per round: a clip, its reversal, another, its reversal, one more: ``[5 * count, 3, T, 4, 4]``."""
+    """A clip and its reversal, a second clip and its reversal, a third clip, and so on: ``[5 * count, 3, T, 4, 4]``."""
     x = torch.randn(count, 3, 3, frames, 4, 4, generator=torch.Generator().manual_seed(0))
     parts = [x[:, 0], x[:, 0].flip(2), x[:, 1], x[:, 1].flip(2), x[:, 2]]
     return torch.stack(parts, 1).flatten(0, 1)
 
 
 class PerFrame(nn.Module):
-    """TSN in small: a network on every frame, and the mean of its logits."""
+    """A small TSN: a network on every frame, and the mean of its logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def result_of(model: nn.Module, data: Manifest) -> EvalResult:
     return measure(scores, torch.tensor([s.label for s in data.samples]), data.classes)
 
 
-def test_a_model_without_order_is_at_one_half_exactly() -> None:
+def test_order_blind_model_has_accuracy_one_half_within_pairs() -> None:
     torch.manual_seed(1)
     data = manifest()
     found = families(result_of(PerFrame(), data), data)
@@ -68,7 +68,7 @@ def test_a_model_without_order_is_at_one_half_exactly() -> None:
 
 
 def test_rounding_does_not_break_ties() -> None:
-    """Two classes that are the same but for noise: bits decide unless near-ties count one half."""
+    """Two classes with equal scores except for rounding: near-ties must count one half."""
     torch.manual_seed(1)
     model, data = PerFrame(), manifest(200)
     fc = model.net[-1]
@@ -77,18 +77,18 @@ def test_rounding_does_not_break_ties() -> None:
         fc.weight[[2, 4]] = fc.weight[[1, 3]] * (1 + 1e-7)
         fc.bias[[2, 4]] = fc.bias[[1, 3]]
     result = result_of(model, data)
-    # Counted strictly, rounding alone moves it off 1/2, so the tolerance is needed here ...
+    # Without a tolerance, rounding changes the accuracy from 1/2 ...
     strict = [
         float(result.scores[i, s.label] > result.scores[i, {1: 2, 2: 1, 3: 4, 4: 3}[s.label]])
         for i, s in enumerate(data.samples)
         if s.pair
     ]
     assert np.mean(strict) != 0.5
-    # ... and gives it back.
+    # ... and with the tolerance it is 1/2.
     assert families(result, data).families["direction"].within_pair == 0.5
 
 
-def test_a_model_that_sees_order_leaves_one_half() -> None:
+def test_model_that_uses_order_differs_from_one_half() -> None:
     class First(nn.Module):
         """Compares the first half of the clip with the second."""
 
@@ -100,20 +100,22 @@ def test_a_model_that_sees_order_leaves_one_half() -> None:
     data = manifest()
     result = result_of(First(), data)
     rising = clips(50)[0::5, 0]
-    share = float((rising[:, 4:].mean((1, 2, 3)) > rising[:, :4].mean((1, 2, 3))).float().mean())
+    expected = float((rising[:, 4:].mean((1, 2, 3)) > rising[:, :4].mean((1, 2, 3))).float().mean())
     found = families(result, data)
-    assert found.pairs["up-down"].within_pair == pytest.approx(share)  # a clip and its reversal: both or neither
-    assert found.pairs["in-out"].within_pair == 0.5  # scores equal
+    assert found.pairs["up-down"].within_pair == pytest.approx(
+        expected
+    )  # a clip and its reversal are both correct or both wrong
+    assert found.pairs["in-out"].within_pair == 0.5  # equal scores
     assert found.to_json()["families"]["control"] == {"n": 50, "top1": 0.0, "within_pair": None, "accuracy": 0.0}
 
 
-def test_by_hand() -> None:
+def test_accuracies_against_hand_computed_values() -> None:
     samples = (
-        Sample("a", 1, family="direction", pair="p"),  # right within the pair, though class 0 is best of all
+        Sample("a", 1, family="direction", pair="p"),  # correct within the pair, although class 0 has the best score
         Sample("b", 2, family="direction", pair="p"),  # wrong
         Sample("c", 2, family="direction", pair="p"),  # tie
-        Sample("d", 0, family="control"),  # right
-        Sample("e", 0),  # of no family: not counted
+        Sample("d", 0, family="control"),  # correct
+        Sample("e", 0),  # no family: not counted
     )
     data = Manifest("m", Path("/"), samples, ("x", "up", "down"))
     scores = torch.tensor([[9.0, 2.0, 1.0], [0.0, 2.0, 1.0], [0.0, 1.0, 1.0], [3.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -127,7 +129,7 @@ def test_by_hand() -> None:
     }
 
 
-def test_unreadable_videos_are_left_out_by_index() -> None:
+def test_unreadable_videos_are_excluded_by_index() -> None:
     samples = (
         Sample("a", 0, family="f", pair="p"),
         Sample("b", 1, family="f", pair="p"),
@@ -141,25 +143,25 @@ def test_unreadable_videos_are_left_out_by_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "right"), [(0.0, 0.5), (0.5 * TIE, 0.5), (-0.5 * TIE, 0.5), (3 * TIE, 1.0), (-3 * TIE, 0.0)]
+    ("gap", "expected"), [(0.0, 0.5), (0.5 * TIE, 0.5), (-0.5 * TIE, 0.5), (3 * TIE, 1.0), (-3 * TIE, 0.0)]
 )
-def test_near_ties(gap: float, right: float) -> None:
+def test_near_ties_count_one_half(gap: float, expected: float) -> None:
     scores = np.array([1.0 + gap, 1.0, -0.2])
-    assert within_pair(scores, 0, (0, 1)) == right
-    assert within_pair(1000 * scores, 0, (0, 1)) == right  # relative to the scores
+    assert within_pair(scores, 0, (0, 1)) == expected
+    assert within_pair(1000 * scores, 0, (0, 1)) == expected  # relative to the scores
 
 
-def test_manifests_that_cannot_serve() -> None:
+def test_unsuitable_manifests_are_rejected() -> None:
     scores = measure(torch.zeros(2, 2), torch.tensor([0, 1]), ["x", "y"])
     plain = Manifest("plain.csv", Path("/"), (Sample("a", 0), Sample("b", 1)), ("x", "y"))
     with pytest.raises(SpatempoError, match=r"plain\.csv.*add a column `family`"):
         families(scores, plain)
-    lonely = Manifest("m", Path("/"), (Sample("a", 0, family="f", pair="p"), Sample("b", 1, family="f")), ("x", "y"))
+    single = Manifest("m", Path("/"), (Sample("a", 0, family="f", pair="p"), Sample("b", 1, family="f")), ("x", "y"))
     with pytest.raises(SpatempoError, match=r"pair 'p' has 1 classes \(x\)"):
-        families(scores, lonely)
+        families(scores, single)
     short = Manifest("m", Path("/"), (Sample("a", 0, family="f"),), ("x", "y"))
     with pytest.raises(SpatempoError, match="another manifest"):
         families(scores, short)
     swapped = Manifest("m", Path("/"), (Sample("a", 1, family="f"), Sample("b", 0, family="f")), ("x", "y"))
-    with pytest.raises(SpatempoError, match="labels are not those"):
+    with pytest.raises(SpatempoError, match="labels differ from those"):
         families(scores, swapped)

@@ -1,4 +1,4 @@
-"""Scores kept as parquet."""
+"""Score files in parquet format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spatempo.evaluation.results.fusion import fuse
 from spatempo.evaluation.results.score_files import read_scores, save_scores
 
 
-def some(paths: bool = True) -> EvalResult:
+def example_result(paths: bool = True) -> EvalResult:
     scores = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
     found = measure(
         scores,
@@ -31,32 +31,32 @@ def some(paths: bool = True) -> EvalResult:
 
 
 @pytest.mark.parametrize("paths", [True, False])
-def test_what_is_read_is_what_was_written(tmp_path, paths):
+def test_reading_restores_the_written_result(tmp_path, paths):
     pytest.importorskip("pyarrow")
-    result = some(paths)
+    result = example_result(paths)
     file = save_scores(result, tmp_path / "new folder" / "scores.parquet")
     again = read_scores(file)
     assert again.to_json() == result.to_json()
     assert (again.classes, again.paths) == (result.classes, result.paths)
-    for fact in ("scores", "labels", "indices"):
-        assert np.array_equal(getattr(again, fact), getattr(result, fact))
-        assert getattr(again, fact).dtype == getattr(result, fact).dtype
+    for name in ("scores", "labels", "indices"):
+        assert np.array_equal(getattr(again, name), getattr(result, name))
+        assert getattr(again, name).dtype == getattr(result, name).dtype
     assert np.array_equal(fuse(again, by="index").scores, fuse(result, by="index").scores)
 
 
-def test_files_written_before_the_average_was_kept_are_read(tmp_path, monkeypatch):
+def test_old_files_without_the_average_can_be_read(tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     from spatempo.evaluation.results import score_files
 
-    monkeypatch.setattr(score_files, "_FACTS", ("clips", "crops", "unreadable"))
-    file = save_scores(some(), tmp_path / "s.parquet")
+    monkeypatch.setattr(score_files, "_METADATA", ("clips", "crops", "unreadable"))
+    file = save_scores(example_result(), tmp_path / "s.parquet")
     monkeypatch.undo()
     assert read_scores(file).average == "logits"
 
 
-def test_anyone_can_read_the_table(tmp_path):
+def test_columns_of_the_table(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    result = some()
+    result = example_result()
     rows = parquet.read_table(save_scores(result, tmp_path / "s.parquet")).to_pylist()
     assert rows[1]["label"] == "größer"
     assert rows[1]["answer"] == result.classes[int(result.scores[1].argmax())]
@@ -64,20 +64,20 @@ def test_anyone_can_read_the_table(tmp_path):
     assert (rows[6]["path"], rows[6]["index"]) == ("/x/6 ü.mp4", 9)
 
 
-def test_what_is_no_such_file_is_told(tmp_path):
+def test_files_that_are_not_score_files_are_rejected(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     (tmp_path / "text.parquet").write_text("not parquet")
     parquet.write_table(pyarrow.table({"path": ["a"]}), tmp_path / "other.parquet")
     for name in ("none.parquet", "text.parquet", "other.parquet"):
-        with pytest.raises(SpatempoError, match=f"{name}: cannot be read as scores") as error:
+        with pytest.raises(SpatempoError, match=f"{name}: cannot be read as a score file") as error:
             read_scores(tmp_path / name)
         assert "\n" not in str(error.value)
 
 
-def test_without_pyarrow_one_line_says_how_to_get_it(tmp_path, monkeypatch):
+def test_error_without_pyarrow_gives_the_installation_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SpatempoError, match="pip install pyarrow") as error:
-        save_scores(some(), tmp_path / "s.parquet")
+        save_scores(example_result(), tmp_path / "s.parquet")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Published protocols against the numbers in the papers' code, and their meaning for models of other sizes."""
+"""Published protocols against the numbers in the authors' code, and their sizes for other models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spatempo.evaluation.scoring.view_plan import view_plan
 from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
 
-# name: clips, crops, sampling, crop and short side for a model of 224 trained with segments
+# name: clips, crops, sampling, crop size and short side for a model with 224 pixels and segment sampling
 PUBLISHED = {
     "something-efficient": (1, 1, "segment", 224, 256),
     "something-accurate": (2, 3, "segment", 256, 256),
@@ -35,10 +35,10 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_numbers(name: str) -> None:
+def test_numbers_equal_the_published_ones(name: str) -> None:
     plan = protocol(name)
-    fed = plan.apply(Preprocess())
-    assert (plan.clips, plan.crops, fed.sampling, fed.size, fed.short_side) == PUBLISHED[name]
+    preprocess = plan.apply(Preprocess())
+    assert (plan.clips, plan.crops, preprocess.sampling, preprocess.size, preprocess.short_side) == PUBLISHED[name]
     assert (plan.size, plan.resize) == PUBLISHED[name][3:]
     assert plan.note
 
@@ -48,22 +48,23 @@ def test_every_protocol_but_r2plus1d_is_in_the_table() -> None:
     assert all(name == plan.name for name, plan in PROTOCOLS.items())
 
 
-def test_r2plus1d_is_ten_centre_clips_of_its_own_size() -> None:
+def test_r2plus1d_is_ten_clips_with_a_centre_crop() -> None:
     plan = protocol("r2plus1d")
-    fed = plan.apply(Preprocess(frames=16, size=112, resize=128))
-    assert (plan.clips, plan.crops, plan.size, plan.resize, fed.size, fed.short_side) == (10, 1, 112, 128, 112, 128)
+    preprocess = plan.apply(Preprocess(frames=16, size=112, resize=128))
+    assert (plan.clips, plan.crops, plan.size, plan.resize) == (10, 1, 112, 128)
+    assert (preprocess.size, preprocess.short_side) == (112, 128)
 
 
-def test_probabilities_are_averaged_where_the_authors_code_does_it() -> None:
-    """VMZ's test_net.py averages the blob "softmax", Non-local its softmax; TSN, TSM and GSM average logits."""
+def test_average_is_that_of_the_authors_code() -> None:
+    """Softmax in VMZ (the blob "softmax" in test_net.py) and Non-local; logits in TSN, TSM and GSM."""
     averaged = {name for name, plan in PROTOCOLS.items() if plan.average == "softmax"}
     assert averaged == {"r2plus1d", "kinetics-10x3-softmax"}
     assert {plan.average for plan in PROTOCOLS.values()} == {"softmax", "logits"}
     assert views(Preprocess(), clips=2).average == "logits"
 
 
-def test_windows_are_the_protocols_own() -> None:
-    """A dense clip of Kinetics spans 64 frames (stride 4 for 16) also of a network that learnt consecutive ones."""
+def test_windows_come_from_the_protocol() -> None:
+    """A dense Kinetics clip spans 64 frames (stride 4 for 16), also for a network trained on consecutive frames."""
     consecutive = Preprocess(frames=16, sampling="dense", window=None)
     assert protocol("kinetics-10x3").apply(consecutive).window == 64
     assert protocol("r2plus1d").apply(Preprocess()).window is None
@@ -71,7 +72,7 @@ def test_windows_are_the_protocols_own() -> None:
     assert create_model("r2plus1d_18", num_classes=2, width=8, frames=32).preprocess.window is None
 
 
-def test_tsn_takes_25_segments() -> None:
+def test_tsn_has_25_segments() -> None:
     assert protocol("tsn").apply(Preprocess(frames=3)).frames == 25
 
 
@@ -81,33 +82,34 @@ def test_sizes_follow_the_model() -> None:
     full = protocol("something-accurate").apply(small)
     assert (centre.size, centre.short_side, centre.sampling) == (112, 128, "segment")
     assert (full.size, full.short_side) == (128, 128)
-    own_ratio = Preprocess(size=112, resize=120)  # a short side of its own is kept, and full resolution means that one
+    own_ratio = Preprocess(size=112, resize=120)  # the model's short side is kept and is the full resolution
     assert (protocol("jester").apply(own_ratio).size, protocol("kinetics-1x1").apply(own_ratio).size) == (120, 112)
-    for fed in (centre, full):
-        assert (fed.frames, fed.mean, fed.std, fed.modality) == (5, small.mean, small.std, "rgb")
+    for preprocess in (centre, full):
+        assert (preprocess.frames, preprocess.mean, preprocess.std) == (5, small.mean, small.std)
+        assert preprocess.modality == "rgb"
 
 
-def test_plain_counts_keep_what_the_model_was_made_for() -> None:
-    fed = Preprocess(sampling="dense", size=100, resize=111)
-    plan = views(fed, clips=3, crops=3)
+def test_clips_and_crops_keep_the_input_specification_of_the_model() -> None:
+    preprocess = Preprocess(sampling="dense", size=100, resize=111)
+    plan = views(preprocess, clips=3, crops=3)
     assert plan.views == 9
-    assert plan.apply(fed) == fed
+    assert plan.apply(preprocess) == preprocess
     same = Preprocess(size=64, resize=64)
     assert views(same).apply(same) == same
 
 
 @pytest.mark.parametrize(("clips", "crops"), [(0, 1), (1, 0), (-1, 3)])
-def test_counts_below_one(clips: int, crops: int) -> None:
+def test_counts_below_one_are_rejected(clips: int, crops: int) -> None:
     with pytest.raises(SpatempoError, match="give a whole number from 1"):
         views(Preprocess(), clips=clips, crops=crops)
 
 
-def test_unknown_name_lists_the_known() -> None:
+def test_error_for_an_unknown_name_lists_the_known_names() -> None:
     with pytest.raises(SpatempoError, match=r"'kinetcs'.*kinetics-10x3"):
         protocol("kinetcs")
 
 
-def test_a_plan_takes_a_protocol_or_counts() -> None:
+def test_view_plan_accepts_a_protocol_or_counts() -> None:
     model = nn.Identity()
     with pytest.raises(SpatempoError, match=r"set model\.preprocess"):
         view_plan(model)
@@ -116,16 +118,16 @@ def test_a_plan_takes_a_protocol_or_counts() -> None:
         view_plan(model)
     model.classes = None  # type: ignore[assignment]
     assert view_plan(model)[0].views == 1
-    plan, fed = view_plan(model, "jester")
-    assert (plan.views, fed.size) == (6, 256)
+    plan, preprocess = view_plan(model, "jester")
+    assert (plan.views, preprocess.size) == (6, 256)
     with pytest.raises(SpatempoError, match="either the protocol or clips and crops"):
         view_plan(model, "jester", clips=2)
     with pytest.raises(SpatempoError, match="crops is 7"):
         view_plan(model, crops=7)
 
 
-def test_protocols_need_no_torch() -> None:
+def test_protocols_do_not_import_torch() -> None:
     code = "import sys, spatempo.evaluation.scoring.protocols; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert "torch" in sys.modules  # the check can see it
+    assert "torch" in sys.modules  # the check itself works
     assert torch.__version__

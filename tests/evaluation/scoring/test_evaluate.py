@@ -1,4 +1,4 @@
-"""`evaluate`, `predict` and `score_views` on real videos: one number for one clip, and nothing unreadable hidden."""
+"""`evaluate`, `predict` and `score_views` on real videos: they agree, and unreadable videos are reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = {"top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "c
 
 
 class Colour(nn.Module):
-    """Knows red, green and blue by the mean of each channel."""
+    """Classifies red, green and blue by the mean of each channel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Colour(nn.Module):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five videos of noise with a colour cast; the third is called red and is blue, the fourth is no video."""
+    """Five files: four noise videos with a colour cast (the third is blue with the label red), and one invalid file."""
     root = tmp_path_factory.mktemp("vidéos of colours")
     rng = np.random.default_rng(0)
     rows = ["path,label"]
@@ -62,14 +62,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tsm() -> nn.Module:
-    """A real network in which the order of frames matters."""
+    """A real network that uses the order of frames."""
     model = create_model("tsm_resnet18", num_classes=3, frames=4, size=32)
     randomise(model, size=32)
     model.classes = list(CLASSES)
     return model
 
 
-def test_counts_and_names(folder: Path) -> None:
+def test_metrics_and_unreadable_videos(folder: Path) -> None:
     result = evaluate(Colour(), folder / "test.csv")
     assert (result.n, result.clips, result.crops) == (4, 1, 1)
     assert result.top1 == pytest.approx(3 / 4)
@@ -85,21 +85,21 @@ def test_counts_and_names(folder: Path) -> None:
     assert json.loads(json.dumps(document)) == document
 
 
-def test_workers_batches_and_modes_change_nothing(folder: Path, tsm: nn.Module) -> None:
-    alone = evaluate(tsm, folder / "test.csv", batch_size=1)
+def test_workers_batch_size_and_mode_do_not_change_scores(folder: Path, tsm: nn.Module) -> None:
+    reference = evaluate(tsm, folder / "test.csv", batch_size=1)
     tsm.train()
     try:
         other = evaluate(tsm, folder / "test.csv", batch_size=3, workers=1, progress=True, device="cpu")
         assert all(m.training for m in tsm.modules())
     finally:
         tsm.eval()
-    np.testing.assert_allclose(other.scores, alone.scores, rtol=1e-4, atol=1e-5)
-    assert other.indices.tolist() == alone.indices.tolist()
-    assert other.unreadable == alone.unreadable
+    np.testing.assert_allclose(other.scores, reference.scores, rtol=1e-4, atol=1e-5)
+    assert other.indices.tolist() == reference.indices.tolist()
+    assert other.unreadable == reference.unreadable
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 13])
-def test_views_in_one_call_are_bounded(folder: Path, batch_size: int) -> None:
+def test_batch_size_limits_the_views_per_call(folder: Path, batch_size: int) -> None:
     model = Colour()
     result = evaluate(model, folder / "test.csv", clips=2, crops=3, batch_size=batch_size)
     assert (result.clips, result.crops, result.top1) == (2, 3, 0.75)
@@ -110,13 +110,13 @@ def test_views_in_one_call_are_bounded(folder: Path, batch_size: int) -> None:
 @pytest.mark.parametrize(
     "views", [{}, {"clips": 3}, {"clips": 2, "crops": 3}, {"protocol": "something-accurate"}, {"protocol": "r2plus1d"}]
 )
-def test_test_predict_and_score_views_agree(folder: Path, tsm: nn.Module, views: dict) -> None:
+def test_evaluate_predict_and_score_views_agree(folder: Path, tsm: nn.Module, views: dict) -> None:
     result = evaluate(tsm, folder / "test.csv", batch_size=1, **views)
     video = folder / "1.mp4"
-    said = {p["label"]: p["score"] for p in predict(tsm, video, **views)}
+    predicted = {p["label"]: p["score"] for p in predict(tsm, video, **views)}
     expected = torch.tensor(result.scores[1]).softmax(0)
-    assert [said[name] for name in CLASSES] == pytest.approx(expected.tolist(), rel=1e-4)
-    assert list(said.values()) == sorted(said.values(), reverse=True)
+    assert [predicted[name] for name in CLASSES] == pytest.approx(expected.tolist(), rel=1e-4)
+    assert list(predicted.values()) == sorted(predicted.values(), reverse=True)
     assert result.average == ("softmax" if views.get("protocol") == "r2plus1d" else "logits")
     if "protocol" not in views:
         with open_video(str(video)) as source, torch.inference_mode():
@@ -126,19 +126,19 @@ def test_test_predict_and_score_views_agree(folder: Path, tsm: nn.Module, views:
             )
 
 
-def test_what_is_compared_depends_on_the_order_of_frames(folder: Path, tsm: nn.Module) -> None:
+def test_scores_depend_on_the_order_of_frames(folder: Path, tsm: nn.Module) -> None:
     with open_video(str(folder / "1.mp4")) as source, torch.inference_mode():
         clip = load_views(source, tsm.preprocess)  # type: ignore[arg-type]
         assert (score_views(tsm, clip[None]) - score_views(tsm, clip.flip(2)[None])).abs().max() > 1e-2
 
 
-def test_predict_takes_frames(folder: Path) -> None:
+def test_predict_accepts_frames(folder: Path) -> None:
     with open_video(str(folder / "0.mp4")) as source:
         frames = source.read(range(source.frames))
     model = Colour()
     model.preprocess = Preprocess(
         frames=4, size=24, resize=24, mean=(0, 0, 0), std=(1, 1, 1)
-    )  # no resize: no difference
+    )  # no resize, so scores are equal
     from_file = predict(model, folder / "0.mp4", clips=2)
     for given in (frames, torch.from_numpy(frames)):
         assert predict(model, given, clips=2) == from_file
@@ -150,19 +150,21 @@ def test_predict_takes_frames(folder: Path) -> None:
     assert predict(model, frames)[0]["label"] == "2"
 
 
-def test_predict_leaves_the_model_as_it_was(folder: Path, tsm: nn.Module) -> None:
+def test_predict_does_not_change_the_model(folder: Path, tsm: nn.Module) -> None:
     tsm.train()
     try:
         before = {k: v.clone() for k, v in tsm.state_dict().items()}
         first = predict(tsm, folder / "0.mp4")
         assert tsm.training
-        assert predict(tsm, folder / "0.mp4") == first  # no dropout
-        assert all(torch.equal(v, before[k]) for k, v in tsm.state_dict().items())  # no statistics
+        assert predict(tsm, folder / "0.mp4") == first  # dropout is off
+        assert all(
+            torch.equal(v, before[k]) for k, v in tsm.state_dict().items()
+        )  # batch norm statistics are unchanged
     finally:
         tsm.eval()
 
 
-def test_predict_refuses(folder: Path) -> None:
+def test_predict_rejects_invalid_input(folder: Path) -> None:
     with pytest.raises(VideoError, match=r"3\.mp4"):
         predict(Colour(), folder / "3.mp4")
     with pytest.raises(SpatempoError, match="`top=0`"):
@@ -171,7 +173,7 @@ def test_predict_refuses(folder: Path) -> None:
         predict(Colour(), torch.zeros(3, 8, 8, 3))
 
 
-def test_predict_takes_a_list(folder: Path) -> None:
+def test_predict_accepts_a_list(folder: Path) -> None:
     model = Colour()
     paths = [folder / f"{k}.mp4" for k in range(3)]
     each = [predict(model, path) for path in paths]
@@ -180,12 +182,12 @@ def test_predict_takes_a_list(folder: Path) -> None:
     frames = np.zeros((3, 8, 8, 3), np.uint8)
     assert predict(model, [frames, paths[0]], top=1) == [predict(model, frames, top=1), each[0][:1]]
     assert predict(model, []) == []
-    with pytest.raises(VideoError, match=r"/3\.mp4: "):  # the one that cannot be read, by its name
+    with pytest.raises(VideoError, match=r"/3\.mp4: "):  # the name of the unreadable video
         predict(model, [*paths, folder / "3.mp4"])
 
 
 @pytest.mark.parametrize(
-    ("video", "says"),
+    ("video", "message"),
     [
         (None, "got NoneType"),
         (7, "got int"),
@@ -195,19 +197,19 @@ def test_predict_takes_a_list(folder: Path) -> None:
         (torch.zeros(1, 3, 4, 8, 8), "give uint8"),
     ],
 )
-def test_predict_says_what_a_video_is(video: object, says: str) -> None:
-    with pytest.raises(SpatempoError, match=says):
+def test_predict_rejects_invalid_videos(video: object, message: str) -> None:
+    with pytest.raises(SpatempoError, match=message):
         predict(Colour(), video)  # type: ignore[arg-type]
-    with pytest.raises(SpatempoError, match=says):
+    with pytest.raises(SpatempoError, match=message):
         predict(Colour(), [video])  # type: ignore[list-item]
 
 
-def test_a_path_is_no_model(folder: Path) -> None:
+def test_path_instead_of_a_model_is_rejected(folder: Path) -> None:
     with pytest.raises(SpatempoError, match=r"'runs/x' is a path, not a model: load it first, spatempo\.load"):
         predict("runs/x", folder / "0.mp4")  # type: ignore[arg-type]
 
 
-def test_evaluate_refuses(folder: Path) -> None:
+def test_evaluate_rejects_invalid_input(folder: Path) -> None:
     model = Colour()
     manifest = load_manifest(folder / "test.csv")
     with pytest.raises(SpatempoError, match=r"1 of 1 cannot be read.*3\.mp4"):
@@ -216,7 +218,7 @@ def test_evaluate_refuses(folder: Path) -> None:
         evaluate(model, manifest.subset([]))
     with pytest.raises(SpatempoError, match="`batch_size=0`"):
         evaluate(model, manifest, batch_size=0)
-    model.classes = ["red", "green", "blue"]  # the same names in another order are other labels
+    model.classes = ["red", "green", "blue"]  # the same names in another order
     with pytest.raises(SpatempoError, match=r"load_manifest\(source, classes=model\.classes\)"):
         evaluate(model, manifest)
     assert evaluate(Colour(), load_manifest(folder / "test.csv", classes=CLASSES)).top1 == 0.75

@@ -1,4 +1,4 @@
-"""`Predictor`: decoding and scoring as two steps, and several threads on one model."""
+"""`Predictor`: decoding and scoring as separate steps, and several threads with one model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASSES = ["a", "b", "c"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six videos of noise, of 6 to 16 frames, and a file that is none."""
+    """Six videos of noise with 6 to 16 frames, and a file that is not a video."""
     root = tmp_path_factory.mktemp("noise")
     rng = np.random.default_rng(0)
     rows = ["path,label"]
@@ -43,7 +43,7 @@ def network():
     return model.train()
 
 
-def test_the_steps_are_those_of_predict_and_evaluate(folder):
+def test_predictor_agrees_with_predict_and_evaluate(folder):
     model = network()
     predictor = Predictor(model, clips=2, crops=3)
     result = evaluate(model, folder / "test.csv", clips=2, crops=3)
@@ -61,7 +61,7 @@ def test_the_steps_are_those_of_predict_and_evaluate(folder):
     assert model.training
 
 
-def test_several_videos_at_once(folder):
+def test_several_videos_are_scored_in_one_call(folder):
     predictor = Predictor(network(), "kinetics-10x3-softmax")
     each = [predictor.decode(folder / f"{i}.mp4") for i in range(3)]
     together = predictor.score(torch.stack(each))
@@ -71,7 +71,7 @@ def test_several_videos_at_once(folder):
     torch.testing.assert_close(together.sum(1), torch.ones(3))
 
 
-def test_four_threads_give_what_one_gives(folder):
+def test_four_threads_give_the_results_of_one(folder):
     model = network()
     predictor = Predictor(model, clips=2)
     videos = [folder / f"{i % 6}.mp4" for i in range(24)]
@@ -86,12 +86,12 @@ def test_four_threads_give_what_one_gives(folder):
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(work, range(4)))
     assert [found[i % 4][i // 4] for i in range(24)] == expected
-    assert model.training  # eval mode of one thread does not end in that of another
+    assert model.training  # the mode is restored although the threads overlap
 
 
-def test_errors_of_one_thread_leave_the_others_right(folder):
+def test_errors_in_one_thread_do_not_affect_the_others(folder):
     model = network()
-    predictors = [Predictor(model), Predictor(model)]  # of one model, so they share its lock
+    predictors = [Predictor(model), Predictor(model)]  # they share the lock of the model
     expected = predictors[0](folder / "1.mp4")
     start = threading.Barrier(4)
 
@@ -103,7 +103,7 @@ def test_errors_of_one_thread_leave_the_others_right(folder):
             try:
                 if part == 0:
                     predictor(folder / "broken.mp4")
-                elif part == 1:  # its scores are not finite
+                elif part == 1:  # scores are not finite
                     predictor.score(torch.full((1, 3, 4, 32, 32), torch.nan))
                 outcomes.append(predictor(folder / "1.mp4"))
             except SpatempoError as error:
@@ -135,7 +135,7 @@ def test_decoding_runs_while_another_thread_scores(folder):
     handle.remove()
 
 
-def test_the_lock_goes_with_its_model():
+def test_lock_is_deleted_with_its_model():
     gc.collect()
     before = len(running._locks)
     model = network()
@@ -146,7 +146,7 @@ def test_the_lock_goes_with_its_model():
 
 
 @pytest.mark.parametrize(
-    ("views", "says"),
+    ("views", "message"),
     [
         (torch.zeros(1, 3, 4, 32, 32, dtype=torch.uint8), r"torch.uint8 \[1, 3, 4, 32, 32\]"),
         (torch.zeros(3, 4, 32, 32), r"torch.float32 \[3, 4, 32, 32\]"),
@@ -154,12 +154,12 @@ def test_the_lock_goes_with_its_model():
         (torch.zeros(0, 3, 4, 32, 32), r"\[0, 3, 4, 32, 32\]"),
     ],
 )
-def test_views_that_cannot_be_used(views, says):
-    with pytest.raises(SpatempoError, match=f"views are .*{says}; give what decode"):
+def test_invalid_views_are_rejected(views, message):
+    with pytest.raises(SpatempoError, match=f"views are .*{message}; give the output of decode"):
         Predictor(network()).score(views)
 
 
-def test_what_cannot_be_used(folder):
+def test_invalid_arguments_are_rejected(folder):
     model = network()
     with pytest.raises(SpatempoError, match="`top=0`"):
         Predictor(model)(folder / "0.mp4", top=0)
@@ -167,5 +167,5 @@ def test_what_cannot_be_used(folder):
         Predictor(model, "tsn", clips=2)
     with pytest.raises(SpatempoError, match="is a path, not a model"):
         Predictor("runs/x")  # type: ignore[arg-type]
-    with pytest.raises(SpatempoError, match="a video is a path, an address or uint8 frames"):
+    with pytest.raises(SpatempoError, match="a video must be a path, an address or uint8 frames"):
         Predictor(model).decode([folder / "0.mp4"])  # type: ignore[arg-type]

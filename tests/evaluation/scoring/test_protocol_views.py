@@ -1,6 +1,6 @@
-"""What a network is really shown under every published protocol: frames and places of crops, worked by hand.
+"""Frames and crop positions of every published protocol, against hand-computed values.
 
-The videos have frames that say their number and pixels that say where they are.
+Frames of the test videos encode their number, and pixels encode their position.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spatempo.evaluation.scoring.view_plan import view_plan
 from spatempo.inputs.spec import Preprocess
 from spatempo.inputs.views import ArrayFrames, load_views
 
-# Segments of T = 8, tick = n / 8. The middles are int(tick / 2 + tick * i), the beginnings int(tick * i).
+# T = 8 segments, tick = n / 8. The middles are int(tick / 2 + tick * i), the beginnings int(tick * i).
 MIDDLES = {
     1: [0, 0, 0, 0, 0, 0, 0, 0],
     3: [0, 0, 0, 1, 1, 2, 2, 2],  # .1875 + .375 i
@@ -42,24 +42,24 @@ TSN = {  # T = 25
 
 
 def every(step: int, *starts: int) -> list[list[int]]:
-    """Eight frames, `step` apart, from each start."""
+    """Eight frames with a distance of `step`, from each start."""
     return [[start + step * i for i in range(8)] for start in starts]
 
 
-DENSE = {  # T = 8: every 8th frame of 64, from floor(linspace(0, n - 64, 10)); a shorter video goes round
+DENSE = {  # T = 8: every 8th frame of 64, from floor(linspace(0, n - 64, 10)); a shorter video repeats
     3: [[0, 2, 1, 0, 2, 1, 0, 2]] * 10,  # 0 8 16 24 ... modulo 3
     30: [[0, 8, 16, 24, 2, 10, 18, 26]] * 10,
     64: every(8, *[0] * 10),
     100: every(8, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36),
     200: every(8, 0, 15, 30, 45, 60, 75, 90, 105, 120, 136),  # 136 / 9 = 15.1
 }
-OFFSETS = {  # clip k of 10 at the fraction (k + 1/2) / 10 of every segment
+OFFSETS = {  # clip k of 10 is at the fraction (k + 1/2) / 10 of every segment
     8: [[0, 1, 2, 3, 4, 5, 6, 7]] * 10,
     80: every(10, *range(10)),
-    # .01875 + .0375 k + .375 i: the sixth frame is 1 up to k = 2.8, the third is 0 up to k = 6.2
+    # .01875 + .0375 k + .375 i: the sixth frame is 1 for k up to 2.8, the third is 0 for k up to 6.2
     3: [[0, 0, 0, 1, 1, 1, 2, 2]] * 3 + [[0, 0, 0, 1, 1, 2, 2, 2]] * 4 + [[0, 0, 1, 1, 1, 2, 2, 2]] * 3,
 }
-RUNS = {  # T = 8 consecutive frames, from floor(linspace(0, n - 8, 10)); a shorter video goes round
+RUNS = {  # T = 8 consecutive frames, from floor(linspace(0, n - 8, 10)); a shorter video repeats
     5: [[0, 1, 2, 3, 4, 0, 1, 2]] * 10,
     8: every(1, *[0] * 10),
     40: every(1, 0, 3, 7, 10, 14, 17, 21, 24, 28, 32),  # 32 / 9 = 3.56
@@ -84,7 +84,7 @@ FRAMES = {
     "r2plus1d": RUNS,
 }
 
-# (top, left, mirrored) in a frame whose short side is 256 (128): 340 x 256 pixels lying, 256 x 340 standing.
+# (top, left, mirrored) in a frame with a short side of 256 (128): 340 x 256 pixels landscape, 256 x 340 portrait.
 CENTRE = [(16, 58, False)], [(58, 16, False)]
 FULL = [(0, 0, False), (0, 42, False), (0, 84, False)], [(0, 0, False), (42, 0, False), (84, 0, False)]
 THREE = [(16, 0, False), (16, 58, False), (16, 116, False)], [(0, 16, False), (58, 16, False), (116, 16, False)]
@@ -111,44 +111,44 @@ CROPS = {
 }
 
 
-def shown(name: str, video: np.ndarray, fed: Preprocess) -> torch.Tensor:
-    """The views of a video, in grey levels: ``[clips, crops, 3, T, H, W]``."""
+def load_protocol_views(name: str, video: np.ndarray, preprocess: Preprocess) -> torch.Tensor:
+    """Views of a video, in grey levels: ``[clips, crops, 3, T, H, W]``."""
     model = nn.Identity()
-    model.preprocess, model.classes = fed, None  # type: ignore[assignment]
-    plan, fed = view_plan(model, name)
-    views = load_views(ArrayFrames(video), fed, plan.clips, plan.crops)
+    model.preprocess, model.classes = preprocess, None  # type: ignore[assignment]
+    plan, preprocess = view_plan(model, name)
+    views = load_views(ArrayFrames(video), preprocess, plan.clips, plan.crops)
     return (views * 255).round().int().unflatten(0, (plan.clips, plan.crops))
 
 
-def raw(**given: int) -> Preprocess:
-    return Preprocess(mean=(0, 0, 0), std=(1, 1, 1), **given)  # type: ignore[arg-type]
+def without_normalisation(**options: int) -> Preprocess:
+    return Preprocess(mean=(0, 0, 0), std=(1, 1, 1), **options)  # type: ignore[arg-type]
 
 
-def test_no_protocol_is_left_out() -> None:
+def test_all_protocols_are_tested() -> None:
     assert set(FRAMES) == set(CROPS) == set(PROTOCOLS)
 
 
 @pytest.mark.parametrize(("name", "n"), [(name, n) for name in FRAMES for n in FRAMES[name]])
-def test_frames(name: str, n: int) -> None:
+def test_frames_of_every_clip(name: str, n: int) -> None:
     video = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 8, 8, 3)).copy()
-    views = shown(name, video, raw(frames=8, size=7, resize=8))
+    views = load_protocol_views(name, video, without_normalisation(frames=8, size=7, resize=8))
     assert views[:, 0, 0, :, 0, 0].tolist() == FRAMES[name][n]
-    assert (views == views[:, :1, :1, :, :1, :1]).all()  # all crops and pixels of a clip are of the same frames
+    assert (views == views[:, :1, :1, :, :1, :1]).all()  # all crops and pixels of a clip come from the same frames
 
 
-@pytest.mark.parametrize("standing", [False, True])
+@pytest.mark.parametrize("portrait", [False, True])
 @pytest.mark.parametrize("name", CROPS)
-def test_places_of_crops(name: str, standing: bool) -> None:
+def test_positions_of_crops(name: str, portrait: bool) -> None:
     small = name == "r2plus1d"
     sides = (128, 170) if small else (256, 340)
-    height, width = sides[::-1] if standing else sides
+    height, width = sides[::-1] if portrait else sides
     rows, columns = np.mgrid[:height, :width]
     where = np.stack([rows % 256, columns % 256, rows // 256 * 2 + columns // 256], -1).astype(np.uint8)
-    views = shown(name, where[None], raw(frames=1, size=112 if small else 224))
+    views = load_protocol_views(name, where[None], without_normalisation(frames=1, size=112 if small else 224))
     found = []
-    for down, along, high in views[0, :, :, 0].tolist():
-        top = down[0][0] + 256 * (high[0][0] // 2)
-        ends = [along[0][end] + 256 * (high[0][end] % 2) for end in (0, -1)]
+    for row, column, high in views[0, :, :, 0].tolist():
+        top = row[0][0] + 256 * (high[0][0] // 2)
+        ends = [column[0][end] + 256 * (high[0][end] % 2) for end in (0, -1)]
         found.append((top, min(ends), ends[0] > ends[1]))
-        assert abs(ends[1] - ends[0]) + 1 == len(along[0]) == views.shape[-1]
-    assert found == CROPS[name][standing]
+        assert abs(ends[1] - ends[0]) + 1 == len(column[0]) == views.shape[-1]
+    assert found == CROPS[name][portrait]

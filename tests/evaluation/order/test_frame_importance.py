@@ -1,4 +1,4 @@
-"""Occlusion in time and Grad-CAM: models that look where they are told to."""
+"""Temporal occlusion and Grad-CAM on models with known dependence on frames and pixels."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from spatempo.models.video_model import VideoModel
 from spatempo.operators.context import ForwardContext
 
 
-class Looks(nn.Module):
-    """Two scores, +-x, x being the sum of the frames' brightness, each times its weight."""
+class WeightedFrames(nn.Module):
+    """Two scores, x and -x, where x is the weighted sum of the brightness of the frames."""
 
     def __init__(self, weights: list[float]) -> None:
         super().__init__()
         self.weights = torch.tensor(weights, dtype=torch.float32)
-        self.most = 0
+        self.largest_batch = 0
 
     def forward(self, clip: Tensor) -> Tensor:
-        self.most = max(self.most, len(clip))
+        self.largest_batch = max(self.largest_batch, len(clip))
         x = clip.mean((1, 3, 4)) @ self.weights
         return torch.stack([x, -x], 1)
 
@@ -38,22 +38,22 @@ def sigmoid(x: float) -> float:
     return float(torch.tensor(x).sigmoid())
 
 
-def test_only_the_frame_that_is_looked_at_matters():
-    drops = occlude_frames(Looks([0, 0, 1, 0]), lit([0.3, -0.2, 0.9, 0.4]), 0)
+def test_only_the_frame_with_a_weight_matters():
+    drops = occlude_frames(WeightedFrames([0, 0, 1, 0]), lit([0.3, -0.2, 0.9, 0.4]), 0)
     # softmax of (x, -x) is sigmoid(2x); frame 3 becomes frame 2
     assert drops.tolist() == [0, 0, pytest.approx(sigmoid(1.8) - sigmoid(-0.4)), 0]
-    other = occlude_frames(Looks([0, 0, 1, 0]), lit([0.3, -0.2, 0.9, 0.4]), 1)
+    other = occlude_frames(WeightedFrames([0, 0, 1, 0]), lit([0.3, -0.2, 0.9, 0.4]), 1)
     torch.testing.assert_close(other, -drops)
 
 
 def test_the_first_frame_is_replaced_by_the_second():
-    model = Looks([1, 0, 0])
+    model = WeightedFrames([1, 0, 0])
     drops = occlude_frames(model, lit([0.5, 0.1, 0.0]), 0, chunk=2)
     assert drops.tolist() == [pytest.approx(sigmoid(1.0) - sigmoid(0.2)), 0, 0]
-    assert model.most == 2
+    assert model.largest_batch == 2
 
 
-def test_a_frame_like_its_neighbour_changes_nothing_in_a_real_network():
+def test_frame_equal_to_its_neighbour_has_no_importance_in_a_real_network():
     model = randomise(create_model("tsm_smallresnet", num_classes=3, size=32), size=32)
     clip = torch.randn(1, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
     clip[:, :, 2] = clip[:, :, 1]
@@ -63,7 +63,7 @@ def test_a_frame_like_its_neighbour_changes_nothing_in_a_real_network():
 
 
 class Linear(VideoModel):
-    """The clip itself as maps of three channels, and a linear layer on their mean."""
+    """Uses the clip itself as feature maps with three channels, and a linear layer on their mean."""
 
     def __init__(self) -> None:
         head = LinearHead(3, 2)
@@ -78,10 +78,10 @@ class Linear(VideoModel):
 
 def test_grad_cam_by_hand():
     clip = torch.zeros(1, 3, 2, 2, 2)
-    clip[0, 0, 0, 0, 0] = 4  # red speaks for class 0, here twice as much as ...
-    clip[0, 0, 1, 1, 0] = 2  # ... here
-    clip[0, 1, 1, 0, 1] = 5  # green against it
-    clip[0, 2, 0, 1, 1] = 7  # blue for the other
+    clip[0, 0, 0, 0, 0] = 4  # red supports class 0
+    clip[0, 0, 1, 1, 0] = 2  # half as strongly here
+    clip[0, 1, 1, 0, 1] = 5  # green is evidence against class 0
+    clip[0, 2, 0, 1, 1] = 7  # blue supports class 1
     heat = grad_cam(Linear(), clip, 0)
     expected = torch.zeros(2, 2, 2)
     expected[0, 0, 0], expected[1, 1, 0] = 1, 0.5
@@ -89,10 +89,10 @@ def test_grad_cam_by_hand():
     expected = torch.zeros(2, 2, 2)
     expected[0, 1, 1] = 1
     torch.testing.assert_close(grad_cam(Linear(), clip, 1), expected)
-    assert grad_cam(Linear(), -clip.abs(), 1).max() == 0  # nothing speaks for it
+    assert grad_cam(Linear(), -clip.abs(), 1).max() == 0  # nothing supports the class
 
 
-def test_heat_is_as_large_as_the_clip_whatever_the_maps_are():
+def test_heat_map_has_the_size_of_the_clip():
     for name, options in [("tsm_smallresnet", {}), ("r3d_18", {"width": 8})]:
         model = randomise(create_model(name, num_classes=3, size=32, **options), size=32)
         model.train()
@@ -108,7 +108,7 @@ def test_heat_is_as_large_as_the_clip_whatever_the_maps_are():
     [("tsm", "smallresnet"), ("tsm", "mobilenet_v2"), ("tsm", "timm/mobilenetv3_small_050"), ("sth", "resnet18")],
 )
 @torch.no_grad()
-def test_the_head_on_the_last_maps_gives_the_frames_logits(design, backbone):
+def test_head_on_the_last_maps_gives_the_logits_of_the_frames(design, backbone):
     model = randomise(create_model(design, backbone=backbone, num_classes=3, size=32), size=32)
     clip = torch.randn(2, 3, 4, 32, 32)
     torch.testing.assert_close(model.forward_head_frames(model.forward_features(clip)), model.forward_frames(clip))
