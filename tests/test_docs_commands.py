@@ -158,11 +158,13 @@ def check_model(name: str, options: dict[str, Any], weights: str | None) -> None
 def test_program_exists(example: Example) -> None:
     words = shlex.split(example.text, comments=True)
     if words[0] == "make":
-        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.M), example.place
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.M), (
+            f"{example.place}: no such target"
+        )
     elif words[1] == "-m":
-        assert importlib.util.find_spec(words[2]) is not None, example.place
+        assert importlib.util.find_spec(words[2]) is not None, f"{example.place}: no such module"
     else:
-        assert (ROOT / words[1]).is_file(), example.place
+        assert (ROOT / words[1]).is_file(), f"{example.place}: no such file"
 
 
 def test_page_lists_the_commands_of_the_help() -> None:
