@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each does its own set-up into .venv with nothing but Python 3.11+.
+# `make demo` and `make test` set up .venv themselves; they need only Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

@@ -1,4 +1,4 @@
-"""The example of CONTRIBUTING.md, run as it stands there: one file makes a design like any other."""
+"""The example of CONTRIBUTING.md runs as written: one file defines a complete design."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from spatempo.models.registry import create_model
 from spatempo.operators.context import ForwardContext
 
 GUIDE = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
-# what tests/models/test_contract.py asks of each design
-PROMISES = {
+# the checks that tests/models/test_contract.py makes for each design
+CHECKS = {
     name: check
     for name, check in vars(contract).items()
     if name.startswith("test_") and "design" in inspect.signature(check).parameters
@@ -33,7 +33,7 @@ PROMISES = {
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """``tavg.py`` as a user would keep it, anywhere."""
+    """``tavg.py`` outside the package, as a user would save it."""
     (code,) = (
         block for block in re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.S) if "class " in block
     )
@@ -54,43 +54,42 @@ def tavg(file: Path) -> Iterator[ModuleType]:
     del sys.modules["tavg"]
 
 
-def average(module: ModuleType, values: list[float], causal: bool, at_once: int | None = None) -> list[float]:
-    """The operator on one channel of 1x1 frames, whole or in steps of so many."""
+def average(module: ModuleType, values: list[float], causal: bool, step_frames: int | None = None) -> list[float]:
+    """Output for one channel of 1x1 frames: of the complete clip, or in steps of `step_frames` frames."""
     operator = module.TemporalAverage(ForwardContext(), causal=causal)
     clip = torch.tensor(values).view(1, -1, 1, 1, 1)
-    if at_once is None:
+    if step_frames is None:
         return operator.mix(clip).flatten().tolist()
-    past, seen = None, []
-    for frames in clip.split(at_once, 1):
-        mixed, past = operator.mix_step(frames, past)
-        assert len(past) == len(operator.state_names)
-        seen += mixed.flatten().tolist()
-    return seen
+    state, outputs = None, []
+    for frames in clip.split(step_frames, 1):
+        mixed, state = operator.mix_step(frames, state)
+        assert len(state) == len(operator.state_names)
+        outputs += mixed.flatten().tolist()
+    return outputs
 
 
-def test_the_operator_on_values_worked_out_by_hand(tavg: ModuleType) -> None:
+def test_operator_on_values_worked_out_by_hand(tavg: ModuleType) -> None:
     assert average(tavg, [3, 6, 9, 0], causal=False) == [3, 6, 5, 3]
     assert average(tavg, [3, 6, 9, 0], causal=True) == [1, 3, 6, 5]
-    for at_once in (1, 2, 4):
-        assert average(tavg, [3, 6, 9, 0], causal=True, at_once=at_once) == [1, 3, 6, 5]
+    for step_frames in (1, 2, 4):
+        assert average(tavg, [3, 6, 9, 0], causal=True, step_frames=step_frames) == [1, 3, 6, 5]
 
 
-@pytest.mark.parametrize("promise", sorted(PROMISES))
-def test_it_keeps_every_promise_of_the_designs(
-    promise: str, tavg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("check", sorted(CHECKS))
+def test_design_passes_every_check_of_the_package(
+    check: str, tavg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(contract.SMALL, "tavg", ("smallresnet", {}))
-    asked = {"design": "tavg", "tmp_path": tmp_path / "checkpoint"}
-    PROMISES[promise](**{name: asked[name] for name in inspect.signature(PROMISES[promise]).parameters})
+    arguments = {"design": "tavg", "tmp_path": tmp_path / "checkpoint"}
+    CHECKS[check](**{name: arguments[name] for name in inspect.signature(CHECKS[check]).parameters})
 
 
-def test_the_promises_are_there() -> None:
-    for promise in ("live_equals_offline", "clips_of_a_batch_do_not_meet", "a_checkpoint_is_the_model"):
-        assert any(name.startswith(f"test_{promise}") for name in PROMISES)
+def test_the_checks_are_found() -> None:
+    assert len(CHECKS) >= 8
 
 
 @torch.no_grad()
-def test_it_plugs_into_any_residual_backbone_and_sees_order_as_the_text_says(tavg: ModuleType) -> None:
+def test_works_in_a_residual_backbone_and_uses_order_only_if_causal(tavg: ModuleType) -> None:
     clip = torch.randn(1, 3, 4, 64, 64, generator=torch.Generator().manual_seed(0))
     for causal in (False, True):
         model = create_model("tavg_resnet18", causal=causal, num_classes=10, size=64)
@@ -100,7 +99,7 @@ def test_it_plugs_into_any_residual_backbone_and_sees_order_as_the_text_says(tav
         assert (difference > 1e-3) == causal
 
 
-def test_a_checkpoint_without_its_file_says_what_to_do(tavg: ModuleType, tmp_path: Path) -> None:
+def test_loading_a_checkpoint_without_the_design_names_the_fix(tavg: ModuleType, tmp_path: Path) -> None:
     model = create_model("tavg_smallresnet", num_classes=2)
     save_checkpoint(model, tmp_path)
     del DESIGNS["tavg"]
@@ -108,7 +107,7 @@ def test_a_checkpoint_without_its_file_says_what_to_do(tavg: ModuleType, tmp_pat
         load(tmp_path)
 
 
-def test_the_file_brings_every_verb(file: Path) -> None:
+def test_the_file_runs_as_a_command(file: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(file), "info", "tavg_smallresnet", "--size", "32"], capture_output=True, text=True
     )
