@@ -19,7 +19,8 @@ def check_size(path: str, height: int, width: int, name: str = "its frames") -> 
     if height * width > MAX_PIXELS:
         most = MAX_PIXELS // 10**6
         raise VideoError(
-            path, f"{name}: {width}x{height} pixels, more than {most} million; replace the file, or scale it down"
+            path,
+            f"{name}: {width}x{height} pixels, more than {most} million; the file is damaged, or must be scaled down",
         )
 
 
