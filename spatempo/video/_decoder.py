@@ -32,7 +32,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 
 
-class IndexIsWrong(Exception):
+class IndexMismatch(Exception):
     """The decoder did not give the frames that the packet index predicts."""
 
 
@@ -140,9 +140,9 @@ class Decoder:
         def collect(frames: Sequence[av.VideoFrame]) -> None:
             for frame in frames:
                 if frame.pts is None or (frame.pts >= earliest and frame.pts not in due):
-                    raise IndexIsWrong("a decoded frame has a time that no packet has")
+                    raise IndexMismatch("a decoded frame has a time that no packet has")
                 if frame.is_corrupt:  # concealment depends on all frames before
-                    raise IndexIsWrong("a frame is damaged")
+                    raise IndexMismatch("a frame is damaged")
                 due.discard(frame.pts)
                 if frame.pts in times:
                     receive(frame.pts, frame)
@@ -160,12 +160,12 @@ class Decoder:
             codec.flush_buffers()
             finished = True
         except FFmpegError as error:
-            raise IndexIsWrong(f"a packet cannot be decoded ({error.strerror})") from error
+            raise IndexMismatch(f"a packet cannot be decoded ({error.strerror})") from error
         finally:
             if not finished:  # frames remain in the decoder: the next read must seek, which clears them
                 self._position = None
         if due:
-            raise IndexIsWrong("a packet gives no frame")
+            raise IndexMismatch("a packet gives no frame")
 
     def _go_to(self, index: PacketIndex, start: int) -> av.VideoCodecContext:
         """Move to packet `start`, so that it is read next."""
@@ -207,7 +207,7 @@ class Decoder:
         if packet is None:
             packet = next(self._packets, None)
         if packet is None or packet.pts != index.pts[self._position]:
-            raise IndexIsWrong("the order of the packets differs after a seek")
+            raise IndexMismatch("the order of the packets differs after a seek")
         self._position += 1
         return packet
 

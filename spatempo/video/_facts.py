@@ -35,7 +35,7 @@ class Facts:
     duration: float
     codec: str
     index: PacketIndex | None
-    distrust: str | None  # reason why there is no index
+    no_index_reason: str | None  # reason why there is no index
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,12 +49,12 @@ class Facts:
         first: av.VideoFrame,
         times: list[int | None],
         index: PacketIndex | None,
-        distrust: str | None,
+        no_index_reason: str | None,
     ) -> Self:
         """Create from the first decoded frame and the times of all frames in display order."""
         fps, duration = _pace(times, stream.time_base, stream.average_rate or stream.guessed_rate)
         name = stream.codec_context.codec.canonical_name
-        return cls(len(times), first.height, first.width, first.rotation, fps, duration, name, index, distrust)
+        return cls(len(times), first.height, first.width, first.rotation, fps, duration, name, index, no_index_reason)
 
 
 def _pace(times: list[int | None], base: Fraction | None, rate: Fraction | None) -> tuple[float, float]:

@@ -60,7 +60,7 @@ def scaled_size(height: int, width: int, short_side: int | None) -> tuple[int, i
     return (short_side, long) if height <= width else (long, short_side)
 
 
-def turn(frame: np.ndarray, rotation: int) -> np.ndarray:
+def rotate(frame: np.ndarray, rotation: int) -> np.ndarray:
     """Rotate a frame [H, W, 3] counter-clockwise by `rotation` degrees, rounded to quarter turns."""
     quarters = round(rotation / 90) % 4
     return np.rot90(frame, quarters) if quarters else frame

@@ -60,8 +60,8 @@ def annotate(
                     report(min(seconds, source.duration), source.duration)
                     next_report = seconds + 1
 
-        timed = at_rate(reported(), source.fps)
-        return write_video(out, drawn(timed, captions, source.fps), source.fps, qp=_QUANTISER, all_intra=False)
+        timed = resample(reported(), source.fps)
+        return write_video(out, draw_captions(timed, captions, source.fps), source.fps, qp=_QUANTISER, all_intra=False)
 
 
 def check_target(out: str | os.PathLike[str], video: str | os.PathLike[str]) -> None:
@@ -72,7 +72,7 @@ def check_target(out: str | os.PathLike[str], video: str | os.PathLike[str]) -> 
         raise SpatempoError(f"{out}: is not the name of a video; end it in one of {', '.join(_CONTAINERS)}")
 
 
-def at_rate(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator[np.ndarray]:
+def resample(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator[np.ndarray]:
     """Resamples frames to a constant rate: output frame n is the frame displayed at ``n / fps``."""
     number, shown = 0, None
     for seconds, image in frames:
@@ -84,7 +84,7 @@ def at_rate(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator[
         yield shown
 
 
-def drawn(frames: Iterable[np.ndarray], captions: Sequence[Caption], fps: float) -> Iterator[np.ndarray]:
+def draw_captions(frames: Iterable[np.ndarray], captions: Sequence[Caption], fps: float) -> Iterator[np.ndarray]:
     """Draws captions on copies of frames, uint8 ``[H, W, 3]``, cropped to an even size."""
     remaining = iter(captions)
     caption = next(remaining, None)
@@ -95,14 +95,14 @@ def drawn(frames: Iterable[np.ndarray], captions: Sequence[Caption], fps: float)
         while caption is not None and caption[1] <= now:
             caption = next(remaining, None)
         if caption is not None and caption[0] <= now:
-            text = _plate(caption[2], height, width)
+            text = _render_text(caption[2], height, width)
             corner = frame[height - text.shape[0] :, : text.shape[1]]
             corner[:] = np.maximum(corner // 4, text)  # white on the darkened frame, legible on any background
         yield frame
 
 
 @lru_cache(maxsize=4)
-def _plate(text: str, height: int, width: int) -> np.ndarray:
+def _render_text(text: str, height: int, width: int) -> np.ndarray:
     """The text, white on black, uint8 ``[h, w, 3]``: 1/15 of the frame height, or smaller so that it fits."""
     font, right, bottom, pad = None, 0.0, 0.0, 0
     for size in range(max(10, min(height, width) // 15), 5, -1):

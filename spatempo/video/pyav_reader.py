@@ -28,9 +28,9 @@ from av.video.reformatter import VideoReformatter
 from spatempo.errors import VideoError
 from spatempo.video import _facts
 from spatempo.video._address import TIMEOUT
-from spatempo.video._decoder import Decoder, IndexIsWrong, Receive
+from spatempo.video._decoder import Decoder, IndexMismatch, Receive
 from spatempo.video._facts import Facts
-from spatempo.video._frames import Closing, check_indices, scaled_size, turn
+from spatempo.video._frames import Closing, check_indices, rotate, scaled_size
 from spatempo.video.packet_index import index_packets
 
 
@@ -82,33 +82,33 @@ class PyAVReader(Closing):
     @property
     def decodes_all(self) -> str | None:
         """Reason why every read decodes this file from its start; None if the reader seeks."""
-        return self._known().distrust
+        return self._known().no_index_reason
 
     def _known(self) -> Facts:
         """Properties of the file, determined on first use: from the cache, the packets, or a full decode."""
         if self._facts is None:
             self._facts = _facts.recall(self.path)
         if self._facts is None:
-            self._facts = self._learn()
+            self._facts = self._analyse()
             _facts.remember(self.path, self._facts)
         return self._facts
 
-    def _learn(self) -> Facts:
+    def _analyse(self) -> Facts:
         _, stream = self._decoder.open()
         index = index_packets(self._decoder.packets(), stream)
         if isinstance(index, str):
-            return self._learn_by_decoding(index)
+            return self._analyse_by_decoding(index)
         first: list[av.VideoFrame] = []
         try:
             self._decoder.by_index(index, np.zeros(1, np.int64), lambda _, frame: first.append(frame))
-        except IndexIsWrong as wrong:
-            return self._learn_by_decoding(str(wrong))
+        except IndexMismatch as mismatch:
+            return self._analyse_by_decoding(str(mismatch))
         if first[0].interlaced_frame:  # one frame may be two packets, one per field
-            return self._learn_by_decoding("interlaced")
+            return self._analyse_by_decoding("interlaced")
         # not `stream`: the file may have been opened again, which frees the old stream
         return Facts.of(self._decoder.video_stream, first[0], index.pts[index.packet].tolist(), index, None)
 
-    def _learn_by_decoding(self, distrust: str) -> Facts:
+    def _analyse_by_decoding(self, no_index_reason: str) -> Facts:
         """Decode and count all frames, without conversion."""
         first, times = None, []
         for frame in self._decoder.all_frames():
@@ -116,7 +116,7 @@ class PyAVReader(Closing):
             times.append(frame.pts)
         if first is None:
             raise VideoError(self.path, "no frame can be decoded; replace the file or leave it out")
-        return Facts.of(self._decoder.video_stream, first, times, None, distrust)
+        return Facts.of(self._decoder.video_stream, first, times, None, no_index_reason)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -142,14 +142,14 @@ class PyAVReader(Closing):
             try:
                 self._decoder.by_index(facts.index, numbers, writer({time: i for i, time in enumerate(times)}))
                 return out
-            except IndexIsWrong as wrong:
-                self._facts = self._learn_by_decoding(str(wrong))
+            except IndexMismatch as mismatch:
+                self._facts = self._analyse_by_decoding(str(mismatch))
                 _facts.remember(self.path, self._facts)
                 if wanted.max() >= self._facts.frames:
                     reason = (
                         f"damaged: {self._facts.frames} of {facts.frames} frames decode; replace it or leave it out"
                     )
-                    raise VideoError(self.path, reason) from wrong
+                    raise VideoError(self.path, reason) from mismatch
                 return self.read(indices, short_side)
         self._decoder.by_counting(numbers, writer({number: i for i, number in enumerate(numbers.tolist())}))
         return out
@@ -184,7 +184,7 @@ class PyAVReader(Closing):
                 self.path,
                 f"{frame.format.name} cannot be converted to RGB ({error.strerror}); convert the video or leave it out",
             ) from error
-        return turn(rgb.to_ndarray(), facts.rotation)
+        return rotate(rgb.to_ndarray(), facts.rotation)
 
     def close(self) -> None:
         """Close the file. The next read opens it again."""

@@ -51,14 +51,16 @@ def check_design(videos: Path, tmp_path: Path) -> Callable[..., VideoModel]:
         randomise(model, size=32, frames=frames)
         clip = _make_clips(model, frames)
         with torch.no_grad():
-            want = model(clip)
-            assert want.shape == (2, 3)
-            assert (model(clip.flip(2)) - want).abs().max() > 1e-3 * want.abs().max()  # depends on the order of frames
-            assert_close(model.forward_head(model.forward_features(clip)), want)
+            expected = model(clip)
+            assert expected.shape == (2, 3)
+            assert (
+                model(clip.flip(2)) - expected
+            ).abs().max() > 1e-3 * expected.abs().max()  # depends on the order of frames
+            assert_close(model.forward_head(model.forward_features(clip)), expected)
             if model.head.per_frame:
                 assert_close(model.forward_head_frames(model.forward_features(clip)), model.forward_frames(clip))
             save_checkpoint(model, tmp_path / "saved")
-            assert torch.equal(load(tmp_path / "saved")(clip), want)
+            assert torch.equal(load(tmp_path / "saved")(clip), expected)
             _check_export(model, frames, any_frames)
             if model.causal:
                 _check_streaming(model, clip)

@@ -34,8 +34,8 @@ def test_a_keyword_input_reaches_the_head():
 
     model = create_model("boxed_smallresnet", num_classes=3, size=32).eval()
     clip, boxes = torch.randn(2, 3, 4, 32, 32), torch.rand(2, 4, 4)
-    want = model(clip) + boxes.mean(1) @ model.head.fc.weight[:, -4:].T
-    torch.testing.assert_close(model(clip, boxes=boxes), want)
+    expected = model(clip) + boxes.mean(1) @ model.head.fc.weight[:, -4:].T
+    torch.testing.assert_close(model(clip, boxes=boxes), expected)
     torch.testing.assert_close(
         model(clip, boxes=torch.zeros_like(boxes)), model(clip)
     )  # boxes of the last call are not used again

@@ -94,8 +94,8 @@ def test_normalize_is_the_published_formula():
     frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8))
     got = Preprocess().normalize(frames)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    want = ((frames / 255 - mean) / std).permute(3, 0, 1, 2)
-    torch.testing.assert_close(got, want, atol=2e-6, rtol=0)
+    expected = ((frames / 255 - mean) / std).permute(3, 0, 1, 2)
+    torch.testing.assert_close(got, expected, atol=2e-6, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(90, 130), (130, 90), (40, 52)])
@@ -105,19 +105,19 @@ def test_resize_agrees_with_pillow(shape):
     got = resize_short(frames, 60)
     h, w = shape
     size = (int(60 * w / h), 60) if h <= w else (60, int(60 * h / w))
-    want = np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BILINEAR)) for f in frames])
-    assert np.array_equal(got, want)
+    expected = np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BILINEAR)) for f in frames])
+    assert np.array_equal(got, expected)
     of_training = resize_crops(torch.from_numpy(frames), *got.shape[1:3]).numpy()
-    assert np.abs(of_training.astype(int) - want).max() <= 1
+    assert np.abs(of_training.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(50, 70), (112, 150), (33, 91)])
 @pytest.mark.parametrize("channels", [3, 2])
 def test_resize_agrees_with_torchvision(shape, channels):
     frames = torch.from_numpy(np.random.default_rng(2).integers(0, 256, (4, *shape, channels), dtype=np.uint8))
-    want = F.resize_image(frames.permute(0, 3, 1, 2), [64, 61], antialias=True).permute(0, 2, 3, 1)
+    expected = F.resize_image(frames.permute(0, 3, 1, 2), [64, 61], antialias=True).permute(0, 2, 3, 1)
     for got in (torch.from_numpy(resize_frames(frames.numpy(), 64, 61)), resize_crops(frames, 64, 61)):
-        assert (got.int() - want.int()).abs().max() <= 1
+        assert (got.int() - expected.int()).abs().max() <= 1
 
 
 def test_frames_at_the_short_side_are_not_resampled():
@@ -139,11 +139,11 @@ def test_memory_is_channels_last_and_folding_is_a_view():
 
 def test_tensors_arrays_and_read_only_arrays_give_equal_clips():
     frames = columns(50, 70)
-    want = Preprocess(size=32)(frames)
+    expected = Preprocess(size=32)(frames)
     frames.flags.writeable = False
-    assert torch.equal(Preprocess(size=32)(frames), want)
-    assert torch.equal(Preprocess(size=32)(torch.from_numpy(columns(50, 70))), want)
-    assert torch.equal(Preprocess(size=32)(columns(50, 70)[::-1]), want.flip(1))
+    assert torch.equal(Preprocess(size=32)(frames), expected)
+    assert torch.equal(Preprocess(size=32)(torch.from_numpy(columns(50, 70))), expected)
+    assert torch.equal(Preprocess(size=32)(columns(50, 70)[::-1]), expected.flip(1))
 
 
 @given(

@@ -28,14 +28,14 @@ def gates(*values: tuple[float, float]) -> torch.Tensor:
 def test_first_half_receives_from_the_next_frame_and_second_half_from_the_previous_frame():
     out = gate_shift(CLIP, gates((0.5, 0), (1, -1), (0.1, 0.5)))
     # frame 0, channel 0: half of 10 stays, all of 20 is added; frame 2, channel 2: half of 32 stays, -22 is added
-    want = [[5 + 20, 5.5 + 21, 12, 13], [3, 3.1, 2 * 22, 2 * 23], [27, 27.9, 16 - 22, 16.5 - 23]]
-    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(want))
+    expected = [[5 + 20, 5.5 + 21, 12, 13], [3, 3.1, 2 * 22, 2 * 23], [27, 27.9, 16 - 22, 16.5 - 23]]
+    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(expected))
 
 
 def test_causal_both_halves_receive_from_the_previous_frame():
     out = gate_shift(CLIP, gates((0.5, 0), (1, -1), (0.1, 0.5)), causal=True)
-    want = [[5, 5.5, 12, 13], [5, 5.5, 2 * 22, 2 * 23], [27 + 20, 27.9 + 21, 16 - 22, 16.5 - 23]]
-    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(want))
+    expected = [[5, 5.5, 12, 13], [5, 5.5, 2 * 22, 2 * 23], [27 + 20, 27.9 + 21, 16 - 22, 16.5 - 23]]
+    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(expected))
 
 
 def test_a_gate_of_one_shifts_every_channel():
@@ -62,11 +62,13 @@ def test_gate_by_hand():
     tap_outputs = gate_kernels(frames, weight).unflatten(0, (1, 2))
     torch.testing.assert_close(tap_outputs[0, 0].flatten(), torch.tensor([0.1, 0.2, 0.3, -0.2, 0, 0.8]))
     both = F.pad(tap_outputs, (0, 0, 0, 0, 0, 0, 1, 1))
-    want = [[0.2 + 0.9 + 5, 1.6 - 1], [0.1 + 0.6 + 5, -0.2 + 0 - 1]]
-    torch.testing.assert_close(gate_values(both, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(want).tanh())
+    expected = [[0.2 + 0.9 + 5, 1.6 - 1], [0.1 + 0.6 + 5, -0.2 + 0 - 1]]
+    torch.testing.assert_close(gate_values(both, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(expected).tanh())
     before = F.pad(tap_outputs, (0, 0, 0, 0, 0, 0, 2, 0))
-    want = [[0.3 + 5, 0.8 - 1], [0.2 + 0.9 + 5, 0 + 1.6 - 1]]
-    torch.testing.assert_close(gate_values(before, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(want).tanh())
+    expected = [[0.3 + 5, 0.8 - 1], [0.2 + 0.9 + 5, 0 + 1.6 - 1]]
+    torch.testing.assert_close(
+        gate_values(before, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(expected).tanh()
+    )
 
 
 def test_shuffle_by_hand():
@@ -111,23 +113,23 @@ def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal,
     clip = clips(frames, 2 * halves + rest)
     clip = last(clip) if channels_last else clip
     with torch.no_grad():
-        want = by_formula(module, clip)
+        expected = by_formula(module, clip)
         out = run(module, clip)
-    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
     assert (out.permute(0, 1, 3, 4, 2) if channels_last else out).is_contiguous()
     assert frames == 1 or (run(module, clip.flip(1)).flip(1) - out).abs().max() > 1e-3
 
 
 def test_gradients_equal_those_of_the_formula():
     module = random_gate(4).train()
-    got, want = [], []
-    for function, gradients in ((run, got), (by_formula, want)):
+    got, expected = [], []
+    for function, gradients in ((run, got), (by_formula, expected)):
         clip = clips(4, 6).requires_grad_()
         module.zero_grad()
         function(module, clip).square().sum().backward()
         gradients += [clip.grad, *(p.grad.clone() for p in module.parameters() if p.grad is not None)]
     assert len(got) == 5
-    for a, b in zip(got, want, strict=True):
+    for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
@@ -135,9 +137,9 @@ def test_gradients_equal_those_of_the_formula():
 def test_shuffle_only_reorders_the_output_channels():
     plain, shuffled = random_gate(8), random_gate(8, shuffle=True)
     clip = clips(3, 9)
-    want = run(plain, clip)
-    want = torch.cat([want[:, :, [0, 2, 1, 3, 4, 6, 5, 7]], clip[:, :, 8:]], 2)
-    assert torch.equal(run(shuffled, clip), want)
+    expected = run(plain, clip)
+    expected = torch.cat([expected[:, :, [0, 2, 1, 3, 4, 6, 5, 7]], clip[:, :, 8:]], 2)
+    assert torch.equal(run(shuffled, clip), expected)
 
 
 # --- properties ------------------------------------------------------------------------------------------------------

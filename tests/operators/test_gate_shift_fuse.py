@@ -22,8 +22,11 @@ def test_weights_by_hand():
     weight[0, :, 1] = torch.tensor([[0.1, 0.2, 0.3], [0, 0.01, 0]])
     weight[1, :, 1] = torch.tensor([[0, 1, 0], [0.01, 0, 0.02]])
     w = fusion_weights(means, weight, torch.tensor([1, -1.0]))
-    want = [[0.2 * 1 + 0.3 * 3 + 0.01 * 10 + 1, 2 + 0.02 * 40 - 1], [0.1 + 0.2 * 3 + 0.01 * 30 + 1, 4 + 0.01 * 20 - 1]]
-    torch.testing.assert_close(w[0], torch.tensor(want).sigmoid())
+    expected = [
+        [0.2 * 1 + 0.3 * 3 + 0.01 * 10 + 1, 2 + 0.02 * 40 - 1],
+        [0.1 + 0.2 * 3 + 0.01 * 30 + 1, 4 + 0.01 * 20 - 1],
+    ]
+    torch.testing.assert_close(w[0], torch.tensor(expected).sigmoid())
 
 
 def test_weights_depend_on_neighbouring_channels_of_the_same_half_only():
@@ -72,23 +75,23 @@ def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal,
     clip = clips(frames, 2 * halves + rest)
     clip = last(clip) if channels_last else clip
     with torch.no_grad():
-        want = by_formula(module, clip)
+        expected = by_formula(module, clip)
         out = run(module, clip)
-    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
     assert (out.permute(0, 1, 3, 4, 2) if channels_last else out).is_contiguous()
     assert frames == 1 or (run(module, clip.flip(1)).flip(1) - out).abs().max() > 1e-3
 
 
 def test_gradients_equal_those_of_the_formula():
     module = random_gate(8, GateShiftFuse).train()
-    got, want = [], []
-    for function, gradients in ((run, got), (by_formula, want)):
+    got, expected = [], []
+    for function, gradients in ((run, got), (by_formula, expected)):
         clip = clips(4, 9).requires_grad_()
         module.zero_grad()
         function(module, clip).square().sum().backward()
         gradients += [clip.grad, *(p.grad.clone() for p in module.parameters() if p.grad is not None)]
     assert len(got) == 9
-    for a, b in zip(got, want, strict=True):
+    for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 

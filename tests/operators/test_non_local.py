@@ -16,8 +16,8 @@ def test_weighted_mean_by_hand():
     phi = torch.tensor([[[1.0, 1.0], [0.0, 1.0]]])
     g = torch.tensor([[[10.0, 0.0], [0.0, 30.0]]])
     first = math.e / (math.e + 1)  # theta_0 . phi = 1, 0
-    want = torch.tensor([[[10 * first, 30 * (1 - first)], [5.0, 15.0]]])  # theta_1 . phi = 2, 2
-    torch.testing.assert_close(non_local_mean(theta, phi, g), want)
+    expected = torch.tensor([[[10 * first, 30 * (1 - first)], [5.0, 15.0]]])  # theta_1 . phi = 2, 2
+    torch.testing.assert_close(non_local_mean(theta, phi, g), expected)
 
 
 def make_block(channels: int = 4, frames: int = 3) -> NonLocal:
@@ -38,7 +38,7 @@ def test_equals_loops_over_positions():
     torch.nn.init.ones_(net.bn.weight)
     x = torch.randn(6, 4, 2, 4)  # two clips of three frames
     theta, phi, g = net.theta(x), net.phi(x), net.g(x)
-    want = x.clone()
+    expected = x.clone()
     for clip in range(2):
         frames = range(3 * clip, 3 * clip + 3)
         # keys and values are max-pooled 2x2, per channel
@@ -51,5 +51,5 @@ def test_equals_loops_over_positions():
                     weights = (keys @ theta[t, :, h, w]).exp()
                     y = (weights / weights.sum()) @ values
                     out = net.out.weight.flatten(1) @ y + net.out.bias
-                    want[t, :, h, w] += out / math.sqrt(1 + net.bn.eps)
-    torch.testing.assert_close(net(x), want)
+                    expected[t, :, h, w] += out / math.sqrt(1 + net.bn.eps)
+    torch.testing.assert_close(net(x), expected)

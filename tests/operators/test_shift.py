@@ -68,21 +68,21 @@ def test_equals_slice_assignment_in_both_memory_layouts(batch, frames, channels,
     """Compares with slice assignment, for contiguous and channels-last memory."""
     x = torch.randn(batch, frames, channels, 2, 3)
     fold, moves = channels // div, frames - 1
-    want = x.clone()
+    expected = x.clone()
     first, second = slice(0, fold), slice(fold, 2 * fold)
     if causal:
-        want[:, 1:, first] = x[:, :moves, first]
-        want[:, 0, first] = x[:, -1, first] if circulant else 0
+        expected[:, 1:, first] = x[:, :moves, first]
+        expected[:, 0, first] = x[:, -1, first] if circulant else 0
     else:
-        want[:, :moves, first] = x[:, 1:, first]
-        want[:, -1, first] = x[:, 0, first] if circulant else 0
-        want[:, 1:, second] = x[:, :moves, second]
-        want[:, 0, second] = x[:, -1, second] if circulant else 0
+        expected[:, :moves, first] = x[:, 1:, first]
+        expected[:, -1, first] = x[:, 0, first] if circulant else 0
+        expected[:, 1:, second] = x[:, :moves, second]
+        expected[:, 0, second] = x[:, -1, second] if circulant else 0
     padding = "circulant" if circulant else "zero"
-    assert torch.equal(temporal_shift(x, div, causal=causal, padding=padding), want)
+    assert torch.equal(temporal_shift(x, div, causal=causal, padding=padding), expected)
     last = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
     out = temporal_shift(last, div, causal=causal, padding=padding)
-    assert torch.equal(out, want)
+    assert torch.equal(out, expected)
     if channels > 1:
         assert out.stride() == last.stride()
 

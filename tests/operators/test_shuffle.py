@@ -33,9 +33,9 @@ def test_gradient_is_shuffled_back():
     grad[0, 2, 1] = 5  # group of frame 0 in frame 2, second channel: comes from frame 0, channel 5
     video_shuffle(clip).backward(grad)
     assert clip.grad is not None
-    want = torch.zeros_like(CLIP)
-    want[0, 2, 0], want[0, 0, 5] = 7, 5
-    assert torch.equal(clip.grad, want)
+    expected = torch.zeros_like(CLIP)
+    expected[0, 2, 0], expected[0, 0, 5] = 7, 5
+    assert torch.equal(clip.grad, expected)
 
 
 def test_one_frame_is_unchanged():
@@ -50,12 +50,12 @@ def test_is_its_own_inverse_and_keeps_the_memory_layout(batch, frames, width, la
         x = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
     out = video_shuffle(x)
     assert torch.equal(video_shuffle(out), x)
-    want = torch.empty_like(x)
+    expected = torch.empty_like(x)
     for b in range(batch):
         for i in range(frames):
             for j in range(frames):
-                want[b, i, j * width : (j + 1) * width] = x[b, j, i * width : (i + 1) * width]
-    assert torch.equal(out, want)
+                expected[b, i, j * width : (j + 1) * width] = x[b, j, i * width : (i + 1) * width]
+    assert torch.equal(out, expected)
     if last and frames * width > 1:
         assert out.permute(0, 1, 3, 4, 2).is_contiguous()
 

@@ -59,10 +59,10 @@ def test_attention_starts_at_one_half(form):
     half.load_state_dict(conv.state_dict())
     clip = torch.randn(1, 4, 8, 5, 5)
     with watch_attention(conv) as seen:
-        want = run(conv, clip)
+        expected = run(conv, clip)
     assert torch.equal(seen[""], torch.full((1, 2, 8), 0.5))
-    torch.testing.assert_close(run(plain, clip), want)
-    torch.testing.assert_close(run(half, clip), want / 2)
+    torch.testing.assert_close(run(plain, clip), expected)
+    torch.testing.assert_close(run(half, clip), expected / 2)
 
 
 def test_watch_removes_its_hooks():

@@ -44,9 +44,9 @@ def test_hybrid_gradient_by_hand():
     assert temporal.grad is not None
     assert rows(clip.grad) == [[1, 0], [10, 5 * 2], [100, 0]]
     assert temporal.grad.tolist() == [[[1, 2, 3]], [[0, 0, 0]]]
-    want = torch.zeros(2, 1, 3, 3)
-    want[0, 0, 1, 1] = 5 * 20
-    assert torch.equal(spatial.grad, want)
+    expected = torch.zeros(2, 1, 3, 3)
+    expected[0, 0, 1, 1] = 5 * 20
+    assert torch.equal(spatial.grad, expected)
 
 
 def test_merge_by_hand():
@@ -63,11 +63,11 @@ def test_spatial_branch_is_not_temporal_and_temporal_branch_is_not_spatial():
     clip = torch.zeros(1, 5, 2, 5, 5)
     clip[0, 2, :, 2, 2] = 1
     o_s, o_t = sth_hybrid(clip, torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3))
-    want_s, want_t = torch.zeros_like(clip), torch.zeros_like(clip)
-    want_s[:, 2, :, 1:4, 1:4] = 1
-    want_t[:, 1:4, :, 2, 2] = 1
-    assert torch.equal(o_s, want_s)
-    assert torch.equal(o_t, want_t)
+    expected_s, expected_t = torch.zeros_like(clip), torch.zeros_like(clip)
+    expected_s[:, 2, :, 1:4, 1:4] = 1
+    expected_t[:, 1:4, :, 2, 2] = 1
+    assert torch.equal(o_s, expected_s)
+    assert torch.equal(o_t, expected_t)
 
 
 def test_stride_selects_the_same_pixels_in_both_branches():
@@ -131,11 +131,11 @@ def test_equals_one_dense_3d_convolution_forward_and_backward(
     clip.requires_grad_()
     out = run(conv, clip)
     dense = one_dense_kernel(conv.spatial_weight, conv.temporal_weight, form, groups)
-    want = F.conv3d(clip.transpose(1, 2), dense, stride=(1, stride, stride), padding=1).transpose(1, 2)
-    torch.testing.assert_close(out, want)
-    grad = torch.randn_like(want)
+    expected = F.conv3d(clip.transpose(1, 2), dense, stride=(1, stride, stride), padding=1).transpose(1, 2)
+    torch.testing.assert_close(out, expected)
+    grad = torch.randn_like(expected)
     leaves = (clip, conv.spatial_weight, conv.temporal_weight)
-    for a, b in zip(torch.autograd.grad(out, leaves, grad), torch.autograd.grad(want, leaves, grad), strict=True):
+    for a, b in zip(torch.autograd.grad(out, leaves, grad), torch.autograd.grad(expected, leaves, grad), strict=True):
         torch.testing.assert_close(a, b)
 
 
@@ -148,9 +148,9 @@ def test_hybrid_equals_a_masked_3x3_plus_a_grouped_temporal_convolution(groups):
     clip = torch.randn(2, 5, 8, 6, 6)
     o_s, o_t = sth_hybrid(clip, spatial, temporal)
     mask = 1 - torch.block_diag(*[torch.ones(16 // groups, 8 // groups)] * groups)
-    want_s = F.conv2d(clip.flatten(0, 1), weight * mask[:, :, None, None], padding=1).view_as(o_s)
+    expected_s = F.conv2d(clip.flatten(0, 1), weight * mask[:, :, None, None], padding=1).view_as(o_s)
     pixels = clip.permute(0, 3, 4, 2, 1).reshape(-1, 8, 5)  # [B*H*W, C, T]
-    want_t = F.conv1d(pixels, temporal, padding=1, groups=groups).view(2, 6, 6, 16, 5).permute(0, 4, 3, 1, 2)
-    torch.testing.assert_close(o_s, want_s)
-    torch.testing.assert_close(o_t, want_t)
+    expected_t = F.conv1d(pixels, temporal, padding=1, groups=groups).view(2, 6, 6, 16, 5).permute(0, 4, 3, 1, 2)
+    torch.testing.assert_close(o_s, expected_s)
+    torch.testing.assert_close(o_t, expected_t)
     assert spatial.numel() + temporal.numel() == 16 * 8 * (9 * (1 - 1 / groups) + 3 / groups)

@@ -65,8 +65,8 @@ def test_from_image_equals_the_2d_convolution_where_possible(integration, form, 
     still = flat[:, :1].expand(1, 3, 8, 7, 7)
     inflated = SthConv2d.from_image(conv, ForwardContext(), form=form, integration=integration, init="inflate")
     assert (inflated.temporal_weight[:, :, 0] != 0).all()
-    want = conv(still[0]).unsqueeze(0)[inside]
-    torch.testing.assert_close(run(inflated, still)[inside][:, 1], want[:, 1], rtol=1e-4, atol=1e-4)
+    expected = conv(still[0]).unsqueeze(0)[inside]
+    torch.testing.assert_close(run(inflated, still)[inside][:, 1], expected[:, 1], rtol=1e-4, atol=1e-4)
     # a 2D kernel with only a centre value is kept exactly
     conv.weight.mul_(torch.tensor([0, 1, 0.0]).outer(torch.tensor([0, 1, 0.0])))
     for init in ("sum", "centre"):
@@ -79,9 +79,9 @@ def test_random_weights_have_the_scale_of_a_3x3():
     conv = nn.Conv2d(64, 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     clip = torch.randn(1, 8, 64, 14, 14)
-    want = float(conv(clip[0]).std())
+    expected = float(conv(clip[0]).std())
     for form in ("hybrid", "merge"):
         for integration in ("sum", "attention"):
             sth = SthConv2d.like(conv, ForwardContext(), form=form, integration=integration)
-            assert float(run(sth, clip).std()) == pytest.approx(want, rel=0.08)
+            assert float(run(sth, clip).std()) == pytest.approx(expected, rel=0.08)
             assert len(set(sth.temporal_weight.flatten().tolist())) > 100  # random, not copied

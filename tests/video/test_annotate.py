@@ -10,20 +10,20 @@ import pytest
 from video_clips import make_clip, pictures
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video.annotate import annotate, at_rate, drawn
+from spatempo.video.annotate import annotate, draw_captions, resample
 from spatempo.video.source import open_video
 
 
 def test_a_varying_rate_becomes_constant_and_keeps_times():
     frames = [(time, np.array([number])) for number, time in enumerate([0.0, 0.1, 0.25, 0.9, 1.0])]
     # at 10 frames per second: frame 1 at 0.1 and 0.2, frame 2 from 0.25 on, frame 3 at 0.9
-    assert [int(image[0]) for image in at_rate(iter(frames), 10)] == [0, 1, 1, 2, 2, 2, 2, 2, 2, 3, 4]
-    assert [int(image[0]) for image in at_rate(iter(frames), 2)] == [0, 2, 4]
+    assert [int(image[0]) for image in resample(iter(frames), 10)] == [0, 1, 1, 2, 2, 2, 2, 2, 2, 3, 4]
+    assert [int(image[0]) for image in resample(iter(frames), 2)] == [0, 2, 4]
 
 
 def test_a_caption_is_visible_from_its_start_to_its_end():
     frames = np.full((40, 60, 80, 3), 100, np.uint8)
-    shown = list(drawn(frames, [(0.5, 1.0, "one"), (1.0, 1.5, "another"), (3.0, 3.1, "last")], fps=10))
+    shown = list(draw_captions(frames, [(0.5, 1.0, "one"), (1.0, 1.5, "another"), (3.0, 3.1, "last")], fps=10))
     changed = [i for i, frame in enumerate(shown) if not np.array_equal(frame, frames[i])]
     assert changed == [*range(5, 15), 30]
     assert (frames == 100).all()  # captions are drawn on copies
@@ -37,7 +37,9 @@ def test_a_caption_is_visible_from_its_start_to_its_end():
 
 @pytest.mark.parametrize("shape", [(61, 81), (33, 20), (480, 640)])
 def test_sizes_become_even_and_long_captions_fit(shape):
-    (frame,) = drawn(np.full((1, *shape, 3), 100, np.uint8), [(0, 9, "a caption of some forty letters or so")], fps=1)
+    (frame,) = draw_captions(
+        np.full((1, *shape, 3), 100, np.uint8), [(0, 9, "a caption of some forty letters or so")], fps=1
+    )
     assert frame.shape == (shape[0] // 2 * 2, shape[1] // 2 * 2, 3)
     assert frame.max() > 150
     if shape[1] > 100:

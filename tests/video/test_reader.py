@@ -197,13 +197,13 @@ def test_rotation_is_applied_after_scaling(tmp_path: Path, rotation: int) -> Non
 
 
 def test_rotation_by_hand(clip) -> None:
-    from spatempo.video._frames import turn
+    from spatempo.video._frames import rotate
 
     picture = np.array([[[1], [2]], [[3], [4]]])  # 1 2 / 3 4
-    assert turn(picture, 90)[..., 0].tolist() == [[2, 4], [1, 3]]  # counter-clockwise
-    assert turn(picture, -90)[..., 0].tolist() == [[3, 1], [4, 2]]
-    assert turn(picture, -180)[..., 0].tolist() == [[4, 3], [2, 1]]
-    assert turn(picture, 0) is picture
+    assert rotate(picture, 90)[..., 0].tolist() == [[2, 4], [1, 3]]  # counter-clockwise
+    assert rotate(picture, -90)[..., 0].tolist() == [[3, 1], [4, 2]]
+    assert rotate(picture, -180)[..., 0].tolist() == [[4, 3], [2, 1]]
+    assert rotate(picture, 0) is picture
 
 
 def test_rate_duration_and_codec_are_those_of_the_frames(clip) -> None:
