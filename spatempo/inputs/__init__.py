@@ -1,6 +1,6 @@
-"""What turns frames into a clip: input specification, modalities, sampling, scaling, crops and views.
+"""From frames to clips: input specification, modalities, sampling, scaling, crops and views.
 
-It knows neither labels nor models. Public names are loaded when first used; ``__init__.pyi`` lists them.
+This package does not depend on labels or models. Public names are loaded on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Frames as a decoder gives them, uint8 ``[T, H, W, 3]`` (of flow ``[T, H, W, 2]``): checked, scaled, cut."""
+"""Checks, scales and crops decoded frames, uint8 ``[T, H, W, 3]`` (optical flow: ``[T, H, W, 2]``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def as_frames(frames: torch.Tensor | np.ndarray, modality: Modality = RGB) -> np.ndarray:
-    """Checks uint8 ``[T, H, W, c]`` with the c of a modality and returns it as an array (a view where possible)."""
+    """Checks that frames are uint8 ``[T, H, W, c]``, c of the modality, and returns an array (a view if possible)."""
     kind, shape, channels = str(frames.dtype).removeprefix("torch."), tuple(frames.shape), modality.channels
     if kind != "uint8" or len(shape) != 4 or shape[3] != channels or 0 in shape:
         raise SpatempoError(
@@ -25,15 +25,15 @@ def as_frames(frames: torch.Tensor | np.ndarray, modality: Modality = RGB) -> np
 
 
 def short_side_size(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """``(height, width)`` scaled so that the shorter is `short_side`, the ratio kept (to a pixel)."""
-    # the longer side as torchvision's Resize(short_side) computes it
+    """``(height, width)`` scaled to a shorter side of `short_side`, with the same aspect ratio (to a pixel)."""
+    # the longer side is computed as in torchvision's Resize(short_side)
     if height <= width:
         return short_side, int(short_side * width / height)
     return int(short_side * height / width), short_side
 
 
 def resize_short(frames: np.ndarray, short_side: int) -> np.ndarray:
-    """uint8 ``[T, H, W, c]`` scaled so that the shorter of H and W is `short_side`."""
+    """Scales uint8 ``[T, H, W, c]`` so that the shorter of H and W is `short_side`."""
     height, width = frames.shape[1:3]
     if min(height, width) == short_side:
         return frames
@@ -41,28 +41,28 @@ def resize_short(frames: np.ndarray, short_side: int) -> np.ndarray:
 
 
 def resize_frames(frames: np.ndarray, height: int, width: int) -> np.ndarray:
-    """uint8 ``[T, H, W, c]`` to ``[T, height, width, c]``, antialiased bilinear.
+    """Resizes uint8 ``[T, H, W, c]`` to ``[T, height, width, c]``, antialiased bilinear.
 
-    This is the resize of evaluation, prediction and everything that runs a model: Pillow's, the filter of the published
-    training code, which needs no torch. Training resizes every crop and has a faster kernel, torch's
-    (:func:`spatempo.data.transforms.resize_crops`); the two differ by at most one of 255 levels.
+    Everything that runs a trained model uses this function. It is Pillow's filter, as in the published training code,
+    and needs no torch. Training resizes every crop, so it uses the faster kernel of torch
+    (:func:`spatempo.data.transforms.resize_crops`). The two differ by at most 1 of 255 levels.
     """
     out = np.empty((len(frames), height, width, frames.shape[3]), np.uint8)
     for image, scaled in zip(frames, out, strict=True):
         if image.shape[2] == 3:
             scaled[...] = _resized(image, height, width)
-        else:  # channels that are no colours, each as a grey image
+        else:  # not colours: resize each channel as a greyscale image
             for c in range(image.shape[2]):
                 scaled[..., c] = _resized(image[..., c], height, width)
     return out
 
 
 def corner(height: int, width: int, size: int, crop: str) -> tuple[int, int]:
-    """Top-left pixel ``(top, left)`` of a square: `crop` says where, see :class:`~spatempo.inputs.spec.Preprocess`."""
-    places = {"left": lambda free: 0, "center": lambda free: round(free / 2), "right": lambda free: free}
-    if crop not in places:
-        raise SpatempoError(f"crop {crop!r} is not known; choose from {', '.join(map(repr, sorted(places)))}")
-    middle, along = places["center"], places[crop]
+    """Top-left pixel ``(top, left)`` of a square crop; `crop` as in :meth:`spatempo.inputs.spec.Preprocess.array`."""
+    offsets = {"left": lambda free: 0, "center": lambda free: round(free / 2), "right": lambda free: free}
+    if crop not in offsets:
+        raise SpatempoError(f"crop {crop!r} is not known; choose from {', '.join(map(repr, sorted(offsets)))}")
+    middle, along = offsets["center"], offsets[crop]
     if height > width:
         return along(height - size), middle(width - size)
     return middle(height - size), along(width - size)

@@ -1,8 +1,8 @@
-"""What clips can be made of: RGB frames, differences of RGB frames, optical flow.
+"""Modalities of clips: RGB frames, differences of RGB frames, optical flow.
 
-One :class:`Modality` object per kind, all in :data:`MODALITIES`. The rest of the library asks the object and never
-compares names, so a new modality is one entry here and, where its frames are read in another way, one reader in
-:mod:`spatempo.video.source`.
+:data:`MODALITIES` contains one :class:`Modality` object per modality. The rest of the library uses the attributes of
+the object and never compares names. To add a modality, add one entry here and, if its frames are read in another way,
+one reader in :mod:`spatempo.video.source`.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ SCALES = (1.0, 0.875, 0.75, 0.66)  # TSN's multi-scale crop, kept by TRN, ECO an
 
 @dataclass(frozen=True)
 class Modality:
-    """One kind of clip. A frame of such a clip is a stack of `stack` parts, side by side as channels.
+    """One modality. Each frame of its clips is a stack of `stack` parts, concatenated along the channels.
 
     Attributes:
-        name: as :attr:`Preprocess.modality <spatempo.inputs.spec.Preprocess.modality>` and checkpoints have it.
-        reads: kind of frames that are read for it, a key of :data:`spatempo.video.source.READS`.
-        frame: what such a frame is, for messages.
-        channel_names: its channels, for messages.
-        extra: frames that are read for one frame of the clip besides those of the stack.
-        pictures: whether its frames are pictures. They can be shown, and a kernel for images serves each frame of a
-            stack; in other modalities the kernel's mean over R, G and B serves every channel.
-        colors: whether its channels are triples of R, G and B: colours can be jittered, and Caffe's kernels (blue,
-            green, red) are reversed triple by triple.
-        new_first_conv: whether a first convolution from image weights is as good as new, so that it learns at
-            ``first_conv_lr``.
-        stack_2d, stack_3d: the published stack of 2D networks, and of those that convolve in time.
+        name: name in :attr:`Preprocess.modality <spatempo.inputs.spec.Preprocess.modality>` and in checkpoints.
+        reads: kind of frames to read, a key of :data:`spatempo.video.source.READS`.
+        frame: description of one frame, for messages.
+        channel_names: names of the channels, for messages.
+        extra: number of frames read for one frame of the clip in addition to the stack.
+        pictures: whether frames are images. Images can be displayed, and the first kernel of an image network is copied
+            to each frame of a stack. In other modalities every channel gets the mean of the kernel over R, G and B.
+        colors: whether channels are triples of R, G and B. If so, colours can be jittered, and Caffe kernels (blue,
+            green, red) are reversed per triple.
+        new_first_conv: whether a first convolution made from image-pretrained weights is trained like a new one, with
+            the learning rate ``first_conv_lr``.
+        stack_2d, stack_3d: published stack size for 2D networks, and for networks with temporal convolutions.
         scales: published scales of the multi-scale crop in training.
-        join: frames of each place of the stack, ``[T, H, W, c]`` each, to the clip ``[T, H, W, stack * c]``.
-        mirror: mirror images of uint8 ``[T, H, W, c]``, in memory of their own.
-        statistics: mean and std out of RGB's; statistics that are the modality's own already come back unchanged.
+        join: function from the parts of the stack, ``[T, H, W, c]`` each, to the clip ``[T, H, W, stack * c]``.
+        mirror: function that mirrors uint8 ``[T, H, W, c]`` horizontally and returns a copy.
+        statistics: function from the mean and std of RGB to those of the modality. The modality's own values are
+            returned unchanged.
     """
 
     name: str
@@ -60,32 +61,33 @@ class Modality:
 
     @property
     def channels(self) -> int:
-        """Channels of a frame as it is read."""
+        """Number of channels of a frame read from a file."""
         return READS[self.reads]
 
     def span(self, stack: int) -> int:
-        """Consecutive frames that are read for one frame of the clip."""
+        """Number of consecutive frames read for one frame of the clip."""
         return stack + self.extra
 
     def stacked(self, values: np.ndarray, stack: int) -> np.ndarray:
-        """``[T * span, H, W, c]`` to ``[T, H, W, stack * c]``.
+        """Stacks frames, ``[T * span, H, W, c]`` to ``[T, H, W, stack * c]``.
 
         Raises:
-            SpatempoError: the frames do not fill their stacks.
+            SpatempoError: the number of frames is not a multiple of the span.
         """
         span = self.span(stack)
         if len(values) % span:
             raise SpatempoError(
-                f"{len(values)} frames of {self.name!r} are given; one of the clip takes {span} of them"
+                f"got {len(values)} frames of {self.name!r}; give a multiple of {span}, as each frame of the clip is "
+                f"made of {span}"
             )
         return values if span == 1 else self.join([values[k::span] for k in range(span)])
 
 
 def modality_of(name: str) -> Modality:
-    """The modality of a name.
+    """Returns the modality with this name.
 
     Raises:
-        SpatempoError: unknown; lists the names.
+        SpatempoError: unknown name; the message lists the known ones.
     """
     if not isinstance(name, str) or name not in MODALITIES:
         raise SpatempoError(
@@ -95,12 +97,12 @@ def modality_of(name: str) -> Modality:
 
 
 def _side_by_side(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """R1 G1 B1 R2 G2 B2 ...; of flow x1 y1 x2 y2 ..."""
+    """Channel order R1 G1 B1 R2 G2 B2 ...; for flow x1 y1 x2 y2 ..."""
     return np.concatenate(parts, -1)
 
 
 def _differences(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Each frame less the one before."""
+    """Each frame minus the previous one."""
     return np.concatenate([after - before for before, after in pairwise(parts)], -1)
 
 
@@ -109,23 +111,23 @@ def _flip(frames: np.ndarray) -> np.ndarray:
 
 
 def _flip_flow(frames: np.ndarray) -> np.ndarray:
-    """Flow along x then points the other way, 255 - value."""
+    """Mirrors flow. Its x component changes sign, so it becomes 255 - value."""
     mirrored = _flip(frames)
     mirrored[..., 0] = 255 - mirrored[..., 0]
     return mirrored
 
 
-def _own(mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
+def _unchanged(mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
     return mean, std
 
 
-def _of_differences(mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
-    """Differences as they are, of values in 0..1; of networks that take RGB in 0..255 unscaled (Caffe's) of 0..255."""
+def _difference_statistics(mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
+    """Mean 0 and std 1 (values in 0..1), or std 1/255 for networks with unscaled input (Caffe, 0..255)."""
     return ((0.0,) * 3, (1 / 255 if _unscaled(std) else 1.0,) * 3) if any(mean) else (mean, std)
 
 
-def _of_flow(mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
-    """Mean 0.5, the middle of the stored 0..255, and the mean of R, G and B's std; Caffe's networks: less 128."""
+def _flow_statistics(mean: Numbers, std: Numbers) -> tuple[Numbers, Numbers]:
+    """Mean 0.5, the centre of the stored 0..255 (Caffe: 128), and the average of the std of R, G and B."""
     middle = 128 / 255 if _unscaled(std) else 0.5
     return mean if len(mean) == 2 else (middle,) * 2, std if len(std) == 2 else (sum(std) / len(std),) * 2
 
@@ -141,7 +143,7 @@ RGB = Modality(
     channel_names="R, G, B",
     join=_side_by_side,
     mirror=_flip,
-    statistics=_own,
+    statistics=_unchanged,
     pictures=True,
     colors=True,
     stack_2d=1,
@@ -154,7 +156,7 @@ RGBDIFF = Modality(
     channel_names="R, G, B",
     join=_differences,
     mirror=_flip,
-    statistics=_of_differences,
+    statistics=_difference_statistics,
     extra=1,
     colors=True,
 )
@@ -165,7 +167,7 @@ FLOW = Modality(
     channel_names="flow x, y",
     join=_side_by_side,
     mirror=_flip_flow,
-    statistics=_of_flow,
+    statistics=_flow_statistics,
     new_first_conv=True,
 )
 MODALITIES = {modality.name: modality for modality in (RGB, FLOW, RGBDIFF)}

@@ -1,18 +1,18 @@
-"""Input specification of a model, as plain numbers, and the one function that turns frames into its input.
+"""Input specification of a model, and the function that turns decoded frames into model input.
 
-A decoder gives uint8 frames ``[T, H, W, 3]`` (RGB). A model wants a float clip ``[3, T, size, size]``, normalised.
-Between the two are a resize of the short side, a square crop, and one multiply-add per value. Validation, ``test`` and
-``predict`` all call :meth:`Preprocess.array`, training calls :meth:`Preprocess.normalize`.
+A decoder gives uint8 frames ``[T, H, W, 3]`` (RGB). A model takes a float clip ``[3, T, size, size]``, normalised. The
+steps between are a resize of the short side, a square crop, and one multiply-add per value. Validation, ``test`` and
+``predict`` all call :meth:`Preprocess.array`; training calls :meth:`Preprocess.normalize`. All arithmetic is in numpy
+and Pillow. Only the methods that return tensors load torch.
 
-numpy and Pillow do the work. The methods that return tensors wrap the finished array, and only they load torch.
+Modality. Besides RGB, a model may take optical flow (uint8 ``[..., 2]``, x and y) or differences of RGB frames
+(:mod:`spatempo.inputs.modality`). One frame of its clip may be a stack of several consecutive frames, concatenated
+along the channels (TSN: 5 flow fields, or 5 differences of 6 frames), so ``span`` frames are read per frame of the
+clip.
 
-Modality. Besides RGB a model may take optical flow (uint8 ``[..., 2]``, x and y) or the differences of RGB frames
-(:mod:`spatempo.inputs.modality`). One frame of its clip may be a stack of several consecutive ones, side by side as
-channels (TSN: 5 fields, or 5 differences of 6 frames), so ``span`` frames are read for each frame of the clip.
-
-Memory. A clip is physically ``[T, H, W, C]`` (the order in which the decoder wrote it) and only *viewed* as
-``[C, T, H, W]``. Batched by :func:`~spatempo.inputs.tensors.collate_clips` it is ``channels_last_3d``, so folding the
-frames into the batch for a 2D backbone is a view and no layer has to re-lay the data.
+Memory. A clip is stored as ``[T, H, W, C]`` (the decoder's order) and *viewed* as ``[C, T, H, W]``. A batch from
+:func:`~spatempo.inputs.tensors.collate_clips` is therefore ``channels_last_3d``. Folding its frames into the batch for
+a 2D backbone is a view, and no layer has to change the memory layout.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ CROPS = {1: ("center",), 3: ("left", "center", "right")}
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The input a model was made for. Part of every checkpoint.
+    """Input specification of a model. Every checkpoint contains one.
 
     Attributes:
-        frames: frames of a clip (T).
+        frames: number of frames of a clip (T).
         sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"`` (T frames of a window).
         size: side of the square crop, pixels.
-        resize: short side of the frame before the crop, pixels; ``None`` is ``size * 256 // 224``, as TSN, TSM and GSM
-            compute it (256 for a crop of 224, 261 for 229). The same number given is stored as ``None``.
-        mean, std: per channel of what is read (R, G, B; of flow x, y), for values scaled to 0..1. When not given, those
-            of ImageNet's (see :meth:`with_statistics`).
+        resize: short side of the frame before the crop, pixels; ``None`` is ``size * 256 // 224``, as in TSN, TSM
+            and GSM (256 for a crop of 224, 261 for 229). This number itself is also stored as ``None``.
+        mean, std: per channel of the frames read (R, G, B; flow: x, y), for values scaled to 0..1. By default those of
+            ImageNet (see :meth:`with_statistics`).
         modality: name of a :class:`~spatempo.inputs.modality.Modality`: ``"rgb"``, ``"flow"`` or ``"rgbdiff"`` (each
-            RGB frame less the one before).
-        stack: consecutive frames, flow fields or differences that make one frame of the clip.
-        window: frames that a dense clip spans. As many as ``frames`` are consecutive ones, which ``None`` stands for.
+            RGB frame minus the previous one).
+        stack: number of consecutive frames, flow fields or differences in one frame of the clip.
+        window: number of frames that a dense clip spans. ``None`` means ``frames``: consecutive frames.
 
     Raises:
-        SpatempoError: a value that cannot be used.
+        SpatempoError: an invalid value.
     """
 
     frames: int = 8
@@ -99,53 +99,53 @@ class Preprocess:
 
     @property
     def kind(self) -> Modality:
-        """The modality as an object."""
+        """The :class:`~spatempo.inputs.modality.Modality` object."""
         return modality_of(self.modality)
 
     @property
     def is_picture(self) -> bool:
-        """Whether a frame of the clip is one picture, which can be shown."""
+        """Whether each frame of the clip is one image that can be displayed."""
         return self.kind.pictures and self.stack == 1
 
     @property
     def read_channels(self) -> int:
-        """Channels of a frame as it is read: 3; of flow 2."""
+        """Number of channels of a frame read from a file: 3, or 2 for flow."""
         return self.kind.channels
 
     @property
     def channels(self) -> int:
-        """C, channels of a clip: those that are read, for each of the stack."""
+        """C, number of channels of a clip: ``read_channels * stack``."""
         return self.read_channels * self.stack
 
     @property
     def span(self) -> int:
-        """Consecutive frames that are read for one frame of the clip."""
+        """Number of consecutive frames read for one frame of the clip."""
         return self.kind.span(self.stack)
 
     def as_modality(self, modality: str, stack: int = 1) -> Preprocess:
-        """The same input in another modality, its mean and std derived from RGB's as by :meth:`with_statistics`."""
+        """Returns this specification for another modality, with mean and std as in :meth:`with_statistics`."""
         mean, std = modality_of(modality).statistics(self.mean, self.std)
         return replace(self, modality=modality, stack=stack, mean=mean, std=std)
 
     def with_statistics(self, mean: Sequence[float] | None, std: Sequence[float] | None) -> Preprocess:
-        """With the mean and std that weights were trained with; ``None`` leaves the present ones.
+        """Returns this specification with the mean and std of the pretrained weights; ``None`` keeps the current ones.
 
-        Statistics of RGB are made into those that the published code (TSN, TSM) uses for the modality, see
+        RGB statistics are converted to those that the published code (TSN, TSM) uses for the modality, see
         :mod:`spatempo.inputs.modality`.
         """
         mean, std = self.kind.statistics(tuple(mean or self.mean), tuple(std or self.std))
         return replace(self, mean=mean, std=std)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, for a checkpoint's metadata; the short side is always a number."""
+        """Returns plain JSON types for the metadata of a checkpoint; the short side is always a number."""
         plain = asdict(self)
         return {**plain, "resize": self.short_side, "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
-        """Inverse of :meth:`to_dict`; missing keys take their defaults, unknown ones are an error.
+        """Inverse of :meth:`to_dict`. Missing keys get their defaults; unknown keys raise an error.
 
-        Checkpoints from before ``resize`` was always written keep their short side, ``round(size * 256 / 224)``.
+        Old checkpoints without ``resize`` keep their short side, ``round(size * 256 / 224)``.
         """
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(values) - set(known))
@@ -161,53 +161,53 @@ class Preprocess:
 
     @staticmethod
     def crops(n: int) -> tuple[str, ...]:
-        """Names of the crops of a view protocol with `n` crops: 1 (centre) or 3 (left, centre, right)."""
+        """Names of the crops for a protocol with `n` crops: 1 (centre) or 3 (left, centre, right)."""
         if n not in CROPS:
             raise SpatempoError(f"crops is {n!r}; choose 1 (centre) or 3 (left, centre, right)")
         return CROPS[n]
 
     def __call__(self, frames: torch.Tensor | np.ndarray, crop: str = "center") -> torch.Tensor:
-        """As :meth:`array`, as a torch tensor, on the frames' device."""
+        """Same as :meth:`array`, but returns a torch tensor on the device of the frames."""
         from spatempo.inputs.tensors import as_tensor
 
         return as_tensor(self.array(frames, crop), like=frames)
 
     def array(self, frames: torch.Tensor | np.ndarray, crop: str = "center") -> np.ndarray:
-        """Frames to clip: short side to :attr:`short_side` (antialiased bilinear), crop, normalise.
+        """Converts frames to a clip: resizes the short side (antialiased bilinear), crops and normalises.
 
         Args:
             frames: uint8 ``[T, H, W, 3]``, RGB, any H and W; in general ``[T * span, H, W, read_channels]``.
-            crop: ``"center"``, ``"left"`` or ``"right"``: where along the *longer* side the square lies (left is the
-                top and right the bottom of a portrait frame); across the shorter side it is always centred. Left and
-                right touch the border as in SlowFast's code, so that together the crops see all that there is to see of
-                a frame of up to three squares. TSM's code (``GroupFullResSample``) places crops at multiples of a
-                quarter of the free pixels, rounded down: its right crop ends up to 3 pixels before the border, and its
-                centre one is up to 2 pixels further left.
+            crop: ``"center"``, ``"left"`` or ``"right"``: position of the square along the *longer* side (in a portrait
+                frame, left is the top and right the bottom). Across the shorter side it is always centred. Left and
+                right touch the border as in SlowFast's code, so the three crops together cover the longer side of a
+                frame of up to three squares. TSM's code (``GroupFullResSample``) places crops at multiples of a quarter
+                of the free pixels, rounded down. Its right crop ends up to 3 pixels before the border, and its centre
+                crop is up to 2 pixels further left.
 
         Returns:
-            Float32 clip ``[C, T, size, size]``, physically ``[T, size, size, C]``.
+            Float32 clip ``[C, T, size, size]``, stored as ``[T, size, size, C]``.
         """
         return self.normalize_array(self.square(frames, crop))
 
     def square(self, frames: torch.Tensor | np.ndarray, crop: str = "center") -> np.ndarray:
-        """The part of the frames that a crop sees, still uint8: ``[T * span, size, size, read_channels]``."""
+        """Resizes and crops without normalising: uint8 ``[T * span, size, size, read_channels]``."""
         return self._cut(resize_short(as_frames(frames, self.kind), self.short_side), crop)
 
     def normalize(self, frames: torch.Tensor | np.ndarray) -> torch.Tensor:
-        """As :meth:`normalize_array`, as a torch tensor, on the frames' device."""
+        """Same as :meth:`normalize_array`, but returns a torch tensor on the device of the frames."""
         from spatempo.inputs.tensors import as_tensor
 
         return as_tensor(self.normalize_array(frames), like=frames)
 
     def normalize_array(self, frames: torch.Tensor | np.ndarray) -> np.ndarray:
-        """uint8 ``[T, H, W, 3]`` to float32 ``[3, T, H, W]``, ``(x / 255 - mean) / std``; memory ``[T, H, W, 3]``.
+        """Normalises uint8 ``[T, H, W, 3]`` to float32 ``[3, T, H, W]``, ``(x / 255 - mean) / std``.
 
-        In general uint8 ``[T * span, H, W, read_channels]`` to ``[C, T, H, W]``, stacked.
+        In general uint8 ``[T * span, H, W, read_channels]`` becomes ``[C, T, H, W]``, stored as ``[T, H, W, C]``.
         """
         frames = as_frames(frames, self.kind)
         t, h, w, c = frames.shape
-        # One multiply-add over rows of W*3 values: broadcasting a vector of 3 instead would run loops of length 3.
-        # Frame by frame, so that the three passes find the frame in the processor's cache.
+        # One multiply-add over rows of W*3 values; broadcasting a vector of 3 would run loops of length 3.
+        # One frame at a time, so that it stays in the processor's cache during the three passes.
         scale = np.tile(np.array([1 / (255 * s) for s in self.std], np.float32), w)
         offset = np.tile(np.array([-m / s for m, s in zip(self.mean, self.std, strict=True)], np.float32), w)
         values = np.empty((t, h, w * c), np.float32)
@@ -218,11 +218,11 @@ class Preprocess:
         return self.kind.stacked(values.reshape(t, h, w, c), self.stack).transpose(3, 0, 1, 2)
 
     def mirror(self, frames: torch.Tensor | np.ndarray) -> np.ndarray:
-        """Mirror images of uint8 ``[T, H, W, read_channels]``; flow along x then points the other way, 255 - value."""
+        """Mirrors uint8 ``[T, H, W, read_channels]`` horizontally; flow along x becomes 255 - value."""
         return self.kind.mirror(as_frames(frames, self.kind))
 
     def _cut(self, images: np.ndarray, crop: str) -> np.ndarray:
-        """The square of a crop, of frames that have the short side."""
+        """Crops resized frames to a square."""
         top, left = corner(images.shape[1], images.shape[2], self.size, crop)
         return images[:, top : top + self.size, left : left + self.size]
 

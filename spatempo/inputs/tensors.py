@@ -1,4 +1,4 @@
-"""Finished arrays as torch tensors: the one part of this package that needs torch, loaded when first used."""
+"""Conversion of arrays to torch tensors. The only part of this package that needs torch; loaded on first use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 
 
 def as_tensor(array: np.ndarray, like: object = None) -> torch.Tensor:
-    """A tensor on the array's memory where that is possible, in the array's order.
+    """Returns a tensor that shares the memory of the array if possible, with the same memory layout.
 
     Args:
-        like: a tensor on whose device the result is to be; anything else has none.
+        array: any array.
+        like: tensor that gives the device of the result. Any other object means the CPU.
     """
     # torch refuses negative strides, and warns about read-only memory (cached frames are memory-mapped)
     plain = array.flags.writeable and min(array.strides, default=0) >= 0
@@ -21,9 +22,8 @@ def as_tensor(array: np.ndarray, like: object = None) -> torch.Tensor:
 
 
 def collate_clips(clips: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Clips ``[C, T, H, W]`` of one size to a batch ``[B, C, T, H, W]`` in ``channels_last_3d`` memory.
+    """Stacks clips ``[C, T, H, W]`` of one size to a batch ``[B, C, T, H, W]`` in ``channels_last_3d`` memory.
 
-    One copy: for clips as :class:`~spatempo.inputs.spec.Preprocess` makes them the stack is a plain concatenation of
-    their memory.
+    For clips made by :class:`~spatempo.inputs.spec.Preprocess` this is one plain copy of their memory.
     """
     return torch.stack([clip.permute(1, 2, 3, 0) for clip in clips]).permute(0, 4, 1, 2, 3)

@@ -1,10 +1,10 @@
-"""The one way from a recording to the views a model is evaluated on.
+"""From a recording to the views on which a model is evaluated.
 
 Validation during training, ``test`` and ``predict`` all call :func:`load_views`, so their numbers agree. Frames are
-read at the short side that the model's preprocessing asks for, scaled in the decoder's own scaler (a 1080p video never
-becomes 1080p RGB in memory); a smaller video is read as it is, and :class:`Preprocess` enlarges it. Frames that are
-already in memory (:class:`ArrayFrames`) meet no decoder, so Preprocess scales them both ways; against the same video
-read from its file that leaves the difference between two scalers: 1 to 2 of 255 levels on average, more at sharp edges.
+read at the short side of the input specification and scaled while decoding (a 1080p video never becomes 1080p RGB in
+memory). A smaller video is read at its own size, and :class:`Preprocess` enlarges it. Frames that are already in memory
+(:class:`ArrayFrames`) are scaled by Preprocess instead. Compared with the same video read from its file, they differ by
+1 to 2 of 255 levels on average, and more at sharp edges.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FrameReader(Protocol):
-    """What is needed of a recording to make clips of it: any `VideoSource`, cached frames, an array."""
+    """Interface of a recording for making clips: any `VideoSource`, cached frames, or an array."""
 
     @property
     def frames(self) -> int: ...
@@ -34,10 +34,11 @@ class FrameReader(Protocol):
 
 
 class ArrayFrames:
-    """Frames in memory, uint8 ``[T, H, W, 3]``, as a recording. `short_side` is left to :class:`Preprocess`.
+    """Frames in memory as a recording. It ignores `short_side`; :class:`Preprocess` does the scaling.
 
     Args:
-        modality: what they are frames of, by name.
+        frames: uint8 ``[T, H, W, 3]``, or ``[T, H, W, 2]`` for flow.
+        modality: name of their modality.
     """
 
     def __init__(self, frames: torch.Tensor | np.ndarray, modality: str = "rgb") -> None:
@@ -54,7 +55,7 @@ class ArrayFrames:
 def load_views(
     source: FrameReader, preprocess: Preprocess, clips: int = 1, crops: int = 1, frames: int | None = None
 ) -> torch.Tensor:
-    """As :func:`view_array`, as a torch tensor in ``channels_last_3d`` memory."""
+    """Same as :func:`view_array`, but returns a torch tensor in ``channels_last_3d`` memory."""
     from spatempo.inputs.tensors import as_tensor
 
     return as_tensor(view_array(source, preprocess, clips, crops, frames))
@@ -63,19 +64,21 @@ def load_views(
 def view_array(
     source: FrameReader, preprocess: Preprocess, clips: int = 1, crops: int = 1, frames: int | None = None
 ) -> np.ndarray:
-    """The views of one recording.
+    """Makes the views of one recording.
 
     Args:
-        clips: clips along time, sampled by ``preprocess.sampling`` (:func:`spatempo.inputs.sampling.clip_indices`).
-        crops: crops of each clip, 1 or 3 (:meth:`Preprocess.crops`).
-        frames: use only the first so many frames; all by default.
+        source: the recording.
+        preprocess: input specification of the model.
+        clips: number of clips, sampled by ``preprocess.sampling`` (:func:`spatempo.inputs.sampling.clip_indices`).
+        crops: number of crops of each clip, 1 or 3 (:meth:`Preprocess.crops`).
+        frames: use only this many frames from the start; all by default.
 
     Returns:
-        Float32 ``[V, C, T, size, size]``, V = clips x crops, the crops of a clip side by side, physically
+        Float32 ``[V, C, T, size, size]``, V = clips x crops, crops of the same clip in a row, stored as
         ``[V, T, size, size, C]``.
     """
     if clips < 1:
-        raise SpatempoError(f"clips is {clips}; give 1 or more")
+        raise SpatempoError(f"clips is {clips}; give at least 1")
     names = preprocess.crops(crops)
     indices = clip_indices(
         source.frames if frames is None else frames,
@@ -85,7 +88,7 @@ def view_array(
         window=preprocess.window,
         span=preprocess.span,
     )
-    # One request for all clips: frames that clips share are decoded once, and the file is gone through once.
+    # One request for all clips: shared frames are decoded once, and the file is read once.
     read = source.read(np.concatenate(indices).tolist(), short_side=preprocess.short_side)
     views = [preprocess.array(clip, name) for clip in np.split(read, clips) for name in names]
     return np.stack([view.transpose(1, 2, 3, 0) for view in views]).transpose(0, 4, 1, 2, 3)

@@ -1,6 +1,6 @@
-"""Spatio-temporal operators, one per file: a function, a module, its causal form and its state.
+"""Spatio-temporal operators, one per file: function, module, causal form and state.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them.
+Public names are loaded on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The contract of a temporal operator."""
+"""Base classes of temporal operators."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from spatempo.operators.context import ForwardContext, State
 
 
 class Reach(NamedTuple):
-    """How many frames back and ahead of its own a frame's output depends on."""
+    """Number of earlier and later input frames on which an output frame depends."""
 
     past: int
     future: int
 
 
 class TemporalOperator(nn.Module):
-    """Mixes the frames of each clip: folded frames ``[B*T, C, H, W]`` in, the same shape out (T / time_stride frames).
+    """Mixes the frames of each clip, on folded frames ``[B*T, C, H, W]``.
 
-    A subclass writes :meth:`mix`, and :meth:`mix_step` where it has a causal form; this class unfolds the frames, by a
-    view, and keeps the state. T belongs to the input and is asked of the forward context.
+    The output has the same shape, with T / ``time_stride`` frames per clip. A subclass implements :meth:`mix` and, if
+    it has a causal form, :meth:`mix_step`. This class unfolds the frames (a view) and stores the state. T is read from
+    the forward context, so it may change from call to call.
 
     Args:
         context: the video model's forward context.
-        causal: look at past frames only.
+        causal: use past frames only.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("past",)
-    """Names of the tensors of the causal form's state, in order."""
+    """Names of the state tensors of the causal form, in order."""
     time_stride = 1
-    """Frames that become one; an operator that joins frames tells the forward context."""
+    """Input frames per output frame. An operator that pools frames also calls ``context.pool``."""
 
     def __init__(self, context: ForwardContext, *, causal: bool = False) -> None:
         super().__init__()
@@ -40,19 +41,19 @@ class TemporalOperator(nn.Module):
 
     @property
     def reach(self) -> Reach | None:
-        """Temporal reach of this one operator, in frames as it gets them; ``None`` stands for the whole clip."""
+        """Temporal reach of this operator, in input frames. ``None`` means the whole clip."""
         raise NotImplementedError
 
     def new_parameters(self) -> list[nn.Parameter]:
-        """Parameters that image weights do not initialise, which must learn even where the image network is frozen."""
+        """Parameters that image-pretrained weights do not initialise. They train even if the backbone is frozen."""
         return list(self.parameters())
 
     def mix(self, clip: Tensor) -> Tensor:
-        """``[B, T, C, H, W]`` in, the same shape out, for whole clips."""
+        """Mixes whole clips, ``[B, T, C, H, W] -> [B, T, C, H, W]``."""
         raise NotImplementedError
 
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
-        """The causal form for the next frames: ``(clip, what was kept)`` in, ``(mixed, what to keep)`` out."""
+        """Causal form for the next frames of a stream: ``(clip, state) -> (mixed clip, new state)``."""
         raise NotImplementedError(f"{type(self).__name__} has no causal form")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,23 +67,23 @@ class TemporalOperator(nn.Module):
 
 
 class ReplacingOperator(TemporalOperator):
-    """An operator that replaces a part of a 2D network, with parameters of its own.
+    """An operator with its own parameters that replaces a part of a 2D network.
 
-    It may change channels and size. Image weights reach it through :meth:`image_weights`: a file of the image network
-    is checked against the names and shapes that the replaced part had, and this method says what becomes of them.
+    It may change the number of channels and the spatial size. Image-pretrained weights are first checked against the
+    names and shapes of the replaced part (:attr:`image_shapes`), then :meth:`image_weights` converts them.
     """
 
     image_shapes: Mapping[str, tuple[int, ...]]
-    """Names and shapes of the replaced part's parameters and buffers, without the part's own name: for a convolution
-    ``{"weight": (C_out, C_in / groups, k_h, k_w)}``, with a bias, a batch norm or a whole block more."""
+    """Names and shapes of the parameters and buffers of the replaced part, relative to that part. For a convolution
+    without bias: ``{"weight": (C_out, C_in / groups, k_h, k_w)}``."""
 
     def new_parameters(self) -> list[nn.Parameter]:
         return []
 
     def image_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """This module's own parameters and buffers by name, all of them, made from the replaced part's.
+        """Returns all parameters and buffers of this module, computed from those of the replaced part.
 
         Args:
-            weights: by the names of :attr:`image_shapes`.
+            weights: tensors with the names and shapes of :attr:`image_shapes`.
         """
         raise NotImplementedError

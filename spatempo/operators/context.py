@@ -1,9 +1,9 @@
-"""How time travels through an image network.
+"""The current forward pass, shared by a video model and its operators.
 
-An operator sits inside a network that only knows folded frames ``[B*T, C, H, W]``. The video model therefore owns one
-:class:`ForwardContext` for its current forward pass. Every operator placed in that model holds a reference to it and
-asks it how many frames a clip has and, when stepping frame by frame, what it kept from the frames before. Nothing in
-it is a parameter or a buffer.
+Operators are placed inside an image network, which only sees folded frames ``[B*T, C, H, W]``. The video model
+therefore owns one :class:`ForwardContext`, and every operator in the model has a reference to it. The context provides
+the number of frames per clip and, when a stream is processed step by step, the state of the previous step. It contains
+no parameters and no buffers.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ State = tuple[Tensor, ...]
 
 
 class Owner(Protocol):
-    """What keeps state from step to step: an operator."""
+    """An object that keeps state between steps, such as an operator."""
 
     state_names: ClassVar[tuple[str, ...]]
 
 
 class ForwardContext:
-    """The current forward pass: number of frames, state when stepping, tapped outputs and auxiliary losses.
+    """The current forward pass: number of frames, state of a stream, tapped outputs and auxiliary losses.
 
-    One model serves one forward pass at a time. A second one that enters while one is under way (two threads sharing a
-    model) would mix up frame counts silently, so it raises ``RuntimeError`` instead: give each thread its own copy, or
-    use :class:`~spatempo.evaluation.scoring.predictor.Predictor`, which takes a lock.
+    A model runs one forward pass at a time. If two threads share a model, the second forward pass raises
+    ``RuntimeError``, because both would use the same number of frames and state. Give each thread its own copy, or use
+    :class:`~spatempo.evaluation.scoring.predictor.Predictor`, which uses a lock.
     """
 
     def __init__(self) -> None:
@@ -41,30 +41,30 @@ class ForwardContext:
         self._extras: dict[str, Tensor] = {}
         self._replaying = False
 
-    # --- opened and closed by the video model ------------------------------------------------------------------------
+    # --- called by the video model -----------------------------------------------------------------------------------
 
     def open(self, frames: int) -> None:
         """Starts a forward pass on whole clips of ``frames`` frames."""
-        self._refuse_second()
+        self._require_idle()
         self._frames = frames
         self._losses = {}
 
-    def _refuse_second(self) -> None:
+    def _require_idle(self) -> None:
         if self._frames is not None:
             raise RuntimeError(
-                "this model is already in a call: give each thread a copy of the model (copy.deepcopy), or put a lock "
-                "around the call"
+                "this model is already running a forward pass: give each thread a copy of the model (copy.deepcopy), "
+                "or put a lock around the call"
             )
 
     def open_step(self, frames: int, past: State | None) -> None:
-        """Starts a forward pass on the next ``frames`` frames after ``past`` (``None``: the first ones)."""
+        """Starts a step on the next ``frames`` frames, with the state of the previous step (``None`` at the start)."""
         self.open(frames)
         self._past = past
         self._kept = []
         self._owners = []
 
     def close(self) -> State:
-        """Ends the forward pass and returns what the operators kept, in the order in which they ran."""
+        """Ends the forward pass and returns the new state of all operators, in the order in which they ran."""
         kept = tuple(self._kept or ())
         self._frames = self._past = self._kept = None
         self._tapped = {}
@@ -72,7 +72,7 @@ class ForwardContext:
 
     @contextmanager
     def replay(self, frames: int) -> Iterator[None]:
-        """A forward pass that is computed again during backward (gradient checkpointing)."""
+        """Context for recomputing a part of the forward pass during backward (gradient checkpointing)."""
         outer = self._frames, self._replaying
         self._frames, self._replaying = frames, True
         try:
@@ -80,7 +80,7 @@ class ForwardContext:
         finally:
             self._frames, self._replaying = outer
 
-    # --- asked by operators ------------------------------------------------------------------------------------------
+    # --- called by operators -----------------------------------------------------------------------------------------
 
     @property
     def frames(self) -> int:
@@ -88,7 +88,7 @@ class ForwardContext:
         if self._frames is None:
             raise RuntimeError(
                 "a temporal operator ran outside its video model, so the number of frames is unknown: call the video "
-                "model itself, and switch on gradient checkpointing by its own set_grad_checkpointing()"
+                "model itself, and use its set_grad_checkpointing() for gradient checkpointing"
             )
         return self._frames
 
@@ -101,56 +101,56 @@ class ForwardContext:
         return frames.unflatten(0, (-1, self.frames))
 
     def pool(self, frames: int) -> None:
-        """From here on through the network a clip has ``frames`` frames: an operator joined some."""
+        """Sets the number of frames per clip for the rest of the network; called by operators that pool frames."""
         self._frames = frames
 
     @property
     def stepping(self) -> bool:
-        """Whether the forward pass is one step of a stream, with state."""
+        """Whether this forward pass is one step of a stream, with state."""
         return self._kept is not None
 
     def past(self, count: int) -> State | None:
-        """The ``count`` tensors that the asking operator kept in the previous step; ``None`` at the start of a clip."""
+        """The ``count`` state tensors of the calling operator from the previous step; ``None`` at the start."""
         assert self._kept is not None
         at = len(self._kept)
         return None if self._past is None else self._past[at : at + count]
 
     def keep(self, owner: Owner, state: State) -> None:
-        """Keeps tensors for the next step of ``owner``, the same number in every step."""
+        """Stores the state of ``owner`` for its next step. Every step must store the same number of tensors."""
         assert self._kept is not None
         self._kept.extend(state)
         self._owners.append(owner)
 
     @property
     def owners(self) -> list[Owner]:
-        """The operators that kept state in the last step, in the order in which they ran."""
+        """Operators that stored state in the last step, in the order in which they ran."""
         return self._owners
 
-    # --- outputs that a design reads from the middle of a network, and losses next to the classification's -----------
+    # --- tapped outputs, keyword inputs and auxiliary losses ----------------------------------------------------------
 
     def tap(self, name: str, output: Tensor) -> None:
-        """Notes what the layer ``name`` puts out in this forward pass."""
+        """Records the output of layer ``name`` in this forward pass."""
         self._tapped[name] = output
 
     @property
     def tapped(self) -> Mapping[str, Tensor]:
-        """Outputs of the tapped layers by name, folded frames as the network has them; until the pass ends."""
+        """Outputs of the tapped layers by name, as folded frames. Available until the forward pass ends."""
         return self._tapped
 
     def give(self, extras: Mapping[str, Tensor]) -> None:
         """Sets the keyword inputs of the next forward pass; called by the video model."""
-        self._refuse_second()
+        self._require_idle()
         self._extras = dict(extras)
 
     @property
     def extras(self) -> Mapping[str, Tensor]:
-        """Keyword inputs of the current call by name, such as ``boxes``; those that were not given are missing."""
+        """Keyword inputs of the current forward pass by name, such as ``boxes``. Omitted inputs are missing."""
         return self._extras
 
     def add_loss(self, name: str, value: Tensor) -> None:
-        """Adds a scalar loss that training sums with the classification's; losses of one name are added up.
+        """Adds a scalar loss that training adds to the classification loss. Losses with the same name are summed.
 
-        A block that is computed again during backward does not count twice.
+        A block that gradient checkpointing recomputes counts once.
         """
         if not self._replaying:
             self._losses[name] = self._losses[name] + value if name in self._losses else value

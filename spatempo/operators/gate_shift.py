@@ -1,25 +1,24 @@
 """Gate-Shift Module, GSM (Sudhakaran, Escalera, Lanz, "Gate-Shift Networks for Video Action Recognition", CVPR 2020).
 
-The channels are cut into two halves. A gate in -1 .. 1 for each half, frame and pixel says which part of the half moves
-to a neighbouring frame: of the first half it comes from the next frame, of the second from the previous one; the part
-that does not move stays::
+The channels are split into two halves. For each half, frame and pixel, a gate in -1 .. 1 selects the part that moves to
+a neighbouring frame. The first half receives this part from the next frame, the second half from the previous frame.
+The rest, the residual, stays::
 
-    gate[t]  =  tanh( conv3x3x3( relu( batch_norm(x) ) ) )                  one map for each half
-    y[t]     =  gate[t] * x[t]                                              what moves
+    gate[t]  =  tanh( conv3x3x3( relu( batch_norm(x) ) ) )                  one map per half
+    y[t]     =  gate[t] * x[t]                                              moving part
     z[t]     =  (x[t] - y[t])  +  y[t+1] in the first half, y[t-1] in the second
 
-Frames beyond the clip are zeros. A gate of 0 everywhere is the 2D network, and the gate's convolution starts at 0: the
-module learns from z's derivative, ``y[t+-1] - y[t]``. A gate of 1 is a temporal shift of every channel. The paper's
-equation leaves out batch norm and ReLU before the gate's convolution; the released code has them, and so has this file.
-The direction belongs to the half: the gate's sign does not choose it.
+Frames outside the clip are zeros. With a gate of 0 everywhere z = x, and the convolution of the gate starts at 0. It
+still learns, because the derivative of z with respect to the gate is not zero. A gate of 1 shifts every channel. The
+equation in the paper omits batch norm and ReLU before the convolution; the released code has them, and so does this
+file. The direction depends only on the half, not on the sign of the gate.
 
-Shapes: clips ``[B, T, C, H, W]`` in and out. Reach: 2 frames either way, one by the shift and one more by the gate of
-the frame that is shifted in. Cost, for the C channels that are gated: 29C + 2 parameters, 27C multiply-accumulates a
-pixel.
+Shapes: clips ``[B, T, C, H, W]`` in and out. Temporal reach: 2 frames in each direction, one for the shift and one for
+the gate of the shifted frame. Cost for C gated channels: 29C + 2 parameters, 27C multiply-accumulates per pixel.
 
-Causal form (ours; the paper has none): both halves take what moves from the previous frame, and the gate's convolution
-looks at frames t-2, t-1 and t, so that frame t sees t-3 .. t. Its state is what moved out of the last frame,
-``[B, C, H, W]``, and the answers of the gate's kernels on the last two, ``[B, 2, 6, H, W]``.
+Causal form (ours; the paper has none): both halves receive the moving part of the previous frame, and the convolution
+of the gate uses frames t-2, t-1 and t, so frame t depends on t-3 .. t. State: the moving part of the last frame,
+``[B, C, H, W]``, and the outputs of the temporal taps of the gate for the last two frames, ``[B, 2, 6, H, W]``.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from spatempo.errors import OptionError
 from spatempo.operators.base import Reach, TemporalOperator
 from spatempo.operators.context import ForwardContext, State
 from spatempo.operators.shift import temporal_shift, temporal_shift_step
-from spatempo.operators.watch import parts_of
+from spatempo.operators.watch import named_parts
 
 
 def gate_shift(x: Tensor, gate: Tensor, *, causal: bool = False) -> Tensor:
-    """Moves a part of every frame to its neighbours.
+    """Moves the gated part of every frame to a neighbouring frame.
 
     Args:
         x: clips, ``[B, T, C, H, W]``, C even.
-        gate: which part of each half of the channels moves, ``[B, T, 2, H, W]``.
-        causal: both halves move from the past.
+        gate: gate of each half of the channels, ``[B, T, 2, H, W]``, in -1 .. 1.
+        causal: both halves receive from the previous frame.
 
     Returns:
         ``[B, T, C, H, W]``, in the memory layout of ``x``.
@@ -51,56 +50,55 @@ def gate_shift(x: Tensor, gate: Tensor, *, causal: bool = False) -> Tensor:
 
 
 def gated(x: Tensor, gate: Tensor) -> Tensor:
-    """The part that moves, ``[B, T, C, H, W]``: each half of the channels times its own gate ``[B, T, 2, H, W]``."""
+    """The moving part, ``[B, T, C, H, W]``: each half of the channels times its gate, ``[B, T, 2, H, W]``."""
     return (x.unflatten(2, (2, -1)) * gate.unsqueeze(3)).flatten(2, 3)
 
 
 def shifted(moving: Tensor, *, causal: bool = False) -> Tensor:
-    """First half from the next frame, second from the previous one; causal: both from the previous one."""
+    """Shifts the first half from the next frame, the second half from the previous one (causal: both halves)."""
     return temporal_shift(moving, 1, causal=True) if causal else temporal_shift(moving, 2)
 
 
 def gate_kernels(frames: Tensor, weight: Tensor) -> Tensor:
-    """What each of the gates' three temporal taps makes of each frame.
+    """Applies each of the three temporal taps of both gates to every frame.
 
-    A convolution in space and time is a sum of convolutions in space, one for each temporal tap. Written so, frames
-    stay where they are in memory (more than twice as fast on a CPU as ``conv3d`` with two groups), and a stream need
-    not keep its maps.
+    A 3D convolution is a sum of 2D convolutions, one per temporal tap. In this form the frames keep their memory layout
+    (more than twice as fast on a CPU as ``conv3d`` with two groups), and a stream does not store feature maps.
 
     Args:
         frames: ``[B*T, C, H, W]``.
-        weight: of the two gates, ``[2, C / 2, 3, 3, 3]``, each sees its own half.
+        weight: kernels of the two gates, ``[2, C / 2, 3, 3, 3]``. Each gate sees its own half of the channels.
 
     Returns:
-        ``[B*T, 6, H, W]``: for each half its taps for the frame before, the same one and the one after.
+        ``[B*T, 6, H, W]``: per half, the outputs of the taps for t-1, t and t+1.
     """
     taps = weight.transpose(1, 2).flatten(0, 1)  # [2 * 3, C / 2, 3, 3]
     return F.conv2d(frames, taps, padding=1, groups=2)
 
 
-def gate_values(answers: Tensor, bias: Tensor) -> Tensor:
-    """Adds up what :func:`gate_kernels` made of three frames in a row.
+def gate_values(tap_outputs: Tensor, bias: Tensor) -> Tensor:
+    """Sums the tap outputs of three consecutive frames and applies tanh.
 
     Args:
-        answers: ``[B, T + 2, 6, H, W]``: two frames more than there are gates. One before and one after the clip for a
-            gate that looks both ways, two before it for a causal one.
-        bias: of the two gates, ``[2]``.
+        tap_outputs: outputs of :func:`gate_kernels`, ``[B, T + 2, 6, H, W]``. The two extra frames are one before and
+            one after the clip, or two before it (causal).
+        bias: biases of the two gates, ``[2]``.
 
     Returns:
         The gates, ``[B, T, 2, H, W]``, in -1 .. 1.
     """
-    taps = answers.unflatten(2, (2, 3))
-    frames = answers.shape[1] - 2
+    taps = tap_outputs.unflatten(2, (2, 3))
+    frames = tap_outputs.shape[1] - 2
     total = taps[:, :frames, :, 0] + taps[:, 1 : frames + 1, :, 1] + taps[:, 2:, :, 2]
     return torch.tanh(total + bias.to(total.dtype)[:, None, None])
 
 
-def frames_around(x: Tensor, *, causal: bool) -> Tensor:
-    """A frame of zeros on either side, or two before (causal): what three frames in a row are added up over.
+def pad_frames(x: Tensor, *, causal: bool) -> Tensor:
+    """Pads clips with zero frames for a temporal window of three: one frame on each side, or two before (causal).
 
     Args:
         x: ``[B, T, ...]``.
-        causal: look at the past only.
+        causal: use past frames only.
 
     Returns:
         ``[B, T + 2, ...]``.
@@ -108,16 +106,17 @@ def frames_around(x: Tensor, *, causal: bool) -> Tensor:
     return F.pad(x, (*(0, 0) * (x.ndim - 2), *((2, 0) if causal else (1, 1))))
 
 
-def frames_before(x: Tensor, past: Tensor | None) -> Tensor:
-    """The same for the next frames of a stream: the two before them, ``[B, 2, ...]``, at first zeros."""
-    return frames_around(x, causal=True) if past is None else torch.cat([past, x], 1)
+def prepend_past(x: Tensor, past: Tensor | None) -> Tensor:
+    """Prepends the two previous frames of a stream, ``[B, 2, ...]``; zeros at its start."""
+    return pad_frames(x, causal=True) if past is None else torch.cat([past, x], 1)
 
 
 def shuffle_halves(x: Tensor) -> Tensor:
-    """Gives a half's n channels the order 0, n/2, 1, n/2 + 1, 2, ...
+    """Reorders the n channels of each half to 0, n/2, 1, n/2 + 1, 2, ...
 
-    The released code ends so and its checkpoints need it; its author calls it a regulariser to be left out of new
-    training. It stands between a convolution and its batch norm, so with it no image network stays what it was.
+    The module of the released code ends with this shuffle, and its checkpoints need it. The author calls it a
+    regulariser that new training should omit. The next batch norm then gets other channels than in the image network,
+    so a network with the shuffle does not start as the image network.
 
     Args:
         x: ``[B, T, C, H, W]``, C a multiple of 4.
@@ -126,15 +125,15 @@ def shuffle_halves(x: Tensor) -> Tensor:
 
 
 class GateShift(TemporalOperator):
-    """GSM on the first ``channels`` channels; any others pass by.
+    """GSM on the first ``channels`` channels. All other channels are unchanged.
 
-    The parameters have the names of the released code, ``bn`` and ``conv3D``.
+    Parameter names are those of the released code, ``bn`` and ``conv3D``.
 
     Args:
         context: the video model's forward context.
-        channels: how many are gated, an even number, with ``shuffle`` a multiple of 4.
-        shuffle: the released code's channel shuffle.
-        causal: look at the past only.
+        channels: number of gated channels: even, or a multiple of 4 with ``shuffle``.
+        shuffle: apply the channel shuffle of the released code.
+        causal: use past frames only.
     """
 
     state_names = ("gated", "answers")
@@ -146,11 +145,11 @@ class GateShift(TemporalOperator):
             raise OptionError(f"the number of gated channels must be a multiple of {unit}, got {channels}")
         self.channels = channels
         self.shuffle = shuffle
-        self.bn = nn.BatchNorm2d(channels)  # of a clip's frames: the statistics are those of a 3D one
+        self.bn = nn.BatchNorm2d(channels)  # on folded frames: same statistics as BatchNorm3d on clips
         self.conv3D = nn.Conv3d(channels, 2, 3, padding=1, groups=2)
         nn.init.zeros_(self.conv3D.weight)
         nn.init.zeros_(self.bias)
-        self.gates = nn.Identity()  # the gates pass here, [B, T, 2, H, W], so that they can be watched
+        self.gates = nn.Identity()  # outputs the gates, [B, T, 2, H, W], for forward hooks
 
     @property
     def bias(self) -> Tensor:
@@ -163,27 +162,27 @@ class GateShift(TemporalOperator):
 
     def mix(self, clip: Tensor) -> Tensor:
         x, rest = self._split(clip)
-        answers = frames_around(self._answers(x), causal=self.causal)
-        moving = gated(x, self.gates(gate_values(answers, self.bias)))
+        tap_outputs = pad_frames(self._tap_outputs(x), causal=self.causal)
+        moving = gated(x, self.gates(gate_values(tap_outputs, self.bias)))
         return self._join(self.fuse(x - moving, shifted(moving, causal=self.causal)), rest)
 
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
         x, rest = self._split(clip)
-        answers = frames_before(self._answers(x), None if past is None else past[1])
-        moving = gated(x, self.gates(gate_values(answers, self.bias)))
-        moved_in, last = temporal_shift_step(moving, None if past is None else past[0], 1)
-        fused, more = self.fuse_step(x - moving, moved_in, None if past is None else past[2:])
-        return self._join(fused, rest), (last, answers[:, -2:], *more)
+        tap_outputs = prepend_past(self._tap_outputs(x), None if past is None else past[1])
+        moving = gated(x, self.gates(gate_values(tap_outputs, self.bias)))
+        received, last = temporal_shift_step(moving, None if past is None else past[0], 1)
+        fused, more = self.fuse_step(x - moving, received, None if past is None else past[2:])
+        return self._join(fused, rest), (last, tap_outputs[:, -2:], *more)
 
-    def fuse(self, stays: Tensor, moved_in: Tensor) -> Tensor:
-        """What stayed of a frame and what came into it, ``[B, T, C, H, W]`` each, as one."""
-        return stays + moved_in
+    def fuse(self, residual: Tensor, received: Tensor) -> Tensor:
+        """Combines the residual and the received part of every frame, ``[B, T, C, H, W]`` each."""
+        return residual + received
 
-    def fuse_step(self, stays: Tensor, moved_in: Tensor, past: State | None) -> tuple[Tensor, State]:
-        """The same for the next frames, with the state that it needs itself."""
-        return stays + moved_in, ()
+    def fuse_step(self, residual: Tensor, received: Tensor, past: State | None) -> tuple[Tensor, State]:
+        """Causal form of :meth:`fuse` for the next frames, with its own state."""
+        return residual + received, ()
 
-    def _answers(self, x: Tensor) -> Tensor:
+    def _tap_outputs(self, x: Tensor) -> Tensor:
         frames = F.relu(self.bn(x.flatten(0, 1)))
         return gate_kernels(frames, self.conv3D.weight).unflatten(0, x.shape[:2])
 
@@ -195,7 +194,7 @@ class GateShift(TemporalOperator):
         x = shuffle_halves(x) if self.shuffle else x
         if rest.shape[2] == 0:
             return x
-        c = -1 if rest.stride(2) == 1 else 2  # where the channels lie in memory, so that the layout stays
+        c = -1 if rest.stride(2) == 1 else 2  # position of the channels in memory, to keep the layout
         return torch.cat([x.movedim(2, c), rest.movedim(2, c)], c).movedim(c, 2)
 
     def extra_repr(self) -> str:
@@ -203,5 +202,5 @@ class GateShift(TemporalOperator):
 
 
 def gate_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Where the gates ``[B, T, 2, H, W]`` of each gated shift pass, GSM's and GSF's, by its name; for ``watch``."""
-    return parts_of(model, GateShift, "gates")
+    """Layers that output the gates ``[B, T, 2, H, W]`` of each GSM and GSF module, by module name; for ``watch``."""
+    return named_parts(model, GateShift, "gates")

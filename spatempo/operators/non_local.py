@@ -1,16 +1,17 @@
 """Non-local block, embedded Gaussian (Wang, Girshick, Gupta, He, "Non-local Neural Networks", CVPR 2018, eq. 1, 4, 6).
 
-Every place of every frame takes a weighted mean of all places of all frames, by how alike they are ::
+Every position of every frame receives a weighted mean over all positions of all frames. The weights measure the
+similarity of two positions ::
 
     theta, phi, g = 1x1 convolutions to C/2 channels;  phi and g are max-pooled 2x2 in space
     y_i = sum_j softmax_j(theta_i . phi_j) g_j,   j over T x H/2 x W/2
     z   = x + BN(1x1 convolution of y back to C)
 
-The batch norm's scale starts at zero, so that at first z = x. As in the code released with TSM, the pooling comes after
-the convolutions and the products are not scaled (the authors' own code does both the other way round).
+The scale of the batch norm starts at zero, so at first z = x. As in the code released with TSM, the pooling comes after
+the convolutions and the products are not scaled. The code of the paper's authors differs in both points.
 
-The whole clip is seen at once, so there is no causal form. Cost: four 1x1 convolutions, and 2 x (T H W)(T H W / 4)(C/2)
-multiply-accumulates for the two products with the affinity.
+Shapes: clips ``[B, T, C, H, W]`` in and out. Temporal reach: the whole clip, so there is no causal form. Cost: four 1x1
+convolutions, and 2 x (T H W)(T H W / 4)(C/2) multiply-accumulates for the two products with the affinity matrix.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from spatempo.operators.context import ForwardContext
 
 
 def non_local_mean(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-    """The weighted mean over all places: eq. 1 with the embedded Gaussian of eq. 4.
+    """Weighted mean over all positions: eq. 1 with the embedded Gaussian of eq. 4.
 
     Args:
-        theta: what each place asks, ``[B, N, c]``.
-        phi: what each place offers, ``[B, M, c]``.
-        g: what each place gives, ``[B, M, c]``.
+        theta: queries, ``[B, N, c]``.
+        phi: keys, ``[B, M, c]``.
+        g: values, ``[B, M, c]``.
 
     Returns:
         ``[B, N, c]``.
@@ -37,7 +38,7 @@ def non_local_mean(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
 
 
 class NonLocal(TemporalOperator):
-    """The block as a module on folded frames.
+    """Non-local block as a module on folded frames.
 
     Args:
         context: the video model's forward context.
@@ -60,15 +61,15 @@ class NonLocal(TemporalOperator):
 
     def mix(self, clip: Tensor) -> Tensor:
         frames = clip.flatten(0, 1)
-        theta = self._places(self.theta(frames), clip.shape[1])
-        phi = self._places(F.max_pool2d(self.phi(frames), 2), clip.shape[1])
-        g = self._places(F.max_pool2d(self.g(frames), 2), clip.shape[1])
+        theta = self._positions(self.theta(frames), clip.shape[1])
+        phi = self._positions(F.max_pool2d(self.phi(frames), 2), clip.shape[1])
+        g = self._positions(F.max_pool2d(self.g(frames), 2), clip.shape[1])
         y = non_local_mean(theta, phi, g)  # [B, T*H*W, C/2]
         height, width = clip.shape[-2:]
         y = y.reshape(frames.shape[0], height, width, -1).permute(0, 3, 1, 2)
         return (frames + self.bn(self.out(y))).unflatten(0, (-1, clip.shape[1]))
 
     @staticmethod
-    def _places(maps: Tensor, frames: int) -> Tensor:
+    def _positions(maps: Tensor, frames: int) -> Tensor:
         """``[B*T, c, h, w] -> [B, T*h*w, c]``."""
         return maps.flatten(2).transpose(1, 2).unflatten(0, (-1, frames)).flatten(1, 2)

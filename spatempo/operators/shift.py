@@ -1,17 +1,20 @@
 """Temporal Shift Module, TSM (Lin, Gan, Han, "Temporal Shift Module for Efficient Video Understanding", ICCV 2019).
 
-Of a frame's C channels, the first fold of C/div is taken from the next frame, the second fold from the previous frame,
-the rest stays: a 3-tap convolution along time with fixed 0/1 weights, for no multiplications at all ::
+The C channels of a frame are split into folds of C // div channels. The first fold is taken from the next frame, the
+second fold from the previous frame, and all other channels stay. This is a 3-tap temporal convolution with fixed 0/1
+weights, which needs no multiplications ::
 
     channel      0 .. f        f .. 2f        2f .. C
     frame t     x[t+1]         x[t-1]          x[t]          f = C // div
 
-The frames that a fold would take from outside the clip are zeros (the paper's choice) or, in the first preprint's
-variant, those that fell off at the other end (``padding="circulant"``). The paper's Figure 1 draws the two directions
-the other way round; the released code and weights have them as above, and so has this file.
+Frames outside the clip are zeros (the paper's choice). In the variant of the first preprint (``padding="circulant"``)
+they are the frames at the other end of the clip. Figure 1 of the paper swaps the two directions; this file follows the
+released code and weights.
 
-Causal form (the paper's online TSM): only one fold, channels 0 .. f, taken from the previous frame. Its state is that
-fold of the last frame seen, ``[B, f, H, W]``.
+Shapes: clips ``[B, T, C, H, W]`` in and out. Temporal reach: one frame in each direction. Cost: one copy of the maps.
+
+Causal form (the paper's online TSM): only one fold, channels 0 .. f, is taken from the previous frame. State: that fold
+of the last frame, ``[B, f, H, W]``.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ def temporal_shift(x: Tensor, div: int = 8, *, causal: bool = False, padding: Pa
     Args:
         x: clips, ``[B, T, C, H, W]``.
         div: ``shift_div``; ``C // div`` channels move each way. With ``div > C`` nothing moves.
-        causal: move one fold, from the past only.
-        padding: what comes in at the ends of a clip: ``"zero"`` frames, or ``"circulant"``, the other end's.
+        causal: move only one fold, from the previous frame.
+        padding: frames outside the clip: ``"zero"``, or ``"circulant"`` for those at the other end of the clip.
 
     Returns:
         ``[B, T, C, H, W]``, in the memory layout of ``x``.
@@ -58,7 +61,7 @@ def temporal_shift_step(x: Tensor, past: Tensor | None, div: int = 8) -> tuple[T
 
     Args:
         x: the next frames, ``[B, T, C, H, W]``, usually T = 1.
-        past: first fold of the frame before, ``[B, C // div, H, W]``; ``None`` before the first frame (zeros).
+        past: first fold of the previous frame, ``[B, C // div, H, W]``; ``None`` (zeros) at the start of a stream.
         div: ``shift_div``.
 
     Returns:
@@ -83,9 +86,9 @@ def _from_previous(x: Tensor, padding: Padding) -> Tensor:
 
 
 def _in_memory_order(x: Tensor) -> tuple[Tensor, int]:
-    """The clips with their channels where they lie in memory, and which dimension that is.
+    """Returns a view of the clips in memory order, and the index of its channel dimension.
 
-    Where channels lie side by side, cutting and joining in that order is up to 5 times faster on a CPU than joining the
+    In channels-last memory, splitting and concatenating in this order is up to 5 times faster on a CPU than on the
     ``[B, T, C, H, W]`` view, and the result keeps the layout.
     """
     channels_last = x.stride(2) == 1 and x.shape[2] > 1
@@ -93,12 +96,12 @@ def _in_memory_order(x: Tensor) -> tuple[Tensor, int]:
 
 
 class TemporalShift(TemporalOperator):
-    """The shift as a module, without parameters: image weights stay as they are.
+    """Temporal shift as a module without parameters. Image-pretrained weights load unchanged.
 
     Args:
         context: the video model's forward context.
-        div: ``shift_div``, 2 and more; 8 in the paper (a quarter of the channels moves in all).
-        causal: look at the past only.
+        div: ``shift_div``, at least 2. With 8, as in the paper, a quarter of the channels moves.
+        causal: use past frames only.
         padding: ``"zero"`` or ``"circulant"``.
     """
 
@@ -108,20 +111,20 @@ class TemporalShift(TemporalOperator):
         super().__init__(context, causal=causal)
         if not isinstance(div, int) or div < 2:
             raise OptionError(
-                f"shift_div must be a whole number of at least 2, got {div!r}: two folds of C/shift_div move"
+                f"shift_div must be a whole number of at least 2, got {div!r}: two folds of C/shift_div channels move"
             )
         if padding not in ("zero", "circulant"):
             raise OptionError(f"padding must be 'zero' or 'circulant', got {padding!r}")
         if causal and padding == "circulant":
             raise OptionError(
-                "a causal shift cannot have circulant padding, which brings the end of a clip to its start"
+                "causal=True needs padding='zero': circulant padding moves the last frame of a clip to its start"
             )
         self.div = div
         self.padding: Padding = padding
 
     @property
     def reach(self) -> Reach:
-        # circulant padding joins the ends, but reaches no further than one frame round the circle
+        # also with circulant padding, which treats the two ends of a clip as neighbours
         return Reach(1, 0) if self.causal else Reach(1, 1)
 
     def mix(self, clip: Tensor) -> Tensor:

@@ -1,26 +1,27 @@
 """STH (Li et al., "STH: Spatio-Temporal Hybrid Convolution for Efficient Action Recognition", arXiv 2003.08042).
 
-A 3x3 convolution gives a share p of its input channels over to time: a filter sees those through a temporal 3x1x1
-kernel and all others through a spatial 1x3x3 one, so it costs less than the 3x3 that it replaces. Two forms, with
-G = 1/p groups of input channels X_1 .. X_G (and of output channels Y_1 .. Y_G) ::
+A 3x3 convolution is replaced by a temporal branch (3x1x1 kernels) and a spatial branch (1x3x3 kernels), which together
+have fewer weights. p is the fraction of the input channels (hybrid form) or of the filters (merge form) in the temporal
+branch. With G = 1/p groups of input channels X_1 .. X_G and output channels Y_1 .. Y_G ::
 
-    hybrid   Y_g = conv3x1x1(X_g) + sum over j != g of conv1x3x3(X_j)      every filter sees both; the temporal window
-                                                                          slides over the channels with g
-    merge    Y_1 = conv3x1x1(X),  Y_2 .. Y_G = conv1x3x3(X)                only a share p of the filters sees time
+    hybrid   Y_g = conv3x1x1(X_g) + sum over j != g of conv1x3x3(X_j)      every filter has both kinds of kernels; the
+                                                                          temporal channels X_g change with g
+    merge    Y_1 = conv3x1x1(X),  Y_2 .. Y_G = conv1x3x3(X)                a fraction p of the filters is temporal
 
-Either way the maps are O = O_S + O_T, the spatial and the temporal branch (where merge has no filter of a branch, that
-branch is zero), and C_in * C_out * (9 (1 - p) + 3 p) weights make them. Attention (the paper's Eq. 3) weighs the
-branches anew for every channel of every clip ::
+In both forms O = O_S + O_T, the sum of the spatial and the temporal branch (in the merge form each branch is zero in
+the channels of the other), with C_in * C_out * (9 (1 - p) + 3 p) weights. Attention (the paper's Eq. 3) weights the two
+branches per channel and clip ::
 
     O = a_S * O_S + a_T * O_T,     a_S, a_T = softmax over the branches of FC(mean of O_S), FC(mean of O_T)
 
-with the mean over T, H and W, and one fully connected layer C_out -> C_out for both. That reading of "FC & SM" in the
-paper's Figure 4 is the one whose parameters come to the published 23.2 M. A softmax over two is a sigmoid of their
-difference, so the layer's bias drops out of the result; it is there because the published count has it.
+The mean is over T, H and W, and one fully connected layer C_out -> C_out serves both branches. The paper's Figure 4
+only says "FC & SM"; this reading of it gives the published 23.2 M parameters. A softmax over two values is a sigmoid of
+their difference, so the bias of the layer cancels out. The layer has one because the published count includes it.
 
-Shapes: clips ``[B, T, C_in, H, W]`` to ``[B, T, C_out, H', W']``; zeros pad T and, for the spatial part, H and W; a
-stride is spatial and both branches take it. Reach: one frame either way; the whole clip with attention, which pools
-over it. No causal form is published, and none is here. Cost: 75 + 8 % of the 3x3's multiply-accumulates at p = 1/4.
+Shapes: clips ``[B, T, C_in, H, W]`` to ``[B, T, C_out, H', W']``. T is zero-padded; H and W too in the spatial branch.
+The stride is spatial and applies to both branches. Temporal reach: one frame in each direction; with attention the
+whole clip. The paper has no causal form, and neither has this file. Cost at p = 1/4: 75 % (spatial) + 8 % (temporal) of
+the multiply-accumulates of the 3x3.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ Init = Literal["sum", "centre", "inflate", "shift"]
 
 
 def sth_hybrid(x: Tensor, spatial: Tensor, temporal: Tensor, stride: int = 1) -> tuple[Tensor, Tensor]:
-    """Both branches of the hybrid form.
+    """Computes both branches of the hybrid form.
 
     Args:
         x: clips, ``[B, T, C_in, H, W]``.
-        spatial: 1x3x3 kernels, ``[C_out, C_in (1 - p), 3, 3]``: those of output group g over all input groups but g.
-        temporal: 3x1x1 kernels over t-1, t, t+1, ``[C_out, C_in p, 3]``: those of output group g over input group g.
+        spatial: 1x3x3 kernels, ``[C_out, C_in (1 - p), 3, 3]``: output group g reads all input groups except g.
+        temporal: 3x1x1 kernels over t-1, t, t+1, ``[C_out, C_in p, 3]``: output group g reads input group g.
         stride: in H and W.
 
     Returns:
@@ -58,12 +59,12 @@ def sth_hybrid(x: Tensor, spatial: Tensor, temporal: Tensor, stride: int = 1) ->
 
 
 def sth_merge(x: Tensor, spatial: Tensor, temporal: Tensor, stride: int = 1) -> tuple[Tensor, Tensor]:
-    """Both branches of the merge form, each zero in the channels that the other fills.
+    """Computes both branches of the merge form. Each branch is zero in the channels of the other.
 
     Args:
         x: clips, ``[B, T, C_in, H, W]``.
-        spatial: 1x3x3 kernels of the last ``C_out (1 - p)`` outputs, ``[C_out (1 - p), C_in, 3, 3]``.
-        temporal: 3x1x1 kernels of the first ``C_out p`` outputs, ``[C_out p, C_in, 3]``.
+        spatial: 1x3x3 kernels of the last ``C_out (1 - p)`` output channels, ``[C_out (1 - p), C_in, 3, 3]``.
+        temporal: 3x1x1 kernels of the first ``C_out p`` output channels, ``[C_out p, C_in, 3]``.
         stride: in H and W.
 
     Returns:
@@ -71,34 +72,36 @@ def sth_merge(x: Tensor, spatial: Tensor, temporal: Tensor, stride: int = 1) -> 
     """
     o_s = F.conv2d(x.flatten(0, 1), spatial, stride=stride, padding=1)
     o_t = _over_time(x, temporal, stride, 1)
-    before, behind = temporal.shape[0], spatial.shape[0]
-    o_s = F.pad(o_s, (0, 0, 0, 0, before, 0)).unflatten(0, x.shape[:2])
-    return o_s, F.pad(o_t, (0, 0, 0, 0, 0, behind))
+    temporal_channels, spatial_channels = temporal.shape[0], spatial.shape[0]
+    o_s = F.pad(o_s, (0, 0, 0, 0, temporal_channels, 0)).unflatten(0, x.shape[:2])
+    return o_s, F.pad(o_t, (0, 0, 0, 0, 0, spatial_channels))
 
 
 def _over_time(x: Tensor, kernels: Tensor, stride: int, groups: int) -> Tensor:
-    x = x[..., ::stride, ::stride]  # where the 3x3 has its centre taps
-    columns = x.transpose(1, 2).flatten(3)  # [B, C, T, H*W]: a picture whose height is time
+    x = x[..., ::stride, ::stride]  # the pixels under the centre taps of the 3x3
+    columns = x.transpose(1, 2).flatten(3)  # [B, C, T, H*W]: an image whose height is time
     maps = F.conv2d(columns, kernels.unsqueeze(-1), padding=(1, 0), groups=groups)
     return maps.transpose(1, 2).unflatten(3, x.shape[3:])
 
 
 def kernels_from_image(weight: Tensor, groups: int, form: Form, init: Init = "sum") -> tuple[Tensor, Tensor]:
-    """STH kernels from a 2D convolution's, ``[C_out, C_in, 3, 3]``.
+    """Makes STH kernels from the kernels of a 2D convolution, ``[C_out, C_in, 3, 3]``.
 
-    The spatial ones are the 2D kernels where they stay. A temporal one has no room for the 3x3 values of the 2D kernel
-    that it replaces; the paper does not say what it gets. By ``init``, its taps t-1, t, t+1 get
+    Spatial kernels are copies of the 2D kernels. A temporal kernel has only 3 values for the 9 of the 2D kernel that it
+    replaces, and the paper does not define them. ``init`` selects its taps t-1, t, t+1:
 
-    * ``"sum"`` (the default): 0, s, 0 with s the sum of the nine values, which is how the 2D kernel answers where its
-      input is locally flat. So the network starts as nearly the image network as an STH one can: equal on flat maps, at
-      the same scale everywhere, which the batch norms loaded after it count on; order comes in by learning.
-    * ``"centre"``: 0, c, 0 with c the middle value: the 2D kernel with its rim cut off.
-    * ``"inflate"``: s/3, s/3, s/3, as I3D's: equal on flat and still maps; a moving average at the start.
-    * ``"shift"``: s at t+1 in the first half of a filter's temporal channels, at t-1 in the second half: at p = 1/4 a
-      filter sees as many shifted channels as in TSM. Order matters from the start, the image network's answer less.
+    * ``"sum"`` (default): 0, s, 0, where s is the sum of the nine values. Where the input is locally constant, the
+      output equals that of the 2D kernel. This start is the closest to the image network, with the scale that the
+      loaded batch norms expect. It does not depend on frame order; that is learnt.
+    * ``"centre"``: 0, c, 0, where c is the centre value of the 2D kernel.
+    * ``"inflate"``: s/3, s/3, s/3, as in I3D: equal to the 2D kernel on locally constant, still input. The start is a
+      moving average over time.
+    * ``"shift"``: s at t+1 in the first half of the temporal channels of a filter, at t-1 in the second half. At
+      p = 1/4 a filter sees as many shifted channels as in TSM. Frame order matters from the start, but the start is
+      further from the image network.
 
     Returns:
-        ``spatial`` and ``temporal`` as :func:`sth_hybrid` or :func:`sth_merge` takes them, new tensors.
+        ``spatial`` and ``temporal`` for :func:`sth_hybrid` or :func:`sth_merge`, as new tensors.
     """
     if form == "merge":
         first = weight.shape[0] // groups
@@ -127,9 +130,9 @@ def _taps(kernels: Tensor, init: Init) -> Tensor:
 
 
 class BranchAttention(nn.Module):
-    """How much each branch counts, for every channel of every clip.
+    """Attention weights of the two branches, per channel and clip (Eq. 3).
 
-    The layer starts at zero: both branches at exactly one half.
+    The layer starts at zero, so both weights start at exactly 1/2.
     """
 
     def __init__(self, channels: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
@@ -139,6 +142,6 @@ class BranchAttention(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, spatial: Tensor, temporal: Tensor) -> Tensor:
-        """Branches ``[B, T, C, H, W]`` to ``[B, 2, C]``: a_S and a_T, which add up to one."""
+        """Maps the branches, ``[B, T, C, H, W]`` each, to their weights ``[B, 2, C]``: a_S and a_T, with sum one."""
         pooled = torch.stack([spatial.mean((1, 3, 4)), temporal.mean((1, 3, 4))], 1)
         return self.fc(pooled).softmax(1)

@@ -1,6 +1,6 @@
-"""The STH convolution as a module: its options, its place in an image network, and its attention to be seen.
+"""The STH convolution as a module: options, replacement of a 2D convolution, and access to the attention weights.
 
-What it computes is defined in :mod:`spatempo.operators.sth`.
+The computation is defined in :mod:`spatempo.operators.sth`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ from spatempo.errors import OptionError
 from spatempo.operators.base import Reach, ReplacingOperator
 from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import BranchAttention, Form, Init, Integration, kernels_from_image, sth_hybrid, sth_merge
-from spatempo.operators.watch import parts_of, watch
+from spatempo.operators.watch import named_parts, watch
 
 
 @dataclass(frozen=True)
 class SthOptions:
-    """Which of the paper's variants.
+    """Options of the STH convolution.
 
     Attributes:
-        p: share of the input channels that a filter sees through time: 1/2, 1/3, 1/4 ..., as a number or as text; 0 is
-            the 2D convolution, of which nothing is replaced.
+        p: fraction of the channels in the temporal branch: 1/2, 1/3, 1/4 ..., as a number or as text. 0 keeps
+            the 2D convolution.
         form: ``"hybrid"`` or ``"merge"``.
         integration: ``"attention"`` or ``"sum"``.
-        init: what temporal kernels get of image weights, see :func:`~spatempo.operators.sth.kernels_from_image`.
-        scale: factor on the attended maps. 1 is Eq. 3 to the letter, in which O starts at half the sum of the branches,
-            since a_S = a_T = 1/2. A batch norm that learns takes any such factor out again, to the last gradient, but
-            one frozen at loaded statistics (partial batch norm, frozen backbone, a model as loaded) does not, and
-            would get half of what it expects. With 2 attention starts as the sum exactly. Of no effect on the sum.
+        init: temporal kernels made from image-pretrained weights, see
+            :func:`~spatempo.operators.sth.kernels_from_image`.
+        scale: factor on the attention weights. 1 is Eq. 3 as written: O starts at half the sum of the branches, because
+            a_S = a_T = 1/2. A batch norm in training mode removes this factor. A batch norm with loaded, fixed
+            statistics (partial batch norm, frozen backbone, evaluation) does not, and its input would be half of what
+            it expects. With 2, attention starts exactly as the sum. No effect on ``integration="sum"``.
 
     Raises:
-        OptionError: an option that cannot be; names it and what can.
+        OptionError: an invalid value; the message lists the valid ones.
     """
 
     p: float | str = 1 / 4
@@ -64,7 +65,7 @@ class SthOptions:
 
 
 def _inverse(p: object) -> float:
-    """1/p of a number or of text such as ``"1/8"``; 0 for 0, NaN for what is no number."""
+    """1/p for a number or for text such as ``"1/8"``; 0 for 0, NaN if p is not a number."""
     try:
         top, _, bottom = p.partition("/") if isinstance(p, str) else (p, "", "")
         value = math.nan if isinstance(p, bool) else float(top) / float(bottom or 1)  # pyright: ignore[reportArgumentType]
@@ -76,62 +77,62 @@ def _inverse(p: object) -> float:
 
 
 class SthConv2d(ReplacingOperator):
-    """An STH convolution in the place of a 3x3 one: folded frames ``[B*T, C_in, H, W]`` to ``[B*T, C_out, H', W']``.
+    """STH convolution that replaces a 3x3: folded frames ``[B*T, C_in, H, W]`` to ``[B*T, C_out, H', W']``.
 
-    Its parameters are those in use: ``spatial_weight`` and ``temporal_weight``, shaped as :func:`sth_hybrid` or
-    :func:`sth_merge` takes them, and ``attention.fc``. They start random, at the scale that torchvision gives the 3x3
-    convolutions of its ResNets; :meth:`from_image` makes them of a 2D convolution's.
+    Parameters: ``spatial_weight`` and ``temporal_weight``, with the shapes of :func:`sth_hybrid` or :func:`sth_merge`,
+    and ``attention.fc``. They start random, at the scale of the 3x3 convolutions in torchvision's ResNets.
+    :meth:`from_image` computes them from a 2D convolution.
 
     Args:
         context: the video model's forward context.
-        channels_in, channels_out: C_in and C_out.
-        stride: in H and W.
-        **options: those of :class:`SthOptions`.
+        in_channels, out_channels: C_in and C_out.
+        stride: stride in H and W.
+        **options: fields of :class:`SthOptions`.
 
     Raises:
-        OptionError: an option that cannot be, or groups that do not divide the channels.
+        OptionError: an invalid option, or channels that 1/p groups do not divide.
     """
 
     def __init__(
-        self, context: ForwardContext, channels_in: int, channels_out: int, *, stride: int = 1, **options: Any
+        self, context: ForwardContext, in_channels: int, out_channels: int, *, stride: int = 1, **options: Any
     ) -> None:
         super().__init__(context)
         self.options = SthOptions(**options)
         groups = self.options.groups
         if groups == 0:
-            raise OptionError("p = 0 leaves nothing to time: keep the 2D convolution")
-        for channels in (channels_in, channels_out):
+            raise OptionError("p = 0 leaves no channels for the temporal branch: keep the 2D convolution")
+        for channels in (in_channels, out_channels):
             if channels % groups:
                 raise OptionError(
-                    f"p = 1/{groups} cuts channels into {groups} equal groups, which {channels} do not make"
+                    f"p = 1/{groups} splits channels into {groups} equal groups, but got {channels} channels"
                 )
-        self.image_shapes = {"weight": (channels_out, channels_in, 3, 3)}
+        self.image_shapes = {"weight": (out_channels, in_channels, 3, 3)}
         self.stride = stride
         spatial, temporal = kernels_from_image(torch.empty(self.image_shapes["weight"]), groups, self.options.form)
         self.spatial_weight = nn.Parameter(spatial)
         self.temporal_weight = nn.Parameter(temporal)
-        # He et al. 2015, fan out: nine and three taps into each of C_out maps; the sum's variance is then the 3x3's
-        nn.init.normal_(self.spatial_weight, std=(2 / (9 * channels_out)) ** 0.5)
-        nn.init.normal_(self.temporal_weight, std=(2 / (3 * channels_out)) ** 0.5)
-        self.attention = BranchAttention(channels_out) if self.options.integration == "attention" else None
+        # He et al. 2015, fan out with 9 and 3 taps; the sum of the branches then has the variance of the 3x3
+        nn.init.normal_(self.spatial_weight, std=(2 / (9 * out_channels)) ** 0.5)
+        nn.init.normal_(self.temporal_weight, std=(2 / (3 * out_channels)) ** 0.5)
+        self.attention = BranchAttention(out_channels) if self.options.integration == "attention" else None
 
     @classmethod
     def like(cls, conv: nn.Conv2d, context: ForwardContext, **options: Any) -> Self:
-        """An STH convolution with random weights and the channels and stride of ``conv``.
+        """Returns an STH convolution with random weights and the channels and stride of ``conv``.
 
         Raises:
-            OptionError: p does not divide its channels.
+            OptionError: an invalid option, or channels that 1/p groups do not divide.
         """
         return cls(context, conv.in_channels, conv.out_channels, stride=conv.stride[0], **options)
 
     @classmethod
     def from_image(cls, conv: nn.Conv2d, context: ForwardContext, **options: Any) -> Self:
-        """An STH convolution made of a trained 2D one, as :func:`kernels_from_image` says; attention starts at 1/2.
+        """Returns an STH convolution made from a trained 2D one by :func:`kernels_from_image`. Attention starts at 1/2.
 
         Args:
-            conv: the 3x3 convolution that it is to replace.
+            conv: the 3x3 convolution to replace.
             context: the video model's forward context.
-            **options: those of :class:`SthOptions`; ``init`` says how.
+            **options: fields of :class:`SthOptions`, such as ``init``.
         """
         new = cls.like(conv, context, **options).to(conv.weight.device, conv.weight.dtype)
         new.load_state_dict(new.image_weights({"weight": conv.weight.detach()}))
@@ -156,30 +157,31 @@ class SthConv2d(ReplacingOperator):
         spatial, temporal = branches(clip, self.spatial_weight, self.temporal_weight, self.stride)
         if self.attention is None:
             return spatial + temporal
-        share = self.options.scale * self.attention(spatial, temporal).to(spatial.dtype)
-        a_s, a_t = share[:, :, None, :, None, None].unbind(1)  # [B, 1, C, 1, 1] each: alike for all frames
+        weights = self.options.scale * self.attention(spatial, temporal).to(spatial.dtype)
+        a_s, a_t = weights[:, :, None, :, None, None].unbind(1)  # [B, 1, C, 1, 1] each: equal in all frames
         return spatial * a_s + temporal * a_t
 
     def extra_repr(self) -> str:
-        out, into, _, _ = self.image_shapes["weight"]
+        out_channels, in_channels, _, _ = self.image_shapes["weight"]
         o = self.options
-        how = f"attention, scale={o.scale:g}" if self.attention is not None else "sum"
-        return f"{into}, {out}, stride={self.stride}, p=1/{o.groups}, {o.form}, {how}"
+        integration = f"attention, scale={o.scale:g}" if self.attention is not None else "sum"
+        return f"{in_channels}, {out_channels}, stride={self.stride}, p=1/{o.groups}, {o.form}, {integration}"
 
 
 def attention_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """The attention of each STH convolution that has one, by the convolution's name."""
-    return parts_of(model, SthConv2d, "attention")
+    """Attention layers of all STH convolutions, by the name of the convolution."""
+    return named_parts(model, SthConv2d, "attention")
 
 
 def watch_attention(model: nn.Module) -> AbstractContextManager[dict[str, Tensor]]:
-    """Lets one see how much the branches count, while the block lasts ::
+    """Records the attention weights of the branches inside a ``with`` block ::
 
         with watch_attention(model) as seen:
             model(clip)
-        seen["backbone.layer1.0.conv2"]  # [B, 2, C]: a_S and a_T of each clip, they add up to one
+        seen["backbone.layer1.0.conv2"]  # [B, 2, C]: a_S and a_T of each clip, with sum one
 
-    Each forward pass replaces what the last one left; :func:`spatempo.evaluation.inside.attention.attention_shares`
-    averages over channels and videos, as the paper's Figures 5-8 do. The model itself keeps nothing.
+    Each forward pass overwrites the recorded values; the model itself stores nothing.
+    :func:`spatempo.evaluation.inside.attention.attention_shares` averages over channels and videos, as in Figures 5-8
+    of the paper.
     """
     return watch(attention_layers(model))

@@ -1,14 +1,16 @@
-"""Temporal max pooling by two, TSM's option to halve the frames before the second stage (its released code's tpool).
+"""Temporal max pooling by two, TSM's option that halves the number of frames before the second stage (``tpool`` in its
+released code).
 
-Each output frame is the largest value, place by place and channel by channel, of three frames, every second one::
+Each output frame is the element-wise maximum of three consecutive frames, with a stride of two ::
 
     out[k] = max(x[2k - 1], x[2k], x[2k + 1]),   k = 0 .. ceil(T / 2) - 1
 
-with what lies outside the clip left out: the first window has two frames, and so has the last one of an odd T; T = 1
-stays as it is.
+Frames outside the clip are ignored: the first window has two frames, and so has the last one if T is odd. A clip with
+T = 1 is unchanged. Temporal reach: one frame in each direction.
 
-Causal form: the same function, for ``out[k]`` is known once frame 2k + 1 is there. A step takes two frames and keeps
-the newer one, ``[B, C, H, W]``, and whether there was one, ``[B, 1, 1, 1]``. No sequence of steps has an odd T.
+Causal form: the same function, because ``out[k]`` needs no frame after 2k + 1. Each step takes two frames. State: the
+newer one, ``[B, C, H, W]``, and a flag that it exists, ``[B, 1, 1, 1]``. A stream therefore has an even
+number of frames.
 """
 
 from __future__ import annotations
@@ -22,19 +24,19 @@ from spatempo.operators.context import State
 
 
 def temporal_pool(x: Tensor) -> Tensor:
-    """``[B, T, C, H, W] -> [B, ceil(T / 2), C, H, W]``."""
+    """Pools clips, ``[B, T, C, H, W] -> [B, ceil(T / 2), C, H, W]``."""
     return F.max_pool3d(x.transpose(1, 2), (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)).transpose(1, 2)
 
 
 class TemporalPool(TemporalOperator):
-    """The pooling as a module: from here on the forward pass has half as many frames."""
+    """Temporal max pooling as a module. The rest of the network gets half as many frames."""
 
     state_names = ("newest", "seen")
     time_stride = 2
 
     @property
     def reach(self) -> Reach:
-        # a window's own frame is its middle one, or, live, its newest
+        # relative to the middle frame of the window; causal: relative to its newest frame
         return Reach(2, 0) if self.causal else Reach(1, 1)
 
     def mix(self, clip: Tensor) -> Tensor:
@@ -45,8 +47,8 @@ class TemporalPool(TemporalOperator):
     def mix_step(self, clip: Tensor, past: State | None) -> tuple[Tensor, State]:
         pooled = clip.amax(1)
         if past is not None:
-            before, there = past
-            # a state of zeros is the start of a clip, where no frame, not even a black one, goes before
-            pooled = torch.maximum(pooled, torch.where(there > 0, before, clip[:, 0]))
+            previous, exists = past
+            # a state of zeros is the start of a stream: there is no previous frame, not even a black one
+            pooled = torch.maximum(pooled, torch.where(exists > 0, previous, clip[:, 0]))
         self.context.pool(1)
         return pooled.unsqueeze(1), (clip[:, -1], clip.new_ones(clip.shape[0], 1, 1, 1))

@@ -1,6 +1,6 @@
-"""From bytes to frames: decoding, frame sampling, encoding. No networks.
+"""Decoding and encoding of videos. This package contains no networks.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them.
+Public names are loaded on first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The open file of a `PyAVReader`: it seeks, feeds packets, hands out decoded frames, and checks what comes out."""
+"""The open file of a `PyAVReader`: seeks, decodes packets, and checks the decoded frames."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from spatempo.video.packet_index import UNKNOWN, PacketIndex
 
 Result = TypeVar("Result")
 Receive = Callable[[int, av.VideoFrame], None]  # (time of the packet or number of the frame, the frame)
-_NEAR = 12  # packets; reading over so few is faster than a seek
-_INHERITED: list[object] = []  # containers carried over a fork, see `close`
+_NEAR = 12  # packets; reading up to this many is faster than a seek
+_INHERITED: list[object] = []  # containers inherited from the parent process, see `close`
 
-# PyAV's objects refer to each other in circles, so decoders and encoders that are done with wait for the garbage
-# collector. In the child of a fork it must not touch them: freeing one that has threads waits for threads that live in
-# the parent, for ever: a forked data-loading worker hangs. What is frozen is not collected; both calls cost nothing.
+# PyAV's objects form reference cycles, so unused decoders and encoders are freed by the garbage collector. In a forked
+# child it must not free them: a decoder with threads would wait forever for threads that exist only in the parent, and
+# a data-loading worker would hang. Frozen objects are not collected. Both calls are almost free.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 
 
-class IndexIsWrong(Exception):
-    """The packets promised a frame that the decoder does not give."""
+class IndexMismatch(Exception):
+    """The decoder did not give the frames that the packet index predicts."""
 
 
 class Decoder:
-    """One file, opened when it is first needed, and again after a fork.
+    """One file, opened on first use, and again after a fork.
 
     Args:
         path: a file, or an address that FFmpeg can open.
-        threads: decoding threads; 0 lets FFmpeg choose.
-        timeout: seconds that opening an address, a seek or a packet may take; files are not timed.
+        threads: number of decoding threads; 0 lets FFmpeg choose.
+        timeout: limit in seconds for opening an address, for a seek and for each packet. Files have no limit.
     """
 
     def __init__(self, path: str, threads: int, timeout: float) -> None:
@@ -52,8 +52,8 @@ class Decoder:
         self._container: InputContainer | None = None
         self._stream: VideoStream | None = None
         self._packets: Iterator[av.Packet] = iter(())
-        self._position: int | None = None  # number of the packet that is read next; None where it is not known
-        self._ahead: av.Packet | None = None  # that packet, if it was read already
+        self._position: int | None = None  # number of the next packet; None if unknown
+        self._ahead: av.Packet | None = None  # the next packet, if it was already read
         self._pid = 0
 
     @property
@@ -62,7 +62,7 @@ class Decoder:
         return self._stream or self.open()[1]
 
     def open(self) -> tuple[InputContainer, VideoStream]:
-        """Open the file afresh, at its start."""
+        """Open the file again, at its start."""
         self.close()
         container, stream = open_stream(self.path, self._timeout)
         stream.codec_context.thread_count = self.threads
@@ -72,20 +72,21 @@ class Decoder:
         return container, stream
 
     def close(self) -> None:
-        """Let go of the file. Reading again opens it again."""
+        """Close the file. The next read opens it again."""
         self._packets = iter(())
         if self._container is not None:
             if self._pid == os.getpid():
                 self._container.close()
-            else:  # inherited over a fork: its threads live in the parent, so freeing it here could wait for ever
+            else:  # inherited from the parent process, where its threads are: freeing it here could wait forever
                 _INHERITED.append(self._container)
         self._container = self._stream = self._position = self._ahead = None
 
     def packets(self, *, after_seek: bool = False) -> Iterator[av.Packet]:
-        """The packets of the open file, from where it is read next; the last one is empty and ends the stream.
+        """Packets of the open file, from the current position. The last one is empty and ends the stream.
 
         Raises:
-            VideoError: the network fails. Right `after_seek` that is an FFmpegError: some servers cannot seek.
+            VideoError: the network fails. The first packet `after_seek` raises FFmpegError instead, because some
+                servers cannot seek.
         """
         assert self._container is not None
         packets = cast("Generator[av.Packet]", self._container.demux(self._stream))
@@ -101,23 +102,22 @@ class Decoder:
             try:
                 yield packet
             except GeneratorExit:
-                packets.close()  # PyAV goes on timing until then
+                packets.close()  # ends PyAV's time limit
                 raise
             after_seek = False
 
     def _wait(self, work: Callable[[], Result]) -> Result:
-        """``work()``, which reads from the file; at an address within the timeout."""
+        """Run ``work()``, which reads from the file; for an address with the timeout."""
         try:
             return within(self._timeout, self.path, work)
         except (VideoError, KeyboardInterrupt):
-            self._container = None  # not closed: the thread that waits for it may still use it
+            self._container = None  # not closed: the abandoned thread may still use it
             raise
 
     def by_index(self, index: PacketIndex, numbers: np.ndarray, receive: Receive) -> None:
-        """Hand (pts, frame) of every one of the frames `numbers` to `receive`.
+        """Decode the frames `numbers` and call `receive` with (pts, frame) of each.
 
-        Every wanted frame takes the packets from its entry to itself; stretches that overlap or touch are decoded as
-        one.
+        A frame needs all packets from its entry to its own packet. Ranges that overlap or touch are decoded together.
         """
         packets = index.packet[numbers].tolist()
         wanted = set(packets)
@@ -131,18 +131,18 @@ class Decoder:
             self._stretch(index, start, end, wanted, receive)
 
     def _stretch(self, index: PacketIndex, start: int, end: int, wanted: set[int], receive: Receive) -> None:
-        """Decode packets `start` (a clean key frame) to `end`, and check that what goes in comes out."""
+        """Decode packets `start` (a clean key frame) to `end`, and check that each packet gives its frame."""
         codec = self._go_to(index, start)
         times = {int(index.pts[packet]) for packet in wanted if start <= packet <= end}
-        earliest = index.pts[start]  # frames before it are leading frames, which a clean start cannot decode
+        earliest = index.pts[start]  # earlier frames are leading frames, which cannot be decoded from here
         due: set[int] = set()
 
-        def take(frames: Sequence[av.VideoFrame]) -> None:
+        def collect(frames: Sequence[av.VideoFrame]) -> None:
             for frame in frames:
                 if frame.pts is None or (frame.pts >= earliest and frame.pts not in due):
-                    raise IndexIsWrong("a frame comes out with a time that no packet has")
-                if frame.is_corrupt:  # patched up from whatever was decoded before, so that must be everything
-                    raise IndexIsWrong("damaged frames")
+                    raise IndexMismatch("a decoded frame has a time that no packet has")
+                if frame.is_corrupt:  # concealment depends on all frames before
+                    raise IndexMismatch("a frame is damaged")
                 due.discard(frame.pts)
                 if frame.pts in times:
                     receive(frame.pts, frame)
@@ -155,24 +155,24 @@ class Decoder:
                     continue
                 if index.shown[position] and index.pts[position] >= earliest:
                     due.add(int(index.pts[position]))
-                take(codec.decode(packet))
-            take(codec.decode(None))
+                collect(codec.decode(packet))
+            collect(codec.decode(None))
             codec.flush_buffers()
             finished = True
         except FFmpegError as error:
-            raise IndexIsWrong(f"a packet does not decode ({error.strerror})") from error
+            raise IndexMismatch(f"a packet cannot be decoded ({error.strerror})") from error
         finally:
-            if not finished:  # frames are left in the decoder: let the next read seek, which empties it
+            if not finished:  # frames remain in the decoder: the next read must seek, which clears them
                 self._position = None
         if due:
-            raise IndexIsWrong("a packet gives no frame")
+            raise IndexMismatch("a packet gives no frame")
 
     def _go_to(self, index: PacketIndex, start: int) -> av.VideoCodecContext:
-        """Bring the file to where packet `start` is read next."""
+        """Move to packet `start`, so that it is read next."""
         if self._container is None or self._pid != os.getpid():
             self.open()
         if self._position is None or not 0 <= start - self._position <= _NEAR:
-            # containers look up presentation or decoding times, so the first try may land too late
+            # containers look up presentation or decoding times, so the first attempt may end after `start`
             for time in (index.pts[start], index.dts[start]):
                 if time == UNKNOWN:
                     continue
@@ -193,10 +193,10 @@ class Decoder:
         return self.video_stream.codec_context
 
     def _seek(self, time: int) -> av.Packet:
-        """Bring the file to the key packet at or before `time`, and read it."""
+        """Seek to the key packet at or before `time`, and read it."""
         container, stream = self._container, self._stream
         assert container is not None
-        self._packets = iter(())  # ends the former packets, whose time limit would count for the seek
+        self._packets = iter(())  # ends the previous iterator, whose time limit would apply to the seek
         self._wait(lambda: container.seek(time, stream=stream))
         self._packets = self.packets(after_seek=True)
         return next(self._packets)
@@ -207,28 +207,28 @@ class Decoder:
         if packet is None:
             packet = next(self._packets, None)
         if packet is None or packet.pts != index.pts[self._position]:
-            raise IndexIsWrong("the packets come in another order after a seek")
+            raise IndexMismatch("the order of the packets differs after a seek")
         self._position += 1
         return packet
 
     def by_counting(self, numbers: np.ndarray, receive: Receive) -> None:
-        """Hand (number, frame) to `receive`, decoding from the start up to the last number."""
+        """Decode from the start to the last of `numbers`, and call `receive` with (number, frame) of each."""
         wanted, last = set(numbers.tolist()), numbers[-1]
         for number, frame in enumerate(self.all_frames()):
             if number in wanted:
                 receive(number, frame)
             if number == last:
                 return
-        raise VideoError(self.path, f"frame {last} does not decode any more: did the file change?")
+        raise VideoError(self.path, f"frame {last} can no longer be decoded; check whether the file has changed")
 
     def all_frames(self) -> Iterator[av.VideoFrame]:
-        """All frames from the start. Packets that the decoder refuses are passed over; it may recover."""
+        """All frames from the start. Packets that cannot be decoded are skipped; the decoder may recover."""
         codec = self.open()[1].codec_context
         packets = self.packets()
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:  # the file ends too early: what is in the decoder still counts
+            except FFmpegError:  # the file ends too early: use the frames still in the decoder
                 packet = None
             with contextlib.suppress(FFmpegError):
                 yield from codec.decode(packet if packet is not None and packet.size else None)

@@ -1,4 +1,4 @@
-"""What was learnt about a file, kept by the process so that the second epoch need not learn it again."""
+"""Cache of the properties of video files, per process, so that later epochs do not analyse a file again."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from av.video.stream import VideoStream
 from spatempo.video._address import is_address
 from spatempo.video.packet_index import PacketIndex
 
-# PyAV >= 17 scales with as many threads as there are cores unless told; four times slower on frames of this size
+# PyAV >= 17 scales with one thread per core by default, which is four times slower on frames of this size
 ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
-_LIMIT = 64 << 20  # bytes of packet indices kept; about 6,000 clips of ten seconds
+_LIMIT = 64 << 20  # bytes of cached packet indices; about 6,000 clips of ten seconds
 _known: OrderedDict[tuple[str, int, int], Facts] = OrderedDict()
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts of one video file. Sizes in pixels, `coded_*` before rotation and `size` (height, width) after."""
+    """Properties of one video file. Sizes in pixels: `coded_*` before rotation, `size` (height, width) after it."""
 
     frames: int
     coded_height: int
@@ -35,7 +35,7 @@ class Facts:
     duration: float
     codec: str
     index: PacketIndex | None
-    distrust: str | None  # why there is no index
+    no_index_reason: str | None  # reason why there is no index
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,29 +49,29 @@ class Facts:
         first: av.VideoFrame,
         times: list[int | None],
         index: PacketIndex | None,
-        distrust: str | None,
+        no_index_reason: str | None,
     ) -> Self:
-        """Put together from the first decoded frame and the times of all frames in the order shown."""
+        """Create from the first decoded frame and the times of all frames in display order."""
         fps, duration = _pace(times, stream.time_base, stream.average_rate or stream.guessed_rate)
         name = stream.codec_context.codec.canonical_name
-        return cls(len(times), first.height, first.width, first.rotation, fps, duration, name, index, distrust)
+        return cls(len(times), first.height, first.width, first.rotation, fps, duration, name, index, no_index_reason)
 
 
 def _pace(times: list[int | None], base: Fraction | None, rate: Fraction | None) -> tuple[float, float]:
-    """(frames per second, seconds): from the frames' times; the header's rate where those are missing or agree."""
+    """(frames per second, seconds) from the frame times, or from the header if times are missing or agree with it."""
     stated = float(rate) if rate else 0.0
     known = [time for time in times if time is not None]
     span = float((max(known) - min(known)) * base) if base and len(known) == len(times) else 0.0
     if span <= 0:
         return stated, len(times) / stated if stated else 0.0
     measured = (len(times) - 1) / span
-    # times are rounded (to milliseconds in mkv), the header's rate is a fraction: prefer it where both mean the same
+    # times are rounded (to milliseconds in mkv), the header's rate is exact: use it if both agree
     fps = stated if abs(stated - measured) < 0.01 * measured else measured
     return fps, len(times) / fps
 
 
 def _key(path: str) -> tuple[str, int, int] | None:
-    """A file that was changed is another file; what is behind an address may change unseen, so it has no key."""
+    """Cache key of a file in its current version. Addresses have none, because their content may change unnoticed."""
     if is_address(path):
         return None
     try:
@@ -82,7 +82,7 @@ def _key(path: str) -> tuple[str, int, int] | None:
 
 
 def recall(path: str) -> Facts | None:
-    """What this process knows of the file, if it has not changed since."""
+    """Cached properties of the file, unless it has changed since."""
     key = _key(path)
     with _lock:
         if key is None or key not in _known:
@@ -92,7 +92,7 @@ def recall(path: str) -> Facts | None:
 
 
 def remember(path: str, facts: Facts) -> None:
-    """Keep `facts`; the files used longest ago are forgotten."""
+    """Cache `facts`; the least recently used files are removed."""
     key = _key(path)
     if key is None:
         return

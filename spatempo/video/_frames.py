@@ -1,4 +1,4 @@
-"""What every reader of video does alike: checks indices, works out the scaled size, allocates the result."""
+"""Functions shared by all readers: checks of indices and sizes, scaled size, rotation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 
 from spatempo.errors import SpatempoError, VideoError
 
-# Pixels of one frame, twice those of 8K UHD. A damaged header may name any size, and decoders allocate what it says.
+# Pixels per frame, twice 8K UHD. A damaged header may state any size, and decoders allocate memory for it.
 MAX_PIXELS = 1 << 26
 
 
 def check_size(path: str, height: int, width: int, name: str = "its frames") -> None:
-    """Raises VideoError if frames of this size, in pixels, are larger than any that is read."""
+    """Raises VideoError if a frame of this size, in pixels, is too large to read."""
     if height * width > MAX_PIXELS:
         most = MAX_PIXELS // 10**6
         raise VideoError(
-            path, f"{name}: {width}x{height} pixels, more than {most} million; damaged, or scale the video down"
+            path,
+            f"{name}: {width}x{height} pixels, more than {most} million; the file is damaged, or must be scaled down",
         )
 
 
@@ -37,15 +38,15 @@ def check_indices(path: str, indices: Sequence[int], frames: int) -> np.ndarray:
         raise SpatempoError(f"frame indices must be a flat list of whole numbers, not {wanted.dtype} {wanted.shape}")
     bad = wanted[(wanted < 0) | (wanted >= frames)]
     if bad.size:
-        raise VideoError(path, f"frame {bad[0]} was asked for, but it has {frames} frames: use 0 to {frames - 1}")
+        raise VideoError(path, f"frame {bad[0]} does not exist; it has {frames} frames: use 0 to {frames - 1}")
     return wanted.astype(np.int64)
 
 
 def scaled_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
-    """(height, width) with the short side at `short_side`; never larger than the native size.
+    """(height, width) with a short side of `short_side`; never larger than the native size.
 
-    The long side is cut down to whole pixels as torchvision's `resize` does, so that resizing to the same short side
-    again is no operation.
+    The long side is rounded down as in torchvision's `resize`, so a second resize to the same short side changes
+    nothing.
 
     Raises:
         SpatempoError: `short_side` below 1.
@@ -54,22 +55,22 @@ def scaled_size(height: int, width: int, short_side: int | None) -> tuple[int, i
     if short_side is None or short_side >= short:
         return height, width
     if short_side < 1:
-        raise SpatempoError(f"short_side={short_side}: frames need at least 1 pixel")
+        raise SpatempoError(f"short_side={short_side}: give at least 1 pixel")
     long = int(short_side * max(height, width) / short)
     return (short_side, long) if height <= width else (long, short_side)
 
 
-def turn(frame: np.ndarray, rotation: int) -> np.ndarray:
-    """A frame [H, W, 3] turned counter-clockwise by `rotation` degrees, the nearest quarter turn."""
+def rotate(frame: np.ndarray, rotation: int) -> np.ndarray:
+    """Rotate a frame [H, W, 3] counter-clockwise by `rotation` degrees, rounded to quarter turns."""
     quarters = round(rotation / 90) % 4
     return np.rot90(frame, quarters) if quarters else frame
 
 
 class Closing:
-    """A source that is closed at the end of a ``with`` block."""
+    """Base class of sources: closed at the end of a ``with`` block."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

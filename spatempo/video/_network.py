@@ -1,4 +1,4 @@
-"""Waiting for a video on the network, and what to report when it fails."""
+"""Time limits for videos on the network, and error messages when the network fails."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from spatempo.errors import VideoError
 from spatempo.video._address import TIMEOUT
 
 Result = TypeVar("Result")
-_CHECK = 0.1  # seconds; on Windows a wait without an end would not notice Ctrl-C
+_CHECK = 0.1  # seconds; on Windows an unlimited wait would not react to Ctrl-C
 
 
 def within(seconds: float | None, address: str, work: Callable[[], Result]) -> Result:
-    """``work()``, which waits for `address`: for at most `seconds`, and interruptible by Ctrl-C. None: a local file.
+    """Run ``work()``, which reads from `address`, for at most `seconds`; Ctrl-C interrupts it. None: a local file.
 
-    Python sees Ctrl-C only between its own instructions, and FFmpeg waits for a server inside one of them; looking up a
-    host name knows no time limit either. So `work` runs in a thread, and this one waits. When the wait ends early, that
-    thread is abandoned: what `work` uses must not be touched any more. It does not keep the process alive.
+    Python handles Ctrl-C only between its own instructions, and FFmpeg waits for a server inside one of them. Looking
+    up a host name has no time limit either. So `work` runs in a second thread. After a timeout or Ctrl-C that thread is
+    abandoned, and the objects that `work` uses must not be used again. It does not keep the process alive.
 
     Raises:
-        VideoError: `work` takes too long; also when it ends just then, as what it returns may be cut short.
-        what `work` raises.
+        VideoError: `work` takes too long. Also if it ends at that moment, because its result may be incomplete.
+        Exception: any exception of `work`.
     """
     if seconds is None:
         return work()
@@ -40,7 +40,7 @@ def within(seconds: float | None, address: str, work: Callable[[], Result]) -> R
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
+        except BaseException as error:  # noqa: BLE001  raised again in the waiting thread
             future.set_exception(error)
         done.set()
 
@@ -55,12 +55,12 @@ def within(seconds: float | None, address: str, work: Callable[[], Result]) -> R
 
 
 def network_failure(address: str, error: FFmpegError | OSError) -> VideoError | None:
-    """What to report when FFmpeg fails at an address; None where the network is not to blame, but the video."""
+    """The error to raise when FFmpeg fails at an address; None if the video is the cause, not the network."""
     if isinstance(error, av.error.HTTPError | av.error.HTTPClientError):
         return VideoError(address, f"{error.strerror}; check the address")
     if isinstance(error, av.error.ProtocolNotFoundError):
         scheme = address.split("://")[0]
-        return VideoError(address, f"addresses of {scheme}:// cannot be opened; use https:// or a local file")
+        return VideoError(address, f"{scheme}:// cannot be opened; use https:// or a local file")
     if isinstance(error, ConnectionRefusedError):
         return VideoError(address, "connection refused; check the address, and that the server is running")
     if not isinstance(error, OSError):
@@ -71,13 +71,13 @@ def network_failure(address: str, error: FFmpegError | OSError) -> VideoError | 
 
 
 def _unknown_host(address: str) -> str | None:
-    """The host of an address, if there is none of this name; FFmpeg reports that as an input/output error."""
+    """The host of an address if its name cannot be resolved, which FFmpeg reports as an input/output error."""
     try:
         host = urlsplit(address).hostname
         if host:
             within(TIMEOUT, address, lambda: socket.getaddrinfo(host, None))
     except (socket.gaierror, UnicodeError):
         return host
-    except (VideoError, ValueError):  # no answer in time; brackets that do not match
+    except (VideoError, ValueError):  # no answer in time; an address with unmatched brackets
         return None
     return None

@@ -1,4 +1,4 @@
-"""Opening a video with FFmpeg: a file or an address, and its video stream."""
+"""Opens a video with FFmpeg, from a file or an address, and selects its video stream."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from spatempo.errors import VideoError
 from spatempo.video._frames import MAX_PIXELS, check_size
 from spatempo.video._network import network_failure, within
 
-# Formats that are lists of other files, which a file of unknown origin does not get to choose. At an address they are
-# how streams are published.
+# Formats that refer to other files. A local file of unknown origin must not open other files. At an address these
+# formats are allowed, because streams are published in them.
 _LISTS = {"concat", "dash", "hls", "sdp", "vobsub", "webm_dash_manifest"}
 _VIDEOS = ",".join(sorted(av.formats_available - _LISTS))
 
 
 def open_stream(path: str, timeout: float | None) -> tuple[InputContainer, VideoStream]:
-    """The open container of a video, at its start, and the best video stream in it.
+    """Open a video. Returns its container, at the start, and its best video stream.
 
     Args:
         path: a file, or an address that FFmpeg can open.
-        timeout: seconds that an address may take, to open and later for each packet; None for a file.
+        timeout: limit in seconds for opening an address and for each packet; None for a file.
 
     Raises:
-        VideoError: it cannot be opened, or has no video stream that can be decoded.
+        VideoError: the video cannot be opened, or has no video stream that can be decoded.
     """
-    # an absolute path, so that a file called "a:b.mp4" is no protocol "a"
+    # an absolute path, so that the file "a:b.mp4" is not read as protocol "a"
     name = os.path.abspath(path) if timeout is None else path
     options = {"max_pixels": str(MAX_PIXELS)}
     if timeout is None:
         options["format_whitelist"] = _VIDEOS
-    else:  # ends a seek, which PyAV's own time limit does not cover
+    else:  # limits a seek, which PyAV's own time limit does not cover
         options["rw_timeout"] = str(int(timeout * 1e6))
     try:
         container = within(
@@ -52,12 +52,12 @@ def open_stream(path: str, timeout: float | None) -> tuple[InputContainer, Video
     if not isinstance(stream, VideoStream):
         container.close()
         raise VideoError(path, "it has no video stream, or is cut short; leave it out")
-    if stream.codec_context is None:  # PyAV's way to say that there is no decoder for it
+    if stream.codec_context is None:  # PyAV has no decoder for it
         container.close()
         raise VideoError(path, "its codec is unknown: damaged, or not supported; convert it or leave it out")
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the container's do not reach the decoder
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # options of the container do not reach the decoder
     check_size(path, stream.codec_context.height, stream.codec_context.width)
     for other in container.streams:
-        if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not even read the others
+        if other is not stream and hasattr(av.stream, "Discard"):  # PyAV >= 16: do not read other streams
             other.discard = av.stream.Discard.all
     return container, stream

@@ -1,4 +1,4 @@
-"""A video with captions drawn on it, in one pass and in constant memory."""
+"""Draws captions on a video, in one pass and in constant memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from spatempo.errors import SpatempoError
 from spatempo.video.source import TIMEOUT, open_video
 from spatempo.video.writer import write_video
 
-Caption = tuple[float, float, str]  # from, until (seconds from the first frame), text of one line
-_TOLERANCE = 0.001  # s; containers round times
-_CONTAINERS = (".mp4", ".mkv", ".mov")  # that hold H.264
-_QUANTISER = 23  # x264's: hard to tell from the original
+Caption = tuple[float, float, str]  # start, end (seconds from the first frame), text of one line
+_TOLERANCE = 0.001  # seconds; containers round times
+_CONTAINERS = (".mp4", ".mkv", ".mov")  # containers for H.264
+_QUANTISER = 23  # of x264; visually close to the original
 
 
 def annotate(
@@ -27,20 +27,24 @@ def annotate(
     report: Callable[[float, float], None] | None = None,
     timeout: float = TIMEOUT,
 ) -> Path:
-    """Writes `video` again with each caption in its lower left corner while it lasts; without sound.
+    """Writes a copy of `video` with captions in its lower left corner, without sound.
 
-    The file has the video's average frame rate; where that varies, frames are repeated or left out so that every
-    moment stays at its time. An odd row or column at the edge is cut off (``yuv420p`` stores pairs).
+    The copy has a constant frame rate, the average of the video. If the rate of the video varies, frames are repeated
+    or dropped so that times stay the same. An odd last row or column is cut off (``yuv420p`` stores pairs of pixels).
 
     Args:
-        video: what was captioned.
-        captions: in order, not overlapping.
-        out: the file to write, such as ``annotated.mp4``; it appears when it is complete.
-        report: called with (seconds done, seconds in all) once a second of video.
-        timeout: seconds that an address may take, see :func:`spatempo.video.source.open_video`.
+        video: the input video.
+        captions: captions in temporal order, not overlapping.
+        out: the file to write, such as ``annotated.mp4``. It appears when it is complete.
+        report: called with (seconds done, total seconds), once per second of video.
+        timeout: limit in seconds for an address, see :func:`spatempo.video.source.open_video`.
+
+    Returns:
+        The path written.
 
     Raises:
-        SpatempoError: `out` is the video itself, no name of a video, or cannot be written; images carry no times.
+        SpatempoError: `out` is the video itself, has no suffix of a video, or cannot be written; or `video` is a folder
+            of images, which have no times.
         VideoError: the video cannot be read.
     """
     check_target(out, video)
@@ -48,28 +52,28 @@ def annotate(
         if source.duration <= 0:
             raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
 
-        def watched() -> Iterator[tuple[float, np.ndarray]]:
-            said = 0.0
+        def reported() -> Iterator[tuple[float, np.ndarray]]:
+            next_report = 0.0
             for seconds, image in source.stream():
                 yield seconds, image
-                if report is not None and seconds >= said:
+                if report is not None and seconds >= next_report:
                     report(min(seconds, source.duration), source.duration)
-                    said = seconds + 1
+                    next_report = seconds + 1
 
-        timed = at_rate(watched(), source.fps)
+        timed = resample(reported(), source.fps)
         return write_video(out, drawn(timed, captions, source.fps), source.fps, qp=_QUANTISER, all_intra=False)
 
 
 def check_target(out: str | os.PathLike[str], video: str | os.PathLike[str]) -> None:
-    """Refuses an `out` that would replace the video itself, or that no container is known by."""
+    """Raises SpatempoError if `out` would overwrite the video itself, or has no suffix of a known container."""
     if Path(out).resolve() == Path(video).resolve():
-        raise SpatempoError(f"{out}: is the video itself; give the annotated one another name")
+        raise SpatempoError(f"{out}: is the video itself; choose another name for the annotated copy")
     if Path(out).suffix.lower() not in _CONTAINERS:
-        raise SpatempoError(f"{out}: is no name of a video; end it in one of {', '.join(_CONTAINERS)}")
+        raise SpatempoError(f"{out}: is not the name of a video; end it in one of {', '.join(_CONTAINERS)}")
 
 
-def at_rate(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator[np.ndarray]:
-    """Frames at a constant rate: the n-th is the one on the screen at ``n / fps``."""
+def resample(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator[np.ndarray]:
+    """Resamples frames to a constant rate: output frame n is the frame displayed at ``n / fps``."""
     number, shown = 0, None
     for seconds, image in frames:
         while shown is not None and number / fps < seconds - _TOLERANCE:
@@ -81,25 +85,25 @@ def at_rate(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator[
 
 
 def drawn(frames: Iterable[np.ndarray], captions: Sequence[Caption], fps: float) -> Iterator[np.ndarray]:
-    """Frames of even size, the caption of their time on them: uint8 ``[H, W, 3]`` to the same, copies."""
-    coming = iter(captions)
-    caption = next(coming, None)
+    """Draws captions on copies of frames, uint8 ``[H, W, 3]``, cropped to an even size."""
+    remaining = iter(captions)
+    caption = next(remaining, None)
     for number, frame in enumerate(frames):
         height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
         frame = frame[:height, :width].copy()
         now = number / fps + _TOLERANCE
         while caption is not None and caption[1] <= now:
-            caption = next(coming, None)
+            caption = next(remaining, None)
         if caption is not None and caption[0] <= now:
-            text = _plate(caption[2], height, width)
-            place = frame[height - text.shape[0] :, : text.shape[1]]
-            place[:] = np.maximum(place // 4, text)  # light on the darkened picture, legible on any
+            text = _render_text(caption[2], height, width)
+            corner = frame[height - text.shape[0] :, : text.shape[1]]
+            corner[:] = np.maximum(corner // 4, text)  # white on the darkened frame, legible on any background
         yield frame
 
 
 @lru_cache(maxsize=4)
-def _plate(text: str, height: int, width: int) -> np.ndarray:
-    """The text, white on black, in a fifteenth of the frame's height or as small as fits: uint8 ``[h, w, 3]``."""
+def _render_text(text: str, height: int, width: int) -> np.ndarray:
+    """The text, white on black, uint8 ``[h, w, 3]``: 1/15 of the frame height, or smaller so that it fits."""
     font, right, bottom, pad = None, 0.0, 0.0, 0
     for size in range(max(10, min(height, width) // 15), 5, -1):
         font, pad = ImageFont.load_default(size=size), size // 2

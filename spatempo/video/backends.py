@@ -1,4 +1,4 @@
-"""Which video readers really work on this machine."""
+"""Video readers that work on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from spatempo.errors import SpatempoError
 
 
 def available_backends() -> dict[str, str]:
-    """Name of every reader -> its version, or "not usable: " and one line why. Imports them, so it takes a moment."""
+    """Version of every reader by name, or "not usable: " and the reason in one line. Slow, because it imports them."""
     return {"pyav": _pyav(), "torchcodec": _torchcodec()}
 
 

@@ -1,6 +1,6 @@
-"""A folder of numbered images, read as a video: how Something-Something, Jester and extracted flow are often stored.
+"""Folders of numbered images, read as videos: a common format of Something-Something, Jester and extracted flow.
 
-:class:`FrameFolder` reads pictures, :class:`FlowFolder` the two grey images of every flow field.
+:class:`FrameFolder` reads RGB images. :class:`FlowFolder` reads the two greyscale images of every flow field.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ _TEMPLATES = tuple(
     for stem in ("img_", "image_", "frame_", "")
     for number in ("{:05d}", "{:06d}", "{:04d}")
 )
-# Names of extracted flow, x or y in the first place: TSN's and TSM's (UCF101, HMDB51), and the same without "flow_".
+# Names of extracted flow, x or y in the first field: TSN's and TSM's (UCF101, HMDB51), and the same without "flow_".
 _FLOW_TEMPLATES = tuple(
     stem + number + ending
     for ending in (".jpg", ".png", ".jpeg")
     for stem in ("flow_{}_", "{}_")
     for number in ("{:05d}", "{:06d}", "{:04d}")
 )
-# What images are opened as, whatever their names end in. Pillow knows more formats; one of them runs Ghostscript.
+# Accepted image formats, independent of the file name. Pillow supports more; one of them runs Ghostscript.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
 
 class FrameFolder(Closing):
-    """The images `template` of a folder, numbered from 1 (or from 0) without a gap; frame 0 is the first of them.
+    """A folder of images, numbered from 1 (or from 0) without gaps. Frame 0 is the first image.
 
-    Grey images give three equal channels. See `spatempo.video.source.VideoSource` for the rest.
+    Greyscale images give three equal channels. The interface is `spatempo.video.source.VideoSource`.
 
     Args:
         path: the folder.
-        template: file name with one whole-number field, for example "img_{:05d}.jpg"; it may name a folder inside
-            `path`. None tries the names in use and takes the first that fits.
+        template: file name with one integer field, for example "img_{:05d}.jpg"; it may include a subfolder of `path`.
+            None tries common names and uses the first that exists.
         grey: read one channel, uint8 [k, H, W].
 
     Raises:
-        VideoError: no image of that name, or a gap in the numbering.
-        SpatempoError: a template without a number field.
+        VideoError: no image with such a name, or a gap in the numbering.
+        SpatempoError: a template without an integer field.
     """
 
-    fps = 0.0  # images carry no time
+    fps = 0.0  # images have no times
     duration = 0.0
 
     def __init__(self, path: str | os.PathLike[str], template: str | None = None, *, grey: bool = False) -> None:
@@ -77,7 +77,7 @@ class FrameFolder(Closing):
             self.codec = (image.format or "image").lower()
 
     def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
-        """uint8 [len(indices), H, W, 3]; see `VideoSource.read`. JPEG is scaled by its decoder, then bilinearly."""
+        """uint8 [len(indices), H, W, 3]; see `VideoSource.read`. JPEG is scaled in its decoder, then bilinearly."""
         wanted = check_indices(self.path, indices, self.frames)
         channels = () if self._mode == "L" else (3,)
         out = np.empty((len(wanted), *scaled_size(self.height, self.width, short_side), *channels), dtype=np.uint8)
@@ -86,26 +86,28 @@ class FrameFolder(Closing):
         return out
 
     def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield (frame number, as images carry no time; uint8 [H, W, 3]); see `FrameStream.stream`."""
+        """Yield (frame number, uint8 [H, W, 3]); images have no times. See `FrameStream.stream`."""
         height, width = scaled_size(self.height, self.width, short_side)
         for number in range(self.frames):
             yield float(number), self._load(number, height, width)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file stays open."""
 
     def _load(self, number: int, height: int, width: int) -> np.ndarray:
         with self._open(number) as image:
             if image.size != (self.width, self.height):
                 name = self.template.format(self._first + number)
                 raise VideoError(
-                    self.path, f"{name} is {image.size[0]}x{image.size[1]}, others {self.width}x{self.height}"
+                    self.path,
+                    f"{name} is {image.size[0]}x{image.size[1]}, others {self.width}x{self.height}; "
+                    "extract the frames again",
                 )
             try:
                 if (height, width) == (self.height, self.width):
                     return np.asarray(image.convert(self._mode))
                 if image.format == "JPEG":
-                    image.draft(image.mode, (width * 2, height * 2))  # decode at 1/2, 1/4, 1/8 where that is enough
+                    image.draft(image.mode, (width * 2, height * 2))  # decode at 1/2, 1/4 or 1/8 if that is enough
                 return np.asarray(image.convert(self._mode).resize((width, height), Image.Resampling.BILINEAR))
             except (OSError, SyntaxError, ValueError) as error:
                 raise self._damaged(number, error) from error
@@ -113,8 +115,8 @@ class FrameFolder(Closing):
     def _open(self, number: int) -> Any:
         name = self.template.format(self._first + number)
         path = os.path.join(self.path, name)
-        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device would be waited for
-            raise VideoError(self.path, f"{name} is not a file, but a folder, pipe or device; extract the frames again")
+        if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device could wait forever
+            raise VideoError(self.path, f"{name} is not a file but a folder, pipe or device; extract the frames again")
         try:
             with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
                 image = Image.open(path, formats=_FORMATS)
@@ -132,11 +134,11 @@ class FrameFolder(Closing):
             return found
         reason = f"no numbered images such as {_TEMPLATES[0].format(1)}; check the folder, or give its template"
         if flow := _first_there(self.path, _FLOW_TEMPLATES, "x"):
-            reason = f"holds optical flow ({flow.format('x', 1)}) and no pictures; that is for a model of modality=flow"
+            reason = f"contains optical flow ({flow.format('x', 1)}) and no RGB images; use a model with modality=flow"
         raise VideoError(self.path, reason)
 
     def _numbers(self, template: str) -> set[int]:
-        """Numbers of the files that fit the template."""
+        """Numbers of the files that match the template."""
         pattern = _pattern(template)
         inside, _ = os.path.split(template)
         try:
@@ -145,33 +147,33 @@ class FrameFolder(Closing):
             raise VideoError(self.path, f"cannot list the folder of {template} ({error.strerror})") from error
         found = (pattern.fullmatch(name) for name in names)
         numbers = {int(match[1]) for match in found if match}
-        present = set(names)  # "img_1.jpg" fits the pattern of img_{:05d}.jpg, but not the template
+        present = set(names)  # "img_1.jpg" matches the pattern of img_{:05d}.jpg, but not the template
         return {number for number in numbers if os.path.basename(template.format(number)) in present}
 
 
 class FlowFolder(Closing):
-    """Optical flow, two grey images to a field: a `VideoSource` whose frames are uint8 [H, W, 2], x and y.
+    """Optical flow from two greyscale images per field: a `VideoSource` whose frames are uint8 [H, W, 2], x and y.
 
-    A value stands for a displacement between two bounds, its middle (about 128) for none, as TSN's and TSM's extraction
-    writes them.
+    Values map linearly to displacements between two bounds; the middle value (about 128) is no motion. This is the
+    format written by the extraction tools of TSN and TSM.
 
     Args:
         path: the folder.
-        template: file name with a place for x or y and a whole-number field, for example "flow_{}_{:05d}.jpg"; None
-            tries the names in use.
+        template: file name with a field for x or y and an integer field, for example "flow_{}_{:05d}.jpg"; None tries
+            common names.
 
     Raises:
-        VideoError: no such images, a gap in the numbering, or x and y that do not belong together.
-        SpatempoError: a template without these two places.
+        VideoError: no such images, a gap in the numbering, or x and y images that do not match.
+        SpatempoError: a template without these two fields.
     """
 
-    fps = duration = 0.0  # images carry no time
+    fps = duration = 0.0  # images have no times
 
     def __init__(self, path: str | os.PathLike[str], template: str | None = None) -> None:
         self.path = os.fspath(path)
         template = self._guess() if template is None else template
         if template.count("{}") != 1:
-            raise SpatempoError(f"template {template!r} has no place for x and y, as 'flow_{{}}_{{:05d}}.jpg' has")
+            raise SpatempoError(f"template {template!r} needs one field for x and y, as in 'flow_{{}}_{{:05d}}.jpg'")
         self._x, self._y = (FrameFolder(path, template.replace("{}", axis), grey=True) for axis in "xy")
         for fact in ("frames", "height", "width"):
             x, y = getattr(self._x, fact), getattr(self._y, fact)
@@ -191,7 +193,7 @@ class FlowFolder(Closing):
             yield number, np.stack([x, y], -1)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file stays open."""
 
     def _guess(self) -> str:
         if found := _first_there(self.path, _FLOW_TEMPLATES, "x"):
@@ -204,7 +206,7 @@ class FlowFolder(Closing):
 
 
 def _first_there(path: str, templates: Iterable[str], *axis: str) -> str | None:
-    """The first template of which image 1 or image 0 (along an axis) is in the folder."""
+    """The first template whose image 1 or image 0 (of an axis) is in the folder."""
     for template in templates:
         if any(os.path.exists(os.path.join(path, template.format(*axis, number))) for number in (1, 0)):
             return template
@@ -212,7 +214,7 @@ def _first_there(path: str, templates: Iterable[str], *axis: str) -> str | None:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """The file name of `template` as a regular expression with the number in group 1."""
+    """Regular expression for the file names of `template`, with the number in group 1."""
     try:
         parts = list(string.Formatter().parse(os.path.basename(template)))
         template.format(1)

@@ -1,9 +1,9 @@
-"""Where the frames of a file are, learnt from its packets without decoding them.
+"""Index of the frames of a file, built from its packets without decoding them.
 
-Reading all packets of a ten-second clip takes about two milliseconds, decoding it a hundred. The packets tell how many
-frames there are, in which order they are shown, from which key frame each can be decoded, and which are needed by no
-other. They do not always tell the truth, so `index_packets` returns an index only for files whose packets are known to
-be frames one for one, and otherwise the reason why they are not believed. The reader then decodes the whole file once.
+Reading all packets of a ten-second clip takes about 2 ms, decoding it 100 ms. Packets show how many frames there are,
+their display order, the key frame from which each can be decoded, and which of them no other frame needs. This
+information is not always correct. So `index_packets` returns an index only if each packet is known to be one frame, and
+otherwise the reason why there is none. The reader then decodes the whole file once.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-# Codecs of which one packet is one shown frame, given the checks below. Left out, because packets and frames differ in
-# ways that only decoding shows: MPEG-4 part 2 (packets that repeat a frame or hold two), MPEG-2 (fields), VP8 (hidden
-# frames), and everything never tried.
-_ONE_FRAME_A_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1"}
-UNKNOWN = np.iinfo(np.int64).min  # a decoding time that the container does not give
+# Codecs whose packets are one displayed frame each, if they pass the checks below. In other codecs packets and frames
+# differ in ways that only decoding shows: MPEG-4 part 2 (packets that repeat a frame or contain two), MPEG-2 (fields),
+# VP8 (hidden frames). Untested codecs are not listed.
+_ONE_FRAME_PER_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "ffv1"}
+UNKNOWN = np.iinfo(np.int64).min  # a decoding time that is not in the container
 
 
 @dataclass(frozen=True)
 class PacketIndex:
-    """Packets in decoding order (P of them) and frames in the order shown (n).
+    """P packets in decoding order and n frames in display order.
 
     Attributes:
         pts: presentation time of every packet, in the stream's time base. int64 [P].
         dts: decoding time, or UNKNOWN. int64 [P].
-        shown: packets that give a frame (edit lists hide some). bool [P].
-        spare: packets that no other packet needs to be decoded. bool [P].
+        shown: packets with a displayed frame (edit lists hide some). bool [P].
+        spare: packets that no other packet needs for decoding. bool [P].
         packet: the packet of every frame. int64 [n].
         entry: the key packet from which every frame can be decoded exactly. int64 [n].
     """
@@ -49,11 +49,11 @@ class PacketIndex:
 
 
 def index_packets(packets: Iterable[av.Packet], stream: VideoStream) -> PacketIndex | str:
-    """Read all packets of `stream`; return the index, or one line why the packets cannot be believed."""
+    """Read all packets of `stream`. Returns the index, or one line with the reason why there is none."""
     codec = stream.codec_context
     name = codec.codec.canonical_name
-    if name not in _ONE_FRAME_A_PACKET:
-        return f"packets of {name} are not frames one for one"
+    if name not in _ONE_FRAME_PER_PACKET:
+        return f"packets of {name} may differ from frames"
 
     pts, dts, shown, key, spare = [], [], [], [], []
     try:
@@ -83,25 +83,25 @@ def index_packets(packets: Iterable[av.Packet], stream: VideoStream) -> PacketIn
 def _order(
     pts: np.ndarray, dts: np.ndarray, shown: np.ndarray, key: np.ndarray, spare: np.ndarray
 ) -> PacketIndex | str:
-    """Frames in the order shown, each with the last key packet that is before it in decoding order *and* in time.
+    """Frames in display order, each with the last key packet that is before it in decoding order *and* in time.
 
-    Both are needed: frames shown before the key frame but stored after it (the leading frames of an open group of
-    pictures) refer to the group before. Without them, a key frame makes a clean start.
+    Both are needed: leading frames of an open group of pictures are displayed before the key frame and stored after it,
+    and they depend on the previous group. For all other frames, decoding can start at the key frame.
     """
     if len(pts) == 0 or not shown.any():
         return "no packets"
     if len(np.unique(pts)) != len(pts):
         return "two packets with the same time"
     if (np.diff(dts[dts != UNKNOWN]) <= 0).any():
-        return "decoding times do not rise"
+        return "decoding times do not increase"
     if not key[0] or pts[0] != pts.min():
         return "it does not start with a key frame"
 
     packet = np.flatnonzero(shown)
     packet = packet[np.argsort(pts[packet])]
     keys = np.flatnonzero(key)
-    # entry[p] = last key with position <= p and pts <= pts[p]; a leading frame is behind one key at most by one group,
-    # but nothing promises that, so walk back until it holds
+    # entry[p] = last key with position <= p and pts <= pts[p]; usually at most one step back, but this is not
+    # guaranteed, so repeat until the condition is met
     nearest = np.searchsorted(keys, np.arange(len(pts)), side="right") - 1
     while (late := pts[keys[nearest]] > pts).any():
         nearest[late] -= 1  # ends: key 0 is the first in time
@@ -109,7 +109,7 @@ def _order(
 
 
 def _look_inside(codec: str, extradata: bytes | None, packet: av.Packet) -> tuple[bool, bool] | str:
-    """(a key packet here is a clean start, no other packet needs this one), or why the packet is no single frame."""
+    """(decoding can start here, no other packet needs this one), or the reason why it is not a single frame."""
     if codec == "h264":
         return _look_inside_h264(memoryview(packet), extradata)
     if codec == "vp9":
@@ -120,8 +120,8 @@ def _look_inside(codec: str, extradata: bytes | None, packet: av.Packet) -> tupl
 def _look_inside_h264(data: memoryview, extradata: bytes | None) -> tuple[bool, bool] | str:
     """Read the one-byte headers of the NAL units (H.264 clause 7.3.1, 7.4.1).
 
-    Only an IDR picture counts as a clean start: containers also mark recovery points, after which earlier frames may
-    still be referred to. A picture with nal_ref_idc = 0 is never referred to, so it may be left undecoded.
+    Decoding starts only at IDR pictures: containers also mark recovery points as key frames, after which frames may
+    still refer to earlier ones. No picture refers to one with nal_ref_idc = 0, so that one need not be decoded.
     """
     pictures, idr, reference = 0, False, False
     for start, end in _nal_units(data, extradata):
@@ -134,11 +134,11 @@ def _look_inside_h264(data: memoryview, extradata: bytes | None) -> tuple[bool, 
             pictures += end > start + 1 and data[start + 1] >> 7
         elif kind in (2, 3, 4):
             return "partitioned slices"
-    return (idr, not reference) if pictures == 1 else f"a packet holds {pictures} pictures"
+    return (idr, not reference) if pictures == 1 else f"a packet contains {pictures} pictures"
 
 
 def _nal_units(data: memoryview, extradata: bytes | None) -> list[tuple[int, int]]:
-    """(first byte, end) of the NAL units: behind their lengths (mp4, mkv), or behind start codes (avi, ts)."""
+    """(first byte, end) of the NAL units, which follow their length (mp4, mkv) or a start code (avi, ts)."""
     units = []
     if extradata and extradata[0] == 1 and len(extradata) > 4:  # avcC box
         width, at = (extradata[4] & 3) + 1, 0
@@ -162,8 +162,8 @@ def _nal_units(data: memoryview, extradata: bytes | None) -> list[tuple[int, int
 
 
 def _look_inside_vp9(data: memoryview) -> tuple[bool, bool] | str:
-    """Whether a VP9 packet shows a frame (VP9 bitstream specification 6.2 and annex B)."""
-    if data[-1] & 0xE0 == 0xC0:  # a superframe: hidden frames and a shown one
+    """Check that a VP9 packet displays a frame (VP9 bitstream specification 6.2 and annex B)."""
+    if data[-1] & 0xE0 == 0xC0:  # a superframe: hidden frames and a displayed one
         return True, False
     bits = format(int.from_bytes(data[:1], "big"), "08b")  # marker 2, profile 2, then by profile
     profile = int(bits[3] + bits[2], 2)

@@ -1,18 +1,17 @@
-"""Video files through PyAV, which carries its own FFmpeg: exact frames, and no more decoding than they take.
+"""Reads video files with PyAV, which includes its own FFmpeg: exact frames with as little decoding as possible.
 
-How `read` saves work, from the most to the least:
+How `read` saves work, from the largest saving to the smallest:
 
-1. It decodes only from the nearest key frame to the frame that is wanted, and seeks over the rest (`packet_index.py`).
-2. Packets that no other frame needs (H.264's non-reference pictures, mostly B-frames) are not decoded unless wanted.
+1. It decodes only from the nearest key frame to the requested frame, and seeks past the rest (`packet_index.py`).
+2. Packets that no other frame needs (H.264's non-reference pictures, mostly B-frames) are decoded only if requested.
 3. Frames that are decoded only because others need them are dropped before conversion.
 4. Conversion to RGB and scaling are one pass of swscale, one thread, bilinear. When it makes a frame smaller,
    swscale widens the bilinear filter, so the result is antialiased: within 1.2 grey levels, on average, of
-   torchvision's antialiased bilinear `resize` of the full-size frame, where swscale's AREA is at 3. Rotation comes
+   torchvision's antialiased bilinear `resize` of the full-size frame (swscale's AREA: 3 grey levels). Rotation comes
    last.
 
-Whether the result is the frames that a full decode gives is checked while decoding: every packet fed must come out
-as a frame. When one does not, or when the packets of a file are not to be believed in the first place, the reader
-decodes from the start and counts. Right first, fast where possible.
+The reader checks while decoding that the frames are those of a full decode: every packet must give one frame. If one
+does not, or if the packets of a file are not reliable, the reader decodes from the start and counts frames.
 """
 
 from __future__ import annotations
@@ -29,22 +28,22 @@ from av.video.reformatter import VideoReformatter
 from spatempo.errors import VideoError
 from spatempo.video import _facts
 from spatempo.video._address import TIMEOUT
-from spatempo.video._decoder import Decoder, IndexIsWrong, Receive
+from spatempo.video._decoder import Decoder, IndexMismatch, Receive
 from spatempo.video._facts import Facts
-from spatempo.video._frames import Closing, check_indices, scaled_size, turn
+from spatempo.video._frames import Closing, check_indices, rotate, scaled_size
 from spatempo.video.packet_index import index_packets
 
 
 class PyAVReader(Closing):
-    """One video file. See `spatempo.video.source.VideoSource` for what it promises.
+    """One video file, with the interface `spatempo.video.source.VideoSource`.
 
     Args:
         path: a file, or an address that FFmpeg can open and seek in.
-        threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
-        timeout: seconds, see `spatempo.video.source.open_video`.
+        threads: number of decoding threads; use 1 in data-loading workers, 0 lets FFmpeg choose.
+        timeout: limit in seconds, see `spatempo.video.source.open_video`.
 
     Raises:
-        VideoError: it cannot be opened, does not arrive in time, has no video stream, or no frame of it decodes.
+        VideoError: the video cannot be opened, times out, has no video stream, or none of its frames can be decoded.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1, timeout: float = TIMEOUT) -> None:
@@ -54,7 +53,7 @@ class PyAVReader(Closing):
         self._start()
         self._known()
 
-    # -- what is known ------------------------------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------------------------
 
     @property
     def frames(self) -> int:
@@ -82,42 +81,42 @@ class PyAVReader(Closing):
 
     @property
     def decodes_all(self) -> str | None:
-        """Why this file is decoded from its start on every read; None if the reader seeks."""
-        return self._known().distrust
+        """Reason why every read decodes this file from its start; None if the reader seeks."""
+        return self._known().no_index_reason
 
     def _known(self) -> Facts:
-        """The facts, learnt on first use: from this process's memory, the packets, or a full decode."""
+        """Properties of the file, determined on first use: from the cache, the packets, or a full decode."""
         if self._facts is None:
             self._facts = _facts.recall(self.path)
         if self._facts is None:
-            self._facts = self._learn()
+            self._facts = self._analyse()
             _facts.remember(self.path, self._facts)
         return self._facts
 
-    def _learn(self) -> Facts:
+    def _analyse(self) -> Facts:
         _, stream = self._decoder.open()
         index = index_packets(self._decoder.packets(), stream)
         if isinstance(index, str):
-            return self._learn_by_decoding(index)
+            return self._analyse_by_decoding(index)
         first: list[av.VideoFrame] = []
         try:
             self._decoder.by_index(index, np.zeros(1, np.int64), lambda _, frame: first.append(frame))
-        except IndexIsWrong as wrong:
-            return self._learn_by_decoding(str(wrong))
-        if first[0].interlaced_frame:  # the two fields of a frame may be two packets
-            return self._learn_by_decoding("interlaced")
-        # not `stream`: the file may have been opened again, which frees what belonged to it before
+        except IndexMismatch as mismatch:
+            return self._analyse_by_decoding(str(mismatch))
+        if first[0].interlaced_frame:  # one frame may be two packets, one per field
+            return self._analyse_by_decoding("interlaced")
+        # not `stream`: the file may have been opened again, which frees the old stream
         return Facts.of(self._decoder.video_stream, first[0], index.pts[index.packet].tolist(), index, None)
 
-    def _learn_by_decoding(self, distrust: str) -> Facts:
-        """Decode everything, convert nothing, count."""
+    def _analyse_by_decoding(self, no_index_reason: str) -> Facts:
+        """Decode and count all frames, without conversion."""
         first, times = None, []
         for frame in self._decoder.all_frames():
             first = frame if first is None else first
             times.append(frame.pts)
         if first is None:
-            raise VideoError(self.path, "no frame of it decodes; replace the file or leave it out")
-        return Facts.of(self._decoder.video_stream, first, times, None, distrust)
+            raise VideoError(self.path, "no frame can be decoded; replace the file or leave it out")
+        return Facts.of(self._decoder.video_stream, first, times, None, no_index_reason)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -131,34 +130,36 @@ class PyAVReader(Closing):
         if len(numbers) == 0:
             return out
 
-        def into(place: dict[int, int]) -> Receive:
-            # a decoded frame goes straight to every place in `out` that asked for it
+        def writer(positions: dict[int, int]) -> Receive:
+            # writes a decoded frame directly to every position of `out` that requested it
             def receive(key: int, frame: av.VideoFrame) -> None:
-                out[slots == place[key]] = self._to_rgb(frame, facts, short_side)
+                out[slots == positions[key]] = self._to_rgb(frame, facts, short_side)
 
             return receive
 
         if facts.index is not None:
             times = facts.index.pts[facts.index.packet[numbers]].tolist()
             try:
-                self._decoder.by_index(facts.index, numbers, into({time: i for i, time in enumerate(times)}))
+                self._decoder.by_index(facts.index, numbers, writer({time: i for i, time in enumerate(times)}))
                 return out
-            except IndexIsWrong as wrong:
-                self._facts = self._learn_by_decoding(str(wrong))
+            except IndexMismatch as mismatch:
+                self._facts = self._analyse_by_decoding(str(mismatch))
                 _facts.remember(self.path, self._facts)
                 if wanted.max() >= self._facts.frames:
                     reason = (
                         f"damaged: {self._facts.frames} of {facts.frames} frames decode; replace it or leave it out"
                     )
-                    raise VideoError(self.path, reason) from wrong
+                    raise VideoError(self.path, reason) from mismatch
                 return self.read(indices, short_side)
-        self._decoder.by_counting(numbers, into({number: i for i, number in enumerate(numbers.tolist())}))
+        self._decoder.by_counting(numbers, writer({number: i for i, number in enumerate(numbers.tolist())}))
         return out
 
     def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (seconds since the first frame, uint8 [H, W, 3]) in order; see `FrameStream.stream`."""
         facts = self._known()
-        decoder = Decoder(self.path, self.threads, self.timeout)  # its own, so that `read` may be used in between
+        decoder = Decoder(
+            self.path, self.threads, self.timeout
+        )  # a second decoder, so that `read` can be called in between
         start: int | None = None
         try:
             for number, frame in enumerate(decoder.all_frames()):
@@ -172,24 +173,27 @@ class PyAVReader(Closing):
             decoder.close()
 
     def _to_rgb(self, frame: av.VideoFrame, facts: Facts, short_side: int | None) -> np.ndarray:
-        """[H, W, 3]; a frame that changes size on the way is brought to the size of the first."""
+        """[H, W, 3]; if the size changes within a video, frames are scaled to the size of the first."""
         height, width = scaled_size(facts.coded_height, facts.coded_width, short_side)
         try:
             rgb = self._reformatter.reformat(
                 frame, width=width, height=height, format="rgb24", interpolation="BILINEAR", **_facts.ONE_THREAD
             )
         except FFmpegError as error:
-            raise VideoError(self.path, f"{frame.format.name} cannot be turned into RGB ({error.strerror})") from error
-        return turn(rgb.to_ndarray(), facts.rotation)
+            raise VideoError(
+                self.path,
+                f"{frame.format.name} cannot be converted to RGB ({error.strerror}); convert the video or leave it out",
+            ) from error
+        return rotate(rgb.to_ndarray(), facts.rotation)
 
     def close(self) -> None:
-        """Let go of the file. Reading again opens it again."""
+        """Close the file. The next read opens it again."""
         self._decoder.close()
 
     def _start(self) -> None:
         self._facts: Facts | None = None
         self._decoder = Decoder(self.path, self.threads, self.timeout)
-        self._reformatter = VideoReformatter()  # kept: setting up the scaler costs more than using it
+        self._reformatter = VideoReformatter()  # reused: setting up the scaler takes longer than using it
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "threads": self.threads, "timeout": self.timeout}

@@ -1,8 +1,7 @@
-"""The one interface to recorded video: ask for frame numbers, get exactly those frames.
+"""The interface to recorded video: request frame numbers, get exactly those frames.
 
-Two things are kept apart, because a camera has only the second: *random access* over a recording whose length is known
-(`VideoSource`), and *frames in order* from anything that produces them (`FrameStream`). Every recording is both; a
-camera or a network stream will be a `FrameStream` only.
+There are two protocols. `VideoSource` gives *random access* to a recording with a known length. `FrameStream` gives
+*frames in order* from any source. Every recording is both; a camera or a network stream is only a `FrameStream`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from spatempo.video._address import TIMEOUT, is_address
 
 @runtime_checkable
 class FrameStream(Protocol):
-    """Frames in the order in which they are shown. Nothing is known in advance, not even whether it ends."""
+    """Frames in display order. Its length is not known in advance, and it may not end."""
 
     path: str
 
@@ -30,7 +29,7 @@ class FrameStream(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file or device."""
+        """Close the file or device."""
         ...
 
 
@@ -38,19 +37,18 @@ class FrameStream(Protocol):
 class VideoSource(FrameStream, Protocol):
     """A recording. Frame i is the i-th frame that decoding the whole recording yields.
 
-    A source belongs to one thread. It may be pickled or carried over a fork: it then opens the recording again by its
+    Use a source in one thread only. It can be pickled and used after a fork: it then opens the recording again by its
     path, and never shares a decoder.
-
     """
 
     @property
     def frames(self) -> int:
-        """Exact count: what a full decode yields. Headers are not believed."""
+        """Exact number of frames of a full decode, not the number in the header."""
         ...
 
     @property
     def height(self) -> int:
-        """Pixels, after the rotation that the file asks for."""
+        """Pixels, after the rotation stored in the file."""
         ...
 
     @property
@@ -60,12 +58,12 @@ class VideoSource(FrameStream, Protocol):
 
     @property
     def fps(self) -> float:
-        """Frames per second, on average; 0.0 where it is not known (frame folders)."""
+        """Average number of frames per second; 0.0 if unknown (frame folders)."""
         ...
 
     @property
     def duration(self) -> float:
-        """Seconds; 0.0 where it is not known."""
+        """Seconds; 0.0 if unknown."""
         ...
 
     @property
@@ -74,18 +72,18 @@ class VideoSource(FrameStream, Protocol):
         ...
 
     def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
-        """Frames `indices`, in the order given; repeats are fine.
+        """Read the frames `indices`, in the order given; indices may repeat.
 
         Args:
             indices: 0-based frame numbers.
-            short_side: pixels; the frames are scaled in the decoder's own scaler so that their short side has this
-                size, but never enlarged. None keeps the native size.
+            short_side: pixels; frames are scaled during decoding so that their short side has this size, but never
+                enlarged. None keeps the native size.
 
         Returns:
             uint8 [len(indices), H, W, 3], RGB.
 
         Raises:
-            VideoError: a frame that is not there or does not decode.
+            VideoError: a frame that does not exist or cannot be decoded.
         """
         ...
 
@@ -97,7 +95,7 @@ class VideoSource(FrameStream, Protocol):
 
 
 BACKENDS = ("auto", "pyav", "torchcodec")
-READS = {"rgb": 3, "flow": 2}  # kinds of frames that can be read, and the channels of one
+READS = {"rgb": 3, "flow": 2}  # kinds of frames that can be read, and their number of channels
 
 
 def open_video(
@@ -113,19 +111,18 @@ def open_video(
 
     Args:
         path: a file, a folder of images, or an address such as "https://...".
-        backend: "pyav", "torchcodec", or "auto", which is PyAV: it is there on every machine and measured faster
-            (docs/reader.md).
-        template: file names in a frame folder, for example "img_{:05d}.jpg", of flow "flow_{}_{:05d}.jpg"; guessed if
-            None.
-        threads: decoding threads; 1 is right in data-loading workers, 0 lets FFmpeg choose.
+        backend: "pyav", "torchcodec", or "auto". "auto" is PyAV, which is always installed and was measured to be
+            faster (docs/reader.md).
+        template: file names in a frame folder, for example "img_{:05d}.jpg", or "flow_{}_{:05d}.jpg" for flow. None
+            tries common names.
+        threads: number of decoding threads; use 1 in data-loading workers, 0 lets FFmpeg choose.
         reads: kind of frames, a key of `READS`: "rgb", or "flow" for a folder of optical flow, whose frames are uint8
             [H, W, 2] (`spatempo.video.frame_folder.FlowFolder`).
-        timeout: seconds that opening an address, a seek in it and each of its packets may take; other paths are not
-            timed.
+        timeout: limit in seconds for opening an address, for each seek and for each packet. Files have no limit.
 
     Raises:
-        VideoError: it is missing, is no video, or no frame of it decodes; an address that does not answer in time.
-        SpatempoError: an unknown backend or kind of frames, or a backend that does not load here.
+        VideoError: the path does not exist, is not a video, or no frame can be decoded; or an address times out.
+        SpatempoError: an unknown backend or kind of frames, or a backend that does not load on this machine.
     """
     if backend not in BACKENDS:
         raise SpatempoError(f"backend={backend!r} is not known: use one of {', '.join(BACKENDS)}")
@@ -140,22 +137,24 @@ def open_video(
             return {"rgb": FrameFolder, "flow": FlowFolder}[reads](name, template)
         if not os.path.exists(name):
             raise VideoError(name, "no such file or folder; check the path")
-        if not os.path.isfile(name):  # a pipe or a device would be waited for, or read without end
-            raise VideoError(name, "neither a file nor a folder, but a pipe, socket or device; give a video file")
+        if not os.path.isfile(name):  # reading a pipe or a device could wait or continue forever
+            raise VideoError(name, "neither a file nor a folder but a pipe, socket or device; give a video file")
         if os.path.getsize(name) == 0:
             raise VideoError(name, "the file is empty; copy it again or leave it out")
     if reads == "flow":
         raise VideoError(
             name,
-            "flow is read from a folder of flow_x_00001.jpg, flow_y_00001.jpg, ..., and this is none; extract it first",
+            "flow is read from a folder of flow_x_00001.jpg, flow_y_00001.jpg, ..., not from a video; extract it first",
         )
     if template is not None:
-        raise VideoError(name, f"template={template!r} is for a folder of frames, and this is not a folder")
+        raise VideoError(
+            name, f"template={template!r} is for a folder of frames, and this is not a folder; remove template"
+        )
     if backend == "torchcodec":
         from spatempo.video.torchcodec_reader import TorchCodecReader
 
         if is_address(name):
-            raise VideoError(name, "torchcodec waits for a server without a time limit; use backend='pyav'")
+            raise VideoError(name, "torchcodec has no time limit for network addresses; use backend='pyav'")
         return TorchCodecReader(name, threads=threads)
     from spatempo.video.pyav_reader import PyAVReader
 

@@ -1,8 +1,8 @@
-"""Video files through torchcodec, where it loads: a second reader behind the same interface.
+"""Reads video files with torchcodec, if it is installed: a second reader with the same interface.
 
-Optional (`pip install "spatempo[codec]"`): it needs FFmpeg's shared libraries on the machine and a build that fits the
-installed torch. Its colours may be a level or two off PyAV's: another build of FFmpeg, other defaults of the scaler.
-Use one reader for training and testing.
+Optional (`pip install "spatempo[codec]"`): torchcodec needs FFmpeg's shared libraries and a build that matches the
+installed torch. Its colours may differ from PyAV's by one or two levels, because FFmpeg build and scaler settings
+differ. Use the same reader for training and testing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def load_torchcodec() -> ModuleType:
     """Import torchcodec, which loads FFmpeg's libraries.
 
     Raises:
-        SpatempoError: it does not load; one line says why.
+        SpatempoError: torchcodec does not load; the message states the reason.
     """
     try:
         for name in ("torchcodec.decoders", "torchcodec.transforms"):
@@ -37,15 +37,15 @@ def load_torchcodec() -> ModuleType:
 
 
 class TorchCodecReader(Closing):
-    """One video file. See `spatempo.video.source.VideoSource` for what it promises.
+    """One video file, with the interface `spatempo.video.source.VideoSource`.
 
     Args:
         path: a file.
-        threads: decoding threads; 0 lets FFmpeg choose.
+        threads: number of decoding threads; 0 lets FFmpeg choose.
 
     Raises:
-        SpatempoError: torchcodec does not load here.
-        VideoError: the file is no video.
+        SpatempoError: torchcodec does not load.
+        VideoError: the file is not a video.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
@@ -100,8 +100,8 @@ class TorchCodecReader(Closing):
             yield frame.pts_seconds - start, frame.data.numpy()
 
     def _decoder(self, size: tuple[int, int] | None = None) -> Any:
-        """A decoder giving frames of `size`; its scaler is set when it is made, so there is one for every size."""
-        if self._pid != os.getpid():  # a decoder must not be carried over a fork
+        """A decoder for frames of `size`. The size is fixed when a decoder is made, so there is one per size."""
+        if self._pid != os.getpid():  # a decoder must not be used after a fork
             self._decoders, self._pid = {}, os.getpid()
         if size is not None and size == (self.height, self.width):
             size = None
@@ -117,12 +117,13 @@ class TorchCodecReader(Closing):
                 )
             except (RuntimeError, ValueError, OSError) as error:
                 raise VideoError(
-                    self.path, f"not a video torchcodec can read ({_line(error)}); replace the file or leave it out"
+                    self.path,
+                    f"torchcodec cannot open it as a video ({_line(error)}); replace the file or leave it out",
                 ) from error
         return self._decoders[size]
 
     def close(self) -> None:
-        """Let go of the file. Reading again opens it again."""
+        """Close the file. The next read opens it again."""
         self._decoders = {}
 
     def __getstate__(self) -> dict[str, Any]:

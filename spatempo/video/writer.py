@@ -1,10 +1,10 @@
-"""From frames to a video file, so that what is read back depends on nothing but the frames.
+"""Writes frames to a video file in which every decoded frame depends only on the frame given.
 
-An ordinary encoder spends its bits unevenly: the first frame is coded alone, later ones as differences from it, and a
-rate control shifts quality from frame to frame. A network can see such traces, and learn "this is a first frame" from
-a single picture. With ``all_intra=True`` every frame is a key frame of its own, coded with one constant quantiser and
-with everything that looks at other frames switched off, so that a frame's decoded pixels are a function of that frame
-alone: the file of a reversed clip decodes to exactly the reversed frames (tests/video/test_writer.py).
+Ordinary encoders distribute bits unevenly: the first frame is coded independently, later frames as differences, and the
+rate control changes the quality from frame to frame. A network can learn such traces and recognise, for example, a
+first frame. With ``all_intra=True`` every frame is a key frame with the same constant quantiser, and all options that
+use other frames are off. The decoded pixels of a frame are then a function of that frame only: the file of a reversed
+clip decodes to exactly the reversed frames (tests/video/test_writer.py).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from av.video.stream import VideoStream
 from spatempo.errors import SpatempoError
 from spatempo.files import whole_file
 
-# Off: everything in x264 that looks at other frames or moves bits about (B frames, scene cuts, adaptive quantisation,
-# macroblock tree, lookahead), and threads, by whose number the bytes would differ.
+# Switches off everything in x264 that uses other frames or redistributes bits (B frames, scene cuts, adaptive
+# quantisation, macroblock tree, lookahead). One thread, because the bytes depend on the number of threads.
 _X264_INTRA = "keyint=1:min-keyint=1:bframes=0:scenecut=0:aq-mode=0:mbtree=0:rc-lookahead=0:threads=1:sliced-threads=0"
 
 
@@ -42,18 +42,18 @@ def write_video(
 ) -> Path:
     """Encodes RGB frames into a video file (the container follows the file's suffix).
 
-    The file appears under its name only when it is complete.
+    The file appears only when it is complete.
 
     Args:
-        path: the file to write, for example ``clip.mp4``; its folder is made if missing, an existing file is replaced.
-        frames: uint8 ``[T, H, W, 3]``, or an iterable of uint8 ``[H, W, 3]``, all of one size.
+        path: the file to write, for example ``clip.mp4``; its folder is created, an existing file is replaced.
+        frames: uint8 ``[T, H, W, 3]``, or an iterable of uint8 ``[H, W, 3]``, all of the same size.
         fps: frames per second.
         qp: constant quantiser, 0 (best) to 51; for encoders other than libx264, their own scale from 1 (best) to 31.
-        all_intra: every frame a key frame that depends on no other frame. ``False``: the encoder's ordinary groups of
-            pictures, much smaller files whose frames do depend on their neighbours.
-        codec: the FFmpeg encoder's name.
-        pix_fmt: how pixels are stored; ``yuv420p`` (every player) needs an even height and width, ``yuv444p`` does not.
-        preset: x264's trade of time against size.
+        all_intra: make every frame a key frame, which depends on no other frame. ``False`` gives the ordinary groups of
+            pictures: much smaller files, in which decoded frames depend on their neighbours.
+        codec: name of the FFmpeg encoder.
+        pix_fmt: pixel format; ``yuv420p`` (for every player) needs an even height and width, ``yuv444p`` does not.
+        preset: x264's trade-off between speed and file size.
 
     Returns:
         The path written.
@@ -81,7 +81,7 @@ def write_video(
                     stream.codec_context.gop_size = 1 if all_intra else 12
                 for packet in _packets(stream, first, checked):
                     container.mux(packet)
-        except (FFmpegError, ValueError) as error:  # ValueError: a suffix by which no container is known
+        except (FFmpegError, ValueError) as error:  # ValueError: a suffix of no known container
             raise SpatempoError(f"{target}: cannot write the video with {codec}: {error}") from error
     return target
 
@@ -106,13 +106,13 @@ def _options(codec: str, qp: int, all_intra: bool, preset: str) -> dict[str, str
 def _configure(stream: VideoStream, first: np.ndarray, pix_fmt: str) -> None:
     stream.height, stream.width = first.shape[:2]
     stream.pix_fmt = pix_fmt
-    # what FFmpeg's scaler converts RGB to unless told otherwise, written down so that no reader has to guess
+    # the defaults of FFmpeg's scaler, stored in the file so that readers need not guess
     stream.codec_context.colorspace = 5  # BT.470BG, the BT.601 matrix
     stream.codec_context.color_range = 1  # limited ("MPEG") range
 
 
 def _packets(stream: VideoStream, first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[av.Packet]:
-    scaler = VideoReformatter()  # one for all frames: setting one up takes longer than converting a small frame
+    scaler = VideoReformatter()  # reused: setting it up takes longer than converting a small frame
     for frame in chain((first,), rest):
         stored = scaler.reformat(av.VideoFrame.from_ndarray(frame, format="rgb24"), format=stream.pix_fmt)
         yield from stream.encode(stored)
@@ -120,7 +120,7 @@ def _packets(stream: VideoStream, first: np.ndarray, rest: Iterator[np.ndarray])
 
 
 def _checked(target: Path, frames: Iterable[np.ndarray], even: bool) -> Iterator[np.ndarray]:
-    """The frames, contiguous, each checked against the first."""
+    """Checks each frame against the first and makes it contiguous."""
     shape: tuple[int, ...] | None = None
     for index, frame in enumerate(frames):
         shape = shape or frame.shape

@@ -1,4 +1,4 @@
-"""What every design of these tests must do: train on real files, save, load, export, and stream where it is causal."""
+"""Checks for every design of these tests: train on real files, save, load, export, and stream if it is causal."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def registered_here() -> Iterator[None]:
-    """Takes back what a test registers: other tests count the designs."""
+def unregister_designs() -> Iterator[None]:
+    """Removes the designs that a test registers, because other tests count the designs."""
     before = set(DESIGNS)
     yield
     for name in set(DESIGNS) - before:
@@ -38,10 +38,10 @@ def registered_here() -> Iterator[None]:
 
 
 @pytest.fixture
-def everything_works(videos: Path, tmp_path: Path) -> Callable[..., VideoModel]:
-    """``check(name, frames=4, free_frames=True, **options)`` goes through all of it and returns a model."""
+def check_design(videos: Path, tmp_path: Path) -> Callable[..., VideoModel]:
+    """``check_design(name, frames=4, any_frames=True, **options)`` runs all checks and returns a model."""
 
-    def check(name: str, frames: int = 4, free_frames: bool = True, **options: object) -> VideoModel:
+    def check(name: str, frames: int = 4, any_frames: bool = True, **options: object) -> VideoModel:
         run = spatempo.train(
             videos, model=name, frames=frames, size=32, epochs=2, batch_size=4, workers=0, device="cpu", quiet=True,
             out=tmp_path / "run", options=options, flip="none",
@@ -49,19 +49,20 @@ def everything_works(videos: Path, tmp_path: Path) -> Callable[..., VideoModel]:
         assert load(run.checkpoint).classes == ["bright", "dark"]
         model = spatempo.create_model(name, num_classes=3, size=32, frames=frames, dropout=0.0, **options)
         randomise(model, size=32, frames=frames)
-        clip = _clips(model, frames)
+        clip = _make_clips(model, frames)
         with torch.no_grad():
-            want = model(clip)
-            assert want.shape == (2, 3)
-            assert (model(clip.flip(2)) - want).abs().max() > 1e-3 * want.abs().max()  # sees the order of frames
-            assert_close(model.forward_head(model.forward_features(clip)), want)
+            expected = model(clip)
+            assert expected.shape == (2, 3)
+            reversed_change = (model(clip.flip(2)) - expected).abs().max()
+            assert reversed_change > 1e-3 * expected.abs().max(), "the model must depend on the order of frames"
+            assert_close(model.forward_head(model.forward_features(clip)), expected)
             if model.head.per_frame:
                 assert_close(model.forward_head_frames(model.forward_features(clip)), model.forward_frames(clip))
             save_checkpoint(model, tmp_path / "saved")
-            assert torch.equal(load(tmp_path / "saved")(clip), want)
-            _exports(model, frames, free_frames)
+            assert torch.equal(load(tmp_path / "saved")(clip), expected)
+            _check_export(model, frames, any_frames)
             if model.causal:
-                _streams(model, clip)
+                _check_streaming(model, clip)
         loss = model.train()(clip).square().mean()
         (loss + sum(model.auxiliary_losses().values())).backward()
         assert all(p.grad is not None for p in model.parameters())
@@ -70,21 +71,21 @@ def everything_works(videos: Path, tmp_path: Path) -> Callable[..., VideoModel]:
     return check
 
 
-def _clips(model: VideoModel, frames: int, batch: int = 2) -> Tensor:
+def _make_clips(model: VideoModel, frames: int, batch: int = 2) -> Tensor:
     stacked = [clips(frames + i, batch)[:, :, i:] for i in range(model.preprocess.stack)]
     return torch.cat(stacked, 1)
 
 
-def _exports(model: VideoModel, frames: int, free_frames: bool) -> None:
+def _check_export(model: VideoModel, frames: int, any_frames: bool) -> None:
     free = {0: torch.export.Dim("batch", min=1, max=16)}
-    if free_frames:
+    if any_frames:
         free[2] = torch.export.Dim("frames", min=3, max=64)
-    program = torch.export.export(model, (_clips(model, frames),), dynamic_shapes={"clip": free}).module()
-    for count in (frames, 2 * frames) if free_frames else (frames,):
-        assert_close(program(_clips(model, count, batch=3)), model(_clips(model, count, batch=3)))
+    program = torch.export.export(model, (_make_clips(model, frames),), dynamic_shapes={"clip": free}).module()
+    for count in (frames, 2 * frames) if any_frames else (frames,):
+        assert_close(program(_make_clips(model, count, batch=3)), model(_make_clips(model, count, batch=3)))
 
 
-def _streams(model: VideoModel, clip: Tensor) -> None:
+def _check_streaming(model: VideoModel, clip: Tensor) -> None:
     state = model.init_state(len(clip), 32)
     assert len(state) == len(model.state_names) == len(set(model.state_names))
     logits = clip.new_zeros(())

@@ -1,4 +1,4 @@
-"""Stacks of RGB frames serve any design; a design that asks for other input must say so when it is registered."""
+"""Every design accepts stacks of RGB frames; a design with other input must declare it at registration."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from spatempo.inputs import Preprocess
 from spatempo.models import Build, Parts, register_design
 
 
-def test_any_design_takes_a_stack(everything_works):
-    model = everything_works("tsm_smallresnet", modality="rgb", stack=5)
+def test_any_design_accepts_a_stack(check_design):
+    model = check_design("tsm_smallresnet", modality="rgb", stack=5)
     assert model.backbone.conv1.in_channels == 15
 
     @register_design("late", source="a test")

@@ -1,4 +1,4 @@
-"""A design whose parameters depend on T: the number is stored, and another one raises one clear error."""
+"""A design whose parameters depend on T: T is stored, and another T raises one clear error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spatempo.models import Build, Head, Parts, load, register_design, save_chec
 
 
 class AllFrames(Head):
-    """One linear layer on the features of all T frames side by side, ``[B, T, F] -> [B, K]``."""
+    """One linear layer on the concatenated features of all T frames, ``[B, T, F] -> [B, K]``."""
 
     per_frame = False
 
@@ -25,22 +25,22 @@ class AllFrames(Head):
         return self.fc(features.flatten(1))
 
 
-def test_the_number_of_frames_is_part_of_the_model(everything_works, tmp_path):
+def test_the_number_of_frames_is_part_of_the_model(check_design, tmp_path):
     @register_design("allframes", source="a test", fixed_frames=True)
     def allframes(build: Build) -> Parts:
         return Parts(head=AllFrames(build.frames, build.features, build.num_classes))
 
-    model = everything_works("allframes_smallresnet", frames=6, free_frames=False)
+    model = check_design("allframes_smallresnet", frames=6, any_frames=False)
     assert model.fixed_frames == 6
     with pytest.raises(SpatempoError, match="made for clips of 6 frames and got 4: make it with frames=4"):
         model(torch.zeros(1, 3, 4, 32, 32))
     model = create_model("allframes_smallresnet", frames=5, num_classes=2)
-    model.preprocess = replace(model.preprocess, frames=9)  # the parameters stay those of 5
+    model.preprocess = replace(model.preprocess, frames=9)  # the parameters are still those for 5
     save_checkpoint(model, tmp_path)
     assert load(tmp_path).fixed_frames == 5
 
 
-def test_a_name_is_taken_once_and_the_longest_one_wins():
+def test_a_name_can_be_registered_once_and_the_longest_match_is_used():
     @register_design("wide", source="a test")
     def wide(build: Build) -> None: ...
 
@@ -53,16 +53,16 @@ def test_a_name_is_taken_once_and_the_longest_one_wins():
         register_design("wide", source="another")(wide)
 
 
-def test_an_error_in_a_designs_code_keeps_its_traceback(tmp_path):
+def test_an_error_in_the_code_of_a_design_keeps_its_traceback(tmp_path):
     broken = False
 
     @register_design("buggy", source="a test")
     def buggy(build: Build) -> None:
         if broken:
-            raise TypeError("a slip in the design's code")
+            raise TypeError("a mistake in the code of the design")
 
     save_checkpoint(create_model("buggy_smallresnet", num_classes=2), tmp_path)
     broken = True
     for build in (lambda: create_model("buggy_smallresnet"), lambda: load(tmp_path)):
-        with pytest.raises(TypeError, match="a slip"):
+        with pytest.raises(TypeError, match="a mistake"):
             build()

@@ -1,4 +1,4 @@
-"""A design with a keyword input: boxes that its head reads from the forward context."""
+"""A design with a keyword input: its head reads boxes from the forward context."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.operators import ForwardContext
 
 
 class BoxHead(Head):
-    """Features ``[B, T, F]`` and boxes ``[B, T, 4]``, averaged over time, through one linear layer."""
+    """One linear layer on the temporal mean of features ``[B, T, F]`` and boxes ``[B, T, 4]``."""
 
     per_frame = False
 
@@ -34,9 +34,11 @@ def test_a_keyword_input_reaches_the_head():
 
     model = create_model("boxed_smallresnet", num_classes=3, size=32).eval()
     clip, boxes = torch.randn(2, 3, 4, 32, 32), torch.rand(2, 4, 4)
-    want = model(clip) + boxes.mean(1) @ model.head.fc.weight[:, -4:].T
-    torch.testing.assert_close(model(clip, boxes=boxes), want)
-    torch.testing.assert_close(model(clip, boxes=torch.zeros_like(boxes)), model(clip))  # nothing is left over
+    expected = model(clip) + boxes.mean(1) @ model.head.fc.weight[:, -4:].T
+    torch.testing.assert_close(model(clip, boxes=boxes), expected)
+    torch.testing.assert_close(
+        model(clip, boxes=torch.zeros_like(boxes)), model(clip)
+    )  # boxes of the last call are not used again
     with pytest.raises(SpatempoError, match="has no input 'masks'; its keyword inputs: boxes"):
         model(clip, masks=boxes)
     with pytest.raises(SpatempoError, match="has no input 'boxes'; its keyword inputs: none besides the clip"):

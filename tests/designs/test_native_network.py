@@ -1,4 +1,4 @@
-"""A tiny native 3D network with parallel branches, registered under a name without a backbone."""
+"""A small native 3D network with parallel branches, registered under a name without a backbone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from spatempo.models import Build, Parts, register_design
 
 
 class Inception3d(nn.Module):
-    """A 1x1x1 next to a 5x1x1 convolution: 2 frames to each side in parallel, not 2 + 0 one after the other."""
+    """A 1x1x1 and a 5x1x1 convolution in parallel: a reach of 2 frames in each direction."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.point = nn.Conv3d(inputs, outputs, 1)
-        self.time = nn.Conv3d(inputs, outputs, (5, 1, 1), padding=(2, 0, 0))
+        self.point = nn.Conv3d(in_channels, out_channels, 1)
+        self.time = nn.Conv3d(in_channels, out_channels, (5, 1, 1), padding=(2, 0, 0))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(torch.cat([self.point(x), self.time(x)], 1))
@@ -44,15 +44,15 @@ class Tiny3d(nn.Module):
         return [[self.stem, self.pool, self.mixed]]
 
 
-def test_a_network_of_its_own(everything_works):
+def test_a_design_with_a_native_network(check_design):
     @register_design("tiny3d", source="a test", sizes=("",), small={"": ("", {})})
     def tiny3d(build: Build) -> Parts:
         net = Tiny3d()
         return Parts(network=net, head=build.linear_head(net.num_features, pool="features"))
 
-    model = everything_works("tiny3d", frames=8)
+    model = check_design("tiny3d", frames=8)
     assert model.name == "tiny3d"
-    # stem 1, pool 1, then twice 2 frames at a stride of 2
+    # stem 1, pool 1, then twice 2 frames at stride 2
     assert model.reach == (1 + 1 + 2 * 2 + 2 * 2,) * 2
     model.set_grad_checkpointing()
     plain = [p.grad.clone() for p in model.parameters() if p.grad is not None]

@@ -1,4 +1,4 @@
-"""A TRN-like design: a head of its own, whose score belongs to the clip and not to single frames."""
+"""A design like TRN: it has its own head, which scores whole clips instead of single frames."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class PairRelation(Head):
         return self.classify(self.relation(pairs).mean(1))
 
 
-def test_a_design_with_a_head_of_its_own(everything_works):
+def test_a_design_with_its_own_head(check_design):
     @register_design("pairs", source="a test")
     def pairs(build: Build) -> Parts:
         return Parts(head=PairRelation(build.features, build.num_classes, build.dropout))
 
-    model = everything_works("pairs_smallresnet")
+    model = check_design("pairs_smallresnet")
     assert [name for name in model.state_dict() if name.startswith("head.")] == [
         f"head.{layer}.{kind}" for layer in ("relation.0", "classify") for kind in ("weight", "bias")
     ]

@@ -1,4 +1,6 @@
-"""A design that replaces a convolution together with its batch norm by an operator, causal, made from image weights."""
+"""A causal design that replaces a convolution and its batch norm by one operator, initialised from image-pretrained
+weights.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ from spatempo.operators import ForwardContext, Reach, ReplacingOperator, State
 
 
 class FoldedTemporalConv(ReplacingOperator):
-    """A 3x3 convolution with its batch norm folded in, plus a depthwise one of its input on the frame before.
+    """A 3x3 convolution with its batch norm folded in, plus a depthwise 1x1 convolution of the previous frame.
 
-    ``y[t] = W x[t] + b + d * x[t - 1]``, the norm's scale and shift being in W and b.
+    ``y[t] = W x[t] + b + d * x[t - 1]``, where W and b include the scale and shift of the batch norm.
     """
 
     def __init__(self, context: ForwardContext, conv: nn.Conv2d, causal: bool) -> None:
@@ -53,16 +55,16 @@ class FoldedTemporalConv(ReplacingOperator):
         return now + before * self.before[:, None, None]
 
 
-def test_a_convolution_and_its_norm_in_one_operator(everything_works, tmp_path):
+def test_one_operator_replaces_a_convolution_and_its_batch_norm(check_design, tmp_path):
     @register_design("folded", source="a test", backbones=("smallresnet",))
     def folded(build: Build, *, causal: bool = False) -> Parts:
         for site in require_sites(build.net, build.source)[:1]:
-            both = nn.Sequential(site.block.conv2, site.block.bn2)  # as the file has them: conv2.*, bn2.*
-            site.block.conv2, site.block.bn2 = both, nn.Identity()
-            replace_module(build, f"{site.name}.conv2", FoldedTemporalConv(build.context, both[0], causal))
+            conv_and_norm = nn.Sequential(site.block.conv2, site.block.bn2)  # names in the weight file: conv2.*, bn2.*
+            site.block.conv2, site.block.bn2 = conv_and_norm, nn.Identity()
+            replace_module(build, f"{site.name}.conv2", FoldedTemporalConv(build.context, conv_and_norm[0], causal))
         return Parts(causal=causal)
 
-    model = everything_works("folded_smallresnet", causal=True)
+    model = check_design("folded_smallresnet", causal=True)
     assert model.state_names[0] == "backbone.layer1.0.conv2.past"
     plain = create_model("tsn_smallresnet", num_classes=3, size=32)
     weights = {n.removeprefix("backbone."): w for n, w in plain.state_dict().items() if n.startswith("backbone.")}

@@ -1,4 +1,4 @@
-"""A TDN-like design: every frame of the clip is a stack of five, and the stem sees the differences inside the stack."""
+"""A design like TDN: every frame of the clip is a stack of frames, and the stem uses their differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spatempo.operators import ForwardContext, Reach, ReplacingOperator, State, 
 
 
 class DifferenceStem(ReplacingOperator):
-    """The image network's convolution of the middle frame, plus a new one of the differences around it."""
+    """The image network's convolution on the middle frame, plus a new one on the differences within the stack."""
 
     state_names = ()
 
@@ -45,7 +45,7 @@ class DifferenceStem(ReplacingOperator):
         return self.mix(clip), ()
 
 
-def test_a_design_uses_the_differences_inside_a_stack(everything_works, tmp_path):
+def test_a_design_uses_the_differences_within_a_stack(check_design, tmp_path):
     @register_design("changes", source="a test", backbones=("smallresnet",), preprocess=Preprocess(stack=3))
     def changes(build: Build, *, causal: bool = False) -> Parts:
         stem = DifferenceStem(build.context, build.net.conv1, build.input.stack, causal)
@@ -54,8 +54,8 @@ def test_a_design_uses_the_differences_inside_a_stack(everything_works, tmp_path
             plug_at_conv(build, site.conv_name, TemporalShift(build.context, causal=causal))
         return Parts(causal=causal)
 
-    assert create_model("changes_smallresnet").preprocess.channels == 9  # the design's own
-    model = everything_works("changes_smallresnet", modality="rgb", stack=5, causal=True)
+    assert create_model("changes_smallresnet").preprocess.channels == 9  # declared by the design
+    model = check_design("changes_smallresnet", modality="rgb", stack=5, causal=True)
     assert (model.preprocess.channels, model.preprocess.span) == (15, 5)
     assert model.backbone.conv1.changes.shape[1] == 12
     plain = create_model("tsm_smallresnet", num_classes=3, causal=True, size=32).eval()

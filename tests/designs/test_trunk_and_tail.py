@@ -1,4 +1,4 @@
-"""An ECO-like design: a 2D trunk that ends early, a 3D tail on the maps of its frames, and what else the trunk saw."""
+"""A design like ECO: a truncated 2D network, a 3D network on its feature maps, and tapped early outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.operators import ForwardContext
 
 
 class Tail(nn.Module):
-    """Maps of frames ``[B, 64, T, H, W]`` to maps of the clip ``[B, 16 + 32, T', H', W']``."""
+    """3D network from frame maps ``[B, 64, T, H, W]`` to clip maps ``[B, 16 + 32, T', H', W']``."""
 
     def __init__(self, context: ForwardContext) -> None:
         super().__init__()
@@ -26,17 +26,17 @@ class Tail(nn.Module):
         return torch.cat([clip, pooled], 1)
 
 
-def test_a_2d_trunk_with_a_3d_tail(everything_works, tmp_path):
+def test_a_2d_trunk_with_a_3d_tail(check_design, tmp_path):
     @register_design("stacked", source="a test", backbones=("smallresnet", "resnet18"))
     def stacked(build: Build) -> Parts:
         cut_after(build, "layer2")
         tap(build, "layer1")
         return Parts(head=build.linear_head(16 + 32), feature_maps=Tail(build.context))
 
-    model = everything_works("stacked_smallresnet", frames=8, free_frames=False)
+    model = check_design("stacked_smallresnet", frames=8, any_frames=False)
     assert not any(name.startswith("backbone.layer3") for name in model.state_dict())
     assert any(name.startswith("tail.") for name in model.state_dict())
-    # an image network's file still fits: what was cut off has no use, what is new has no source
+    # weights of the image network still load: removed layers are ignored, new layers keep their initialisation
     whole = create_model("tsn_smallresnet", num_classes=5)
     weights = {name.removeprefix("backbone."): w for name, w in whole.state_dict().items() if "backbone" in name}
     torch.save(weights, tmp_path / "image.pth")
@@ -55,7 +55,7 @@ def test_a_2d_trunk_with_a_3d_tail(everything_works, tmp_path):
     ],
 )
 @torch.no_grad()
-def test_a_network_in_two_parts_is_the_network(backbone, layer):
+def test_a_split_network_equals_the_whole_network(backbone, layer):
     seen: list[Tensor] = []
 
     @register_design("parted", source="a test")

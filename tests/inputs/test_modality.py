@@ -1,4 +1,4 @@
-"""Stacks of RGB frames by hand, modalities as the one place that knows them, and a package that needs no torch."""
+"""Stacks of RGB frames by hand, modality names in one file only, and inputs without torch."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ FIVE = Preprocess(frames=2, size=4, resize=4, modality="rgb", stack=5, mean=(0, 
 
 
 def numbered(count: int, height: int = 4, width: int = 6) -> np.ndarray:
-    """Frame k is (3k, 3k + 1, 3k + 2) all over. uint8 ``[count, height, width, 3]``."""
+    """Frame k has the value (3k, 3k + 1, 3k + 2) in every pixel. uint8 ``[count, height, width, 3]``."""
     values = np.arange(3 * count, dtype=np.uint8).reshape(count, 1, 1, 3)
     return np.tile(values, (1, height, width, 1))
 
 
-def test_five_rgb_frames_make_one_of_the_clip_frame_by_frame():
+def test_five_rgb_frames_are_stacked_in_order():
     assert (FIVE.channels, FIVE.span, FIVE.read_channels) == (15, 5, 3)
     clip = FIVE(numbered(10))
     assert clip.shape == (15, 2, 4, 4)
     assert clip.permute(1, 2, 3, 0).is_contiguous()
     assert (clip[:, :, 0, 0] * 255).round().int().T.tolist() == [list(range(15)), list(range(15, 30))]
     assert Preprocess.from_dict(json.loads(json.dumps(FIVE.to_dict()))) == FIVE
-    with pytest.raises(SpatempoError, match="9 frames of 'rgb' are given; one of the clip takes 5"):
+    with pytest.raises(SpatempoError, match="got 9 frames of 'rgb'; give a multiple of 5"):
         FIVE(numbered(9))
 
 
-def test_a_stack_is_read_as_five_frames_in_a_row():
+def test_a_stack_is_five_consecutive_frames():
     """20 frames, 2 segments of 5: 16 starts, tick 8: frames 4 to 8 and 12 to 16."""
     views = load_views(ArrayFrames(numbered(20)), FIVE, crops=3)
     assert views.shape == (3, 15, 2, 4, 4)
@@ -51,25 +51,25 @@ def test_a_stack_is_read_as_five_frames_in_a_row():
     assert first == [[4, 5, 6, 7, 8], [12, 13, 14, 15, 16]]
 
 
-def test_stacks_go_through_training_cache_and_flip(tmp_path):
+def test_stacks_work_with_training_cache_and_mirroring(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_video(tmp_path / name / "0.mp4", numbered(20, 32, 48) * np.uint8(4), 10)
     manifest = load_manifest(tmp_path)
-    fed = Preprocess(frames=2, size=16, stack=5)
-    transform = TrainTransform(fed, flip="plain", color=0.2)
+    spec = Preprocess(frames=2, size=16, stack=5)
+    transform = TrainTransform(spec, flip="plain", color=0.2)
     cache = FrameCache(manifest, transform.short_side, tmp_path / "cache").fill(workers=0)
-    for kept in (None, cache):
-        clip = ClipDataset(manifest, fed, train=True, transform=transform, cache=kept)[0, 1]["clip"]
+    for used in (None, cache):
+        clip = ClipDataset(manifest, spec, train=True, transform=transform, cache=used)[0, 1]["clip"]
         assert clip.shape == (15, 2, 16, 16)
     ten = TenCrop.extend(FIVE)
     frames = np.random.default_rng(0).integers(0, 256, (10, 4, 9, 3), dtype=np.uint8)
     assert torch.equal(ten(frames, "mirrored top-left").flip(3), ten(frames, "top-left"))
 
 
-def test_a_stack_is_no_picture():
+def test_a_stack_is_not_an_image():
     assert Preprocess().is_picture
-    assert not any(fed.is_picture for fed in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
+    assert not any(spec.is_picture for spec in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
     model = create_model("tsm_smallresnet", num_classes=2, stack=5)
     with pytest.raises(SpatempoError, match="shows the network RGB frames, and this one takes stacks of 5 frames"):
         timeline(model, "clip.mp4")
@@ -77,18 +77,18 @@ def test_a_stack_is_no_picture():
         model(torch.zeros(1, 3, 2, 8, 8))
 
 
-def test_the_array_is_the_tensor():
-    fed = Preprocess(frames=4, size=24)
+def test_view_array_equals_load_views():
+    spec = Preprocess(frames=4, size=24)
     source = ArrayFrames(np.random.default_rng(1).integers(0, 256, (9, 20, 31, 3), dtype=np.uint8))
-    array = view_array(source, fed, 2, 3)
+    array = view_array(source, spec, 2, 3)
     assert array.dtype == np.float32
     assert array.transpose(0, 2, 3, 4, 1).flags.c_contiguous
-    tensor = load_views(source, fed, 2, 3)
+    tensor = load_views(source, spec, 2, 3)
     assert tensor.is_contiguous(memory_format=torch.channels_last_3d)
     assert np.array_equal(array, tensor.numpy())
 
 
-def test_inputs_need_no_torch():
+def test_inputs_work_without_torch():
     code = (
         "import sys, numpy as np\n"
         "from spatempo.inputs import ArrayFrames, Preprocess, TenCrop, view_array\n"
@@ -102,25 +102,25 @@ def test_inputs_need_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_every_modality_is_whole():
+def test_every_modality_works():
     for name, kind in MODALITIES.items():
         assert modality_of(name) is kind
         assert kind.reads in READS
-        fed = Preprocess(modality=name, stack=2)
-        frames = np.zeros((2 * fed.span, 5, 7, kind.channels), np.uint8)
-        assert fed.normalize(frames).shape == (2 * kind.channels, 2, 5, 7)
-        assert fed.mirror(frames).shape == frames.shape
+        spec = Preprocess(modality=name, stack=2)
+        frames = np.zeros((2 * spec.span, 5, 7, kind.channels), np.uint8)
+        assert spec.normalize(frames).shape == (2 * kind.channels, 2, 5, 7)
+        assert spec.mirror(frames).shape == frames.shape
     with pytest.raises(SpatempoError, match="'smell' is not known; choose from 'rgb', 'flow', 'rgbdiff'"):
         modality_of("smell")
     with pytest.raises(SpatempoError, match="reads='smell' is not known: use one of rgb, flow"):
         open_video(".", reads="smell")
 
 
-def test_only_one_file_compares_modalities():
+def test_only_one_file_compares_modality_names():
     root = Path(spatempo.__file__).parent
     names = "|".join(MODALITIES)
     compares = re.compile(rf"""(==|!=|\bin\b)\s*[(\[{{]?["']({names})["']|["']({names})["']\s*(==|!=)|flow: bool""")
-    reader = root / "video" / "source.py"  # opens what a modality reads
+    reader = root / "video" / "source.py"  # opens the frames of a modality
     files = [file for file in root.rglob("*.py") if file != reader]
     assert len(files) > 100
     assert [str(file) for file in files if compares.search(file.read_text(encoding="utf-8"))] == []

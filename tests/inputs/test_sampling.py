@@ -1,4 +1,4 @@
-"""The samplers against hand-worked vectors of the published code (which counts from 1; here it is minus one)."""
+"""Samplers against hand-computed indices of the published code, which counts from 1 (here: from 0)."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_the_second_clip_is_the_published_one() -> None:
     assert plus_one(sampling.segment_second_indices(40, 8)) == [1, 6, 11, 16, 21, 26, 31, 36]
 
 
-def test_a_span_leaves_room_at_the_end() -> None:
-    # n = 44, span 5: 40 starts, as in the vector for n = 40
+def test_a_span_ends_inside_the_video() -> None:
+    # n = 44, span 5: 40 starts, as for n = 40 above
     assert plus_one(sampling.segment_indices(44, 8, span=5)) == [3, 8, 13, 18, 23, 28, 33, 38]
 
 
@@ -51,8 +51,8 @@ def test_dense_clips_are_the_published_ones() -> None:
     assert clips[9].tolist() == [236, 244, 252, 260, 268, 276, 284, 292]
 
 
-def test_a_window_of_as_many_frames_as_the_clip_is_consecutive() -> None:
-    """R(2+1)D: n = 100, T = 8 leaves 93 starts; floor(linspace(0, 92, 10)), every clip 8 frames in a row."""
+def test_a_window_of_t_frames_is_consecutive() -> None:
+    """R(2+1)D: n = 100, T = 8 gives 93 starts; floor(linspace(0, 92, 10)), every clip 8 consecutive frames."""
     starts = [0, 10, 20, 30, 40, 51, 61, 71, 81, 92]
     for window in (8, None):
         clips = sampling.clip_indices(100, 8, "dense", 10, window=window)
@@ -62,7 +62,7 @@ def test_a_window_of_as_many_frames_as_the_clip_is_consecutive() -> None:
     assert sampling.clip_indices(32, 8, "dense", 1, window=32)[0].tolist() == [0, 4, 8, 12, 16, 20, 24, 28]
 
 
-def test_training_clips_keep_to_their_window() -> None:
+def test_training_clips_use_their_window() -> None:
     rng = np.random.default_rng(0)
     draws = [sampling.random_clip_indices(40, 8, "dense", rng, window=None) for _ in range(300)]
     assert all(clip.tolist() == list(range(clip[0], clip[0] + 8)) for clip in draws)
@@ -70,11 +70,11 @@ def test_training_clips_keep_to_their_window() -> None:
     assert sampling.random_clip_indices(30, 8, "dense", rng).tolist() == [0, 8, 16, 24, 2, 10, 18, 26]
 
 
-def test_spans_by_hand() -> None:
-    # 3 segments of 17 fields, 5 in each: 13 starts, tick 13 / 3: 2, 6, 10
+def test_spans_equal_hand_computed_indices() -> None:
+    # 17 fields, 3 segments, 5 fields each: 13 starts, tick 13 / 3: 2, 6, 10
     clip = [2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 10, 11, 12, 13, 14]
     assert sampling.clip_indices(17, 3, span=5)[0].tolist() == clip
-    assert sampling.spans(np.array([4, 5]), 6, 3).tolist() == [4, 5, 5, 5, 5, 5]  # the last one again, as published
+    assert sampling.spans(np.array([4, 5]), 6, 3).tolist() == [4, 5, 5, 5, 5, 5]  # the last frame repeats, as published
     assert sampling.clip_indices(2, 2, span=5)[0].tolist() == [0, 1, 1, 1, 1] * 2
     both = sampling.clip_indices(44, 8, clips=2, span=5)
     assert both[0][::5].tolist() == sampling.segment_indices(44, 8, span=5).tolist()
@@ -95,7 +95,7 @@ def test_training_follows_the_published_three_cases() -> None:
     draws = np.stack([sampling.random_segment_indices(10, 8, rng, span=6) for _ in range(200)])
     assert set(draws.ravel()) == {0, 1, 2, 3, 4}
     assert (np.diff(draws) >= 0).all()
-    # n < T: round(i * 3 / 8) = 0 0 1 1 2 2 2 3, and frame 3 is not there
+    # n < T: round(i * 3 / 8) = 0 0 1 1 2 2 2 3, and there is no frame 3
     assert sampling.random_segment_indices(3, 8, rng).tolist() == [0, 0, 1, 1, 2, 2, 2, 2]
     assert sampling.random_segment_indices(3, 8, rng, short="first").tolist() == [0] * 8
     assert sampling.random_segment_indices(8, 8, rng).tolist() == list(range(8))
@@ -109,18 +109,18 @@ def test_random_dense_never_starts_at_the_last_position() -> None:
     assert sampling.random_dense_indices(65, 8, rng)[0] == 0  # 2 positions: randint(0, 1)
 
 
-def test_many_segment_clips_are_spread_evenly() -> None:
+def test_several_segment_clips_are_evenly_spaced() -> None:
     one, two = sampling.clip_indices(40, 8, "segment", 2)
     assert plus_one(one)[:2] == [3, 8]
     assert plus_one(two)[:2] == [1, 6]
-    # five clips of segments of 5 frames: offsets 0.5, 1.5, ... 4.5 of 5, so every frame once
+    # five clips of segments of 5 frames: offsets 0.5, 1.5, ... 4.5 of 5, so every frame occurs once
     assert np.sort(np.concatenate(sampling.clip_indices(40, 8, "segment", 5))).tolist() == list(range(40))
     (only,) = sampling.clip_indices(37, 8)
     assert only.tolist() == sampling.segment_indices(37, 8).tolist()
 
 
 @given(counts, segments, spans)
-def test_test_clips_stay_inside_and_rise(n: int, t: int, span: int) -> None:
+def test_test_clips_stay_inside_the_video_in_order(n: int, t: int, span: int) -> None:
     for rule in (sampling.segment_indices, sampling.segment_second_indices):
         indices = rule(n, t, span=span)
         assert indices.shape == (t,)
@@ -131,18 +131,18 @@ def test_test_clips_stay_inside_and_rise(n: int, t: int, span: int) -> None:
 
 
 @given(counts, segments, spans, seeds)
-def test_training_clips_stay_inside_and_rise(n: int, t: int, span: int, seed: int) -> None:
+def test_training_clips_stay_inside_the_video_in_order(n: int, t: int, span: int, seed: int) -> None:
     indices = sampling.random_segment_indices(n, t, np.random.default_rng(seed), span=span)
     assert indices.shape == (t,)
     assert indices.min() >= 0
     assert indices.max() <= max(n - span, 0)
     assert (np.diff(indices) >= 0).all()
     if 1 < n < t and span == 1:
-        assert len(set(indices.tolist())) > 1  # a short clip is never one frozen frame
+        assert len(set(indices.tolist())) > 1  # a short clip is never a single repeated frame
 
 
 @given(counts, st.integers(1, 64), seeds)
-def test_dense_clips_stay_inside(n: int, t: int, seed: int) -> None:
+def test_dense_clips_stay_inside_the_video(n: int, t: int, seed: int) -> None:
     clips = [
         *sampling.clip_indices(n, t, "dense", 10),
         sampling.random_dense_indices(n, t, np.random.default_rng(seed)),
@@ -156,11 +156,11 @@ def test_dense_clips_stay_inside(n: int, t: int, seed: int) -> None:
 
 
 @given(st.integers(1, 20), st.integers(1, 16))
-def test_time_reversed_videos_are_sampled_alike(average: int, t: int) -> None:
-    """Where n is a multiple of T, no rule tells a video from its reverse: the frames drawn have the mirrored law."""
+def test_time_reversed_videos_are_sampled_equally(average: int, t: int) -> None:
+    """If n is a multiple of T, a video and its reverse are sampled with mirrored distributions."""
     n = average * t
     counts_of = np.zeros(n, dtype=int)
-    for offset in range(average):  # every value the generator can draw, once for all segments
+    for offset in range(average):  # every value that the generator can draw, the same in all segments
         counts_of[sampling.random_segment_indices(n, t, _Constant(offset))] += 1  # type: ignore[arg-type]
     assert (counts_of == counts_of[::-1]).all()
     assert (counts_of == 1).all()
@@ -170,7 +170,7 @@ def test_time_reversed_videos_are_sampled_alike(average: int, t: int) -> None:
 
 
 class _Constant:
-    """A generator that draws the same number everywhere."""
+    """A generator that always draws the same number."""
 
     def __init__(self, value: int) -> None:
         self.value = value
@@ -199,7 +199,7 @@ def test_the_same_seed_gives_the_same_clip() -> None:
         lambda: sampling.random_segment_indices(3, 8, np.random.default_rng(0), short="loop"),  # type: ignore[arg-type]
     ],
 )
-def test_what_cannot_be_sampled_is_said_in_one_line(call) -> None:
+def test_invalid_arguments_raise_one_line_errors(call) -> None:
     with pytest.raises(SpatempoError) as error:
         call()
     assert "\n" not in str(error.value)

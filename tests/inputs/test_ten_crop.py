@@ -1,4 +1,4 @@
-"""Ten crops, against slices cut by hand."""
+"""Ten crops against slices cut by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def frames() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3), dtype=np.uint8)  # short side 8: no resize
 
 
-def test_crops_are_the_corners_the_middle_and_their_mirror_images() -> None:
+def test_crops_are_the_corners_the_centre_and_their_mirror_images() -> None:
     x = frames()
     corners = {"top-left": (0, 0), "top-right": (0, 6), "bottom-left": (2, 0), "bottom-right": (2, 6), "middle": (1, 3)}
     ten = TenCrop.extend(PLAIN)
@@ -33,18 +33,18 @@ def test_crops_are_the_corners_the_middle_and_their_mirror_images() -> None:
         torch.testing.assert_close(ten(x, "mirrored " + name), cut.flip(3))
 
 
-def test_the_rest_is_the_models_own() -> None:
+def test_other_crops_are_those_of_preprocess() -> None:
     x, ten = frames(), TenCrop.extend(PLAIN)
     for name in ("left", "center", "right"):
         assert torch.equal(ten(x, name), PLAIN(x, name))
     assert torch.equal(ten(x, "middle"), PLAIN(x, "center"))
     assert (ten.crops(1), ten.crops(3)) == (PLAIN.crops(1), PLAIN.crops(3))
-    assert pickle.loads(pickle.dumps(ten)) == ten  # goes to spawned workers
-    for crop in ("middle", "mirrored middle"):  # in the memory order of every other clip
+    assert pickle.loads(pickle.dumps(ten)) == ten  # it is sent to spawned workers
+    for crop in ("middle", "mirrored middle"):  # same memory layout as all other clips
         assert ten(x, crop).permute(1, 2, 3, 0).is_contiguous()
 
 
-def test_mirror_images_of_directions_are_refused() -> None:
+def test_ten_crops_are_rejected_for_classes_with_directions() -> None:
     model = nn.Identity()
     model.preprocess = PLAIN  # type: ignore[assignment]
     model.classes = ["clap", "swipe left", "swipe right"]  # type: ignore[assignment]
@@ -52,6 +52,6 @@ def test_mirror_images_of_directions_are_refused() -> None:
         view_plan(model, "kinetics-10x10")
     assert view_plan(model, crops=3)[1] == PLAIN
     model.classes = ["clap", "bright light"]  # type: ignore[assignment]
-    plan, fed = view_plan(model, "kinetics-10x10")
+    plan, spec = view_plan(model, "kinetics-10x10")
     assert plan.views == 100
-    assert len(fed.crops(10)) == 10
+    assert len(spec.crops(10)) == 10

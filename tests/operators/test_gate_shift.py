@@ -1,4 +1,4 @@
-"""Gate-shift against values worked by hand, the released code's formula, and a 3D convolution."""
+"""GSM against hand-computed values, the released code's formula, and a 3D convolution."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from spatempo.operators.base import Reach
 from spatempo.operators.context import ForwardContext
 from spatempo.operators.gate_shift import GateShift, gate_kernels, gate_shift, gate_values, shuffle_halves
 
-# three frames of four channels of one pixel: the tens are the frame, the units the channel
+# three frames with four channels and one pixel: tens digit = frame, units digit = channel
 CLIP = torch.tensor([[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]], dtype=torch.float32).view(1, 3, 4, 1, 1)
 
 
 def gates(*values: tuple[float, float]) -> torch.Tensor:
-    """A frame's gates of the first and of the second half."""
+    """Gates of the first and the second half, one pair per frame."""
     return torch.tensor(values).view(1, len(values), 2, 1, 1)
 
 
-# --- what moves, by hand ---------------------------------------------------------------------------------------------
+# --- shift and gate, by hand -----------------------------------------------------------------------------------------
 
 
-def test_first_half_comes_from_the_next_frame_and_the_second_from_the_one_before():
+def test_first_half_receives_from_the_next_frame_and_second_half_from_the_previous_frame():
     out = gate_shift(CLIP, gates((0.5, 0), (1, -1), (0.1, 0.5)))
-    # frame 0, channel 0: half of 10 stays, all of 20 comes; frame 2, channel 2: half of 32 stays, -22 comes
-    want = [[5 + 20, 5.5 + 21, 12, 13], [3, 3.1, 2 * 22, 2 * 23], [27, 27.9, 16 - 22, 16.5 - 23]]
-    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(want))
+    # frame 0, channel 0: half of 10 stays, all of 20 is added; frame 2, channel 2: half of 32 stays, -22 is added
+    expected = [[5 + 20, 5.5 + 21, 12, 13], [3, 3.1, 2 * 22, 2 * 23], [27, 27.9, 16 - 22, 16.5 - 23]]
+    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(expected))
 
 
-def test_causal_both_halves_come_from_the_frame_before():
+def test_causal_both_halves_receive_from_the_previous_frame():
     out = gate_shift(CLIP, gates((0.5, 0), (1, -1), (0.1, 0.5)), causal=True)
-    want = [[5, 5.5, 12, 13], [5, 5.5, 2 * 22, 2 * 23], [27 + 20, 27.9 + 21, 16 - 22, 16.5 - 23]]
-    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(want))
+    expected = [[5, 5.5, 12, 13], [5, 5.5, 2 * 22, 2 * 23], [27 + 20, 27.9 + 21, 16 - 22, 16.5 - 23]]
+    torch.testing.assert_close(torch.tensor(rows(out)), torch.tensor(expected))
 
 
-def test_a_gate_of_one_is_a_shift_of_every_channel():
+def test_a_gate_of_one_shifts_every_channel():
     assert rows(gate_shift(CLIP, torch.ones(1, 3, 2, 1, 1))) == [[20, 21, 0, 0], [30, 31, 12, 13], [0, 0, 22, 23]]
 
 
@@ -47,7 +47,7 @@ def test_gradient_by_hand():
     gate_shift(clip, gate)[0, 1].sum().backward()  # the middle frame
     assert clip.grad is not None
     assert gate.grad is not None
-    # it has 1 - gate of itself, and the gate's share of its neighbours: half 1 of the next, half 2 of the one before
+    # z[1] contains (1 - gate) of frame 1, and gate times a neighbour: the next frame (half 1) or the previous (half 2)
     torch.testing.assert_close(
         torch.tensor(rows(clip.grad)), torch.tensor([[0, 0, 0.0, 0], [0, 0, 2, 2], [0.1, 0.1, 0, 0]])
     )
@@ -55,18 +55,20 @@ def test_gradient_by_hand():
 
 
 def test_gate_by_hand():
-    """One pixel: the taps' middles count. Half 1 sees channel 0, half 2 channel 1."""
-    weight = torch.full((2, 1, 3, 3, 3), 9.0)  # seen by no single pixel
+    """With one pixel only the kernel centres matter. Half 1 sees channel 0, half 2 channel 1."""
+    weight = torch.full((2, 1, 3, 3, 3), 9.0)  # off-centre values do not reach a single pixel
     weight[:, 0, :, 1, 1] = torch.tensor([[0.1, 0.2, 0.3], [-0.1, 0, 0.4]])
     frames = torch.tensor([[1, 2], [3, 4.0]]).view(2, 2, 1, 1)
-    answers = gate_kernels(frames, weight).unflatten(0, (1, 2))
-    torch.testing.assert_close(answers[0, 0].flatten(), torch.tensor([0.1, 0.2, 0.3, -0.2, 0, 0.8]))
-    both = F.pad(answers, (0, 0, 0, 0, 0, 0, 1, 1))
-    want = [[0.2 + 0.9 + 5, 1.6 - 1], [0.1 + 0.6 + 5, -0.2 + 0 - 1]]
-    torch.testing.assert_close(gate_values(both, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(want).tanh())
-    before = F.pad(answers, (0, 0, 0, 0, 0, 0, 2, 0))
-    want = [[0.3 + 5, 0.8 - 1], [0.2 + 0.9 + 5, 0 + 1.6 - 1]]
-    torch.testing.assert_close(gate_values(before, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(want).tanh())
+    tap_outputs = gate_kernels(frames, weight).unflatten(0, (1, 2))
+    torch.testing.assert_close(tap_outputs[0, 0].flatten(), torch.tensor([0.1, 0.2, 0.3, -0.2, 0, 0.8]))
+    both = F.pad(tap_outputs, (0, 0, 0, 0, 0, 0, 1, 1))
+    expected = [[0.2 + 0.9 + 5, 1.6 - 1], [0.1 + 0.6 + 5, -0.2 + 0 - 1]]
+    torch.testing.assert_close(gate_values(both, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(expected).tanh())
+    before = F.pad(tap_outputs, (0, 0, 0, 0, 0, 0, 2, 0))
+    expected = [[0.3 + 5, 0.8 - 1], [0.2 + 0.9 + 5, 0 + 1.6 - 1]]
+    torch.testing.assert_close(
+        gate_values(before, torch.tensor([5, -1.0]))[0, :, :, 0, 0], torch.tensor(expected).tanh()
+    )
 
 
 def test_shuffle_by_hand():
@@ -74,7 +76,7 @@ def test_shuffle_by_hand():
     assert shuffle_halves(x).flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]
 
 
-# --- against the formula, written the other way ----------------------------------------------------------------------
+# --- against another implementation of the formula -------------------------------------------------------------------
 
 
 def by_formula(module: GateShift, clip: torch.Tensor) -> torch.Tensor:
@@ -111,33 +113,33 @@ def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal,
     clip = clips(frames, 2 * halves + rest)
     clip = last(clip) if channels_last else clip
     with torch.no_grad():
-        want = by_formula(module, clip)
+        expected = by_formula(module, clip)
         out = run(module, clip)
-    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
     assert (out.permute(0, 1, 3, 4, 2) if channels_last else out).is_contiguous()
     assert frames == 1 or (run(module, clip.flip(1)).flip(1) - out).abs().max() > 1e-3
 
 
-def test_gradients_equal_the_formulas():
+def test_gradients_equal_those_of_the_formula():
     module = random_gate(4).train()
-    got, want = [], []
-    for function, gradients in ((run, got), (by_formula, want)):
+    got, expected = [], []
+    for function, gradients in ((run, got), (by_formula, expected)):
         clip = clips(4, 6).requires_grad_()
         module.zero_grad()
         function(module, clip).square().sum().backward()
         gradients += [clip.grad, *(p.grad.clone() for p in module.parameters() if p.grad is not None)]
     assert len(got) == 5
-    for a, b in zip(got, want, strict=True):
+    for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
 @torch.no_grad()
-def test_shuffle_moves_the_result_only():
+def test_shuffle_only_reorders_the_output_channels():
     plain, shuffled = random_gate(8), random_gate(8, shuffle=True)
     clip = clips(3, 9)
-    want = run(plain, clip)
-    want = torch.cat([want[:, :, [0, 2, 1, 3, 4, 6, 5, 7]], clip[:, :, 8:]], 2)
-    assert torch.equal(run(shuffled, clip), want)
+    expected = run(plain, clip)
+    expected = torch.cat([expected[:, :, [0, 2, 1, 3, 4, 6, 5, 7]], clip[:, :, 8:]], 2)
+    assert torch.equal(run(shuffled, clip), expected)
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def test_shuffle_moves_the_result_only():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_starts_as_nothing_at_all_and_learns(causal, channels_last):
+def test_starts_as_the_identity_and_gets_a_gradient(causal, channels_last):
     module = GateShift(ForwardContext(), 4, causal=causal).train()
     clip = last(clips(4, 6)) if channels_last else clips(4, 6)
     out = run(module, clip)
@@ -156,7 +158,7 @@ def test_starts_as_nothing_at_all_and_learns(causal, channels_last):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
+def test_temporal_reach_equals_the_gradient(causal):
     module = random_gate(4, causal=causal).double()
     clip = clips(11, 4, 1).double().requires_grad_()
     run(module, clip)[0, 5].square().sum().backward()
@@ -183,13 +185,13 @@ def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle, channels
 
 
 @torch.no_grad()
-def test_clips_of_a_batch_do_not_meet():
+def test_clips_in_a_batch_are_independent():
     module, batch = random_gate(4), clips(4, 4, 3)
-    alone = torch.cat([run(module, batch[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(run(module, batch), alone)
+    single = torch.cat([run(module, batch[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(run(module, batch), single)
 
 
-def test_parameters_and_multiplications():
+def test_parameter_and_mac_counts():
     from torch.utils.flop_counter import FlopCounterMode
 
     module = random_gate(8)
@@ -197,18 +199,21 @@ def test_parameters_and_multiplications():
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         run(module, clips(5, 8, 1))
     assert counter.get_total_flops() // 2 == 27 * 8 * 5 * 3 * 4
-    with FlopCounterMode(display=False) as counter, torch.no_grad():  # what a 3D convolution in two groups is counted
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.no_grad(),
+    ):  # same count as for a 3D convolution with two groups
         module.conv3D(clips(5, 8, 1).transpose(1, 2))
     assert counter.get_total_flops() // 2 == 27 * 8 * 5 * 3 * 4
 
 
 @pytest.mark.parametrize(("channels", "shuffle"), [(0, False), (3, False), (6, True)])
-def test_refuses_what_cannot_be_halved(channels, shuffle):
+def test_invalid_channel_counts_are_rejected(channels, shuffle):
     with pytest.raises(ValueError, match=f"got {channels}"):
         GateShift(ForwardContext(), channels, shuffle=shuffle)
 
 
-def test_keeps_bfloat16():
+def test_output_stays_bfloat16():
     module = random_gate(4, causal=True).bfloat16()
     clip = clips(3, 6).bfloat16()
     assert run(module, clip).dtype == torch.bfloat16

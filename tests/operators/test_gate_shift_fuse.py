@@ -1,4 +1,4 @@
-"""Gate-shift-fuse against values worked by hand and the released code's formula."""
+"""GSF against hand-computed values and the released code's formula."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from spatempo.operators.gate_shift_fuse import GateShiftFuse, fusion_weights
 
 
 def test_weights_by_hand():
-    """Two frames of two channels, one in each half, so that of the kernels' channel axis only the middle counts."""
-    came, stayed = torch.tensor([[1, 2], [3, 4.0]]), torch.tensor([[10, 20], [30, 40.0]])  # [T, C]
-    means = F.pad(torch.stack([came, stayed], 1)[None], (0, 0, 0, 0, 1, 1))
-    weight = torch.full((2, 2, 3, 3), 9.0)  # half, came or stayed, channels, frames
+    """Two frames with two channels, one per half, so only the centre of the channel axis of the kernels matters."""
+    received, residual = torch.tensor([[1, 2], [3, 4.0]]), torch.tensor([[10, 20], [30, 40.0]])  # [T, C]
+    means = F.pad(torch.stack([received, residual], 1)[None], (0, 0, 0, 0, 1, 1))
+    weight = torch.full((2, 2, 3, 3), 9.0)  # half, (received, residual), channels, frames
     weight[0, :, 1] = torch.tensor([[0.1, 0.2, 0.3], [0, 0.01, 0]])
     weight[1, :, 1] = torch.tensor([[0, 1, 0], [0.01, 0, 0.02]])
     w = fusion_weights(means, weight, torch.tensor([1, -1.0]))
-    want = [[0.2 * 1 + 0.3 * 3 + 0.01 * 10 + 1, 2 + 0.02 * 40 - 1], [0.1 + 0.2 * 3 + 0.01 * 30 + 1, 4 + 0.01 * 20 - 1]]
-    torch.testing.assert_close(w[0], torch.tensor(want).sigmoid())
+    expected = [
+        [0.2 * 1 + 0.3 * 3 + 0.01 * 10 + 1, 2 + 0.02 * 40 - 1],
+        [0.1 + 0.2 * 3 + 0.01 * 30 + 1, 4 + 0.01 * 20 - 1],
+    ]
+    torch.testing.assert_close(w[0], torch.tensor(expected).sigmoid())
 
 
-def test_weights_see_the_channels_beside_but_not_the_other_half():
+def test_weights_depend_on_neighbouring_channels_of_the_same_half_only():
     means = torch.zeros(1, 3, 2, 8)
-    means[0, 1, 0, 3] = 1  # the last channel of the first half, what came in
+    means[0, 1, 0, 3] = 1  # received part of the last channel of the first half
     weight = torch.zeros(2, 2, 3, 3)
     weight[:, 0, :, 1] = torch.tensor([1, 2, 4.0])
     w = fusion_weights(means, weight, torch.zeros(2))[0, 0].logit()
@@ -36,7 +39,7 @@ def test_weights_see_the_channels_beside_but_not_the_other_half():
 
 
 def by_formula(module: GateShiftFuse, clip: torch.Tensor) -> torch.Tensor:
-    """The released code's steps on ``[B, C, T, H, W]``, with assigned slices."""
+    """The steps of the released code on ``[B, C, T, H, W]``, with slice assignment."""
     x, rest = clip[:, :, : module.channels].transpose(1, 2), clip[:, :, module.channels :]
     bn = module.bn
     normed = F.batch_norm(x, bn.running_mean, bn.running_var, bn.weight, bn.bias, bn.training).relu()
@@ -72,28 +75,28 @@ def test_equals_the_formula_in_both_memory_layouts(frames, halves, rest, causal,
     clip = clips(frames, 2 * halves + rest)
     clip = last(clip) if channels_last else clip
     with torch.no_grad():
-        want = by_formula(module, clip)
+        expected = by_formula(module, clip)
         out = run(module, clip)
-    torch.testing.assert_close(out, want, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
     assert (out.permute(0, 1, 3, 4, 2) if channels_last else out).is_contiguous()
     assert frames == 1 or (run(module, clip.flip(1)).flip(1) - out).abs().max() > 1e-3
 
 
-def test_gradients_equal_the_formulas():
+def test_gradients_equal_those_of_the_formula():
     module = random_gate(8, GateShiftFuse).train()
-    got, want = [], []
-    for function, gradients in ((run, got), (by_formula, want)):
+    got, expected = [], []
+    for function, gradients in ((run, got), (by_formula, expected)):
         clip = clips(4, 9).requires_grad_()
         module.zero_grad()
         function(module, clip).square().sum().backward()
         gradients += [clip.grad, *(p.grad.clone() for p in module.parameters() if p.grad is not None)]
     assert len(got) == 9
-    for a, b in zip(got, want, strict=True):
+    for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_frame_reaches_exactly_as_far_as_it_says(causal):
+def test_temporal_reach_equals_the_gradient(causal):
     module = random_gate(4, GateShiftFuse, causal=causal).double()
     clip = clips(15, 4, 1).double().requires_grad_()
     run(module, clip)[0, 7].square().sum().backward()
@@ -112,7 +115,7 @@ def test_steps_of_any_length_equal_the_clip(lengths, channels, shuffle):
     torch.testing.assert_close(steps(module, clip, *lengths), run(module, clip), rtol=1e-5, atol=1e-6)
 
 
-def test_starts_at_random_with_as_many_parameters_as_published():
+def test_parameter_count_is_the_published_one_and_weights_start_random():
     module = GateShiftFuse(ForwardContext(), 8)
     assert sum(p.numel() for p in module.parameters()) == 29 * 8 + 2 + 38
     assert module.conv3D.weight.detach().abs().max() > 0.01

@@ -1,4 +1,4 @@
-"""The temporal shift against values written by hand."""
+"""The temporal shift against hand-computed values."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from spatempo.operators.context import ForwardContext
 from spatempo.operators.shift import TemporalShift, temporal_shift, temporal_shift_step
 
-# three frames of four channels of one pixel: the tens are the frame, the units the channel
+# three frames with four channels and one pixel: tens digit = frame, units digit = channel
 CLIP = torch.tensor([[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]], dtype=torch.float32).view(1, 3, 4, 1, 1)
 
 
-def test_first_fold_comes_from_the_future_and_the_second_from_the_past():
+def test_first_fold_comes_from_the_next_frame_and_second_fold_from_the_previous_frame():
     assert rows(temporal_shift(CLIP, 4)) == [[20, 0, 12, 13], [30, 11, 22, 23], [0, 21, 32, 33]]
 
 
-def test_circulant_padding_brings_the_other_end():
+def test_circulant_padding_uses_the_other_end_of_the_clip():
     assert rows(temporal_shift(CLIP, 4, padding="circulant")) == [[20, 31, 12, 13], [30, 11, 22, 23], [10, 21, 32, 33]]
 
 
-def test_causal_moves_the_first_fold_from_the_past_only():
+def test_causal_moves_only_the_first_fold_from_the_previous_frame():
     assert rows(temporal_shift(CLIP, 4, causal=True)) == [[0, 11, 12, 13], [10, 21, 22, 23], [20, 31, 32, 33]]
 
 
@@ -31,15 +31,15 @@ def test_div_2_moves_every_channel():
     assert rows(temporal_shift(CLIP, 2)) == [[20, 21, 0, 0], [30, 31, 12, 13], [0, 0, 22, 23]]
 
 
-def test_a_fold_of_no_channels_moves_nothing():
+def test_an_empty_fold_moves_nothing():
     assert temporal_shift(CLIP, 8) is CLIP
 
 
-def test_one_frame_sees_only_zeros_beside_it():
+def test_a_clip_of_one_frame_is_shifted_with_zeros():
     assert rows(temporal_shift(CLIP[:, :1], 4)) == [[0, 0, 12, 13]]
 
 
-def test_channels_that_do_not_divide_stay():
+def test_channels_outside_the_folds_stay():
     clip = torch.arange(2 * 11.0).view(1, 2, 11, 1, 1)
     out = temporal_shift(clip, 4)  # a fold is 2 of 11 channels
     assert torch.equal(out[:, :, 4:], clip[:, :, 4:])
@@ -51,7 +51,7 @@ def test_gradient_is_the_reverse_shift():
     grad = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12.0]]).view(1, 3, 4, 1, 1)
     temporal_shift(clip, 4).backward(grad)
     assert clip.grad is not None
-    # channel 0 goes back to the frame after, channel 1 to the frame before; what was pushed out gets nothing
+    # channel 0 flows back to the next frame, channel 1 to the previous one; values shifted out get no gradient
     assert rows(clip.grad) == [[0, 6, 3, 4], [1, 10, 7, 8], [5, 0, 11, 12]]
 
 
@@ -65,24 +65,24 @@ def test_gradient_is_the_reverse_shift():
     circulant=st.booleans(),
 )
 def test_equals_slice_assignment_in_both_memory_layouts(batch, frames, channels, div, causal, circulant):
-    """Against the other way to write it, by assigning slices, and whatever the memory layout."""
+    """Compares with slice assignment, for contiguous and channels-last memory."""
     x = torch.randn(batch, frames, channels, 2, 3)
     fold, moves = channels // div, frames - 1
-    want = x.clone()
+    expected = x.clone()
     first, second = slice(0, fold), slice(fold, 2 * fold)
     if causal:
-        want[:, 1:, first] = x[:, :moves, first]
-        want[:, 0, first] = x[:, -1, first] if circulant else 0
+        expected[:, 1:, first] = x[:, :moves, first]
+        expected[:, 0, first] = x[:, -1, first] if circulant else 0
     else:
-        want[:, :moves, first] = x[:, 1:, first]
-        want[:, -1, first] = x[:, 0, first] if circulant else 0
-        want[:, 1:, second] = x[:, :moves, second]
-        want[:, 0, second] = x[:, -1, second] if circulant else 0
+        expected[:, :moves, first] = x[:, 1:, first]
+        expected[:, -1, first] = x[:, 0, first] if circulant else 0
+        expected[:, 1:, second] = x[:, :moves, second]
+        expected[:, 0, second] = x[:, -1, second] if circulant else 0
     padding = "circulant" if circulant else "zero"
-    assert torch.equal(temporal_shift(x, div, causal=causal, padding=padding), want)
+    assert torch.equal(temporal_shift(x, div, causal=causal, padding=padding), expected)
     last = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
     out = temporal_shift(last, div, causal=causal, padding=padding)
-    assert torch.equal(out, want)
+    assert torch.equal(out, expected)
     if channels > 1:
         assert out.stride() == last.stride()
 
@@ -116,21 +116,21 @@ def test_steps_of_any_length_equal_the_clip(frames, cut, channels, div, last):
         ({"causal": True, "padding": "circulant"}, "circulant"),
     ],
 )
-def test_refuses_what_cannot_be(options, message):
+def test_invalid_options_are_rejected(options, message):
     with pytest.raises(ValueError, match=message):
         TemporalShift(ForwardContext(), **options)
 
 
-def test_an_operator_outside_its_model_says_so():
+def test_an_operator_outside_its_model_raises():
     with pytest.raises(RuntimeError, match="outside its video model"):
         TemporalShift(ForwardContext())(torch.zeros(8, 8, 2, 2))
 
 
-def test_a_second_call_at_once_is_refused():
-    call = ForwardContext()
-    call.open(8)
-    with pytest.raises(RuntimeError, match="already in a call"):
-        call.open(4)
-    call.close()
-    call.open(4)
-    assert call.frames == 4
+def test_a_second_concurrent_forward_pass_raises():
+    context = ForwardContext()
+    context.open(8)
+    with pytest.raises(RuntimeError, match="already running a forward pass"):
+        context.open(4)
+    context.close()
+    context.open(4)
+    assert context.frames == 4

@@ -1,4 +1,4 @@
-"""STH's attention between its branches: by hand, at its start, and watched from outside."""
+"""Attention between the branches of STH: computed by hand, at its start, and recorded from outside."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from spatempo.operators.sth_conv import SthConv2d, watch_attention
 
 
 def test_attention_by_hand():
-    """Means over T, H and W; one layer for both; softmax over the branches."""
+    """Means over T, H and W, one layer for both branches, softmax over the branches."""
     attention = BranchAttention(2)
     with torch.no_grad():
-        # channel 0 counts its own mean, channel 1 the mean of channel 0
+        # both outputs depend on the mean of channel 0 only
         attention.fc.weight.copy_(torch.tensor([[math.log(3) / 2, 0], [-math.log(2), 0]]))
         attention.fc.bias.copy_(torch.tensor([5.0, -7.0]))
     spatial = torch.tensor([[1, 100], [3, 100.0]]).view(1, 2, 2, 1, 1).repeat(1, 1, 1, 2, 2)  # means 2, 100
     temporal = torch.tensor([[4, 0], [-4, 0.0]]).view(1, 2, 2, 1, 1).repeat(1, 1, 1, 2, 2)  # means 0, 0
-    shares = attention(spatial, temporal)
-    # e^(ln 3) : 1 and 1/4 : 1; the bias, the same in both branches, drops out
-    torch.testing.assert_close(shares, torch.tensor([[[3 / 4, 1 / 5], [1 / 4, 4 / 5]]]))
-    shares[0, 0].sum().backward()
+    weights = attention(spatial, temporal)
+    # e^(ln 3) : 1 and 1/4 : 1; the bias is the same in both branches and cancels out
+    torch.testing.assert_close(weights, torch.tensor([[[3 / 4, 1 / 5], [1 / 4, 4 / 5]]]))
+    weights[0, 0].sum().backward()
     assert attention.fc.bias.grad is not None
     torch.testing.assert_close(attention.fc.bias.grad, torch.zeros(2))
 
 
-def test_attention_weighs_each_channel_of_a_clip_and_all_its_frames_alike():
+def test_attention_weights_are_per_channel_and_equal_in_all_frames():
     conv = SthConv2d(ForwardContext(), 8, 8, p=1 / 2, scale=1)
     assert conv.attention is not None
     nn.init.normal_(conv.attention.fc.weight, std=3)
@@ -40,13 +40,13 @@ def test_attention_weighs_each_channel_of_a_clip_and_all_its_frames_alike():
     with watch_attention(conv) as seen, torch.no_grad():
         out = run(conv, clip)
         o_s, o_t = sth_hybrid(clip, conv.spatial_weight, conv.temporal_weight)
-    (shares,) = seen.values()
-    assert shares.shape == (2, 2, 8)
-    torch.testing.assert_close(shares.sum(1), torch.ones(2, 8))
-    assert (shares[0] - shares[1]).abs().max() > 0.1
+    (weights,) = seen.values()
+    assert weights.shape == (2, 2, 8)
+    torch.testing.assert_close(weights.sum(1), torch.ones(2, 8))
+    assert (weights[0] - weights[1]).abs().max() > 0.1
     for b in range(2):
         for c in range(8):
-            torch.testing.assert_close(out[b, :, c], shares[b, 0, c] * o_s[b, :, c] + shares[b, 1, c] * o_t[b, :, c])
+            torch.testing.assert_close(out[b, :, c], weights[b, 0, c] * o_s[b, :, c] + weights[b, 1, c] * o_t[b, :, c])
 
 
 @pytest.mark.parametrize("form", ["hybrid", "merge"])
@@ -59,18 +59,17 @@ def test_attention_starts_at_one_half(form):
     half.load_state_dict(conv.state_dict())
     clip = torch.randn(1, 4, 8, 5, 5)
     with watch_attention(conv) as seen:
-        want = run(conv, clip)
+        expected = run(conv, clip)
     assert torch.equal(seen[""], torch.full((1, 2, 8), 0.5))
-    torch.testing.assert_close(run(plain, clip), want)
-    torch.testing.assert_close(run(half, clip), want / 2)
+    torch.testing.assert_close(run(plain, clip), expected)
+    torch.testing.assert_close(run(half, clip), expected / 2)
 
 
-def test_watching_leaves_nothing_behind():
+def test_watch_removes_its_hooks():
     model = nn.Sequential(SthConv2d(ForwardContext(), 8, 8))
-    call = ForwardContext()
-    model.append(SthConv2d(call, 8, 8, integration="sum"))
+    model.append(SthConv2d(ForwardContext(), 8, 8, integration="sum"))
     with watch_attention(model) as seen:
-        twin = copy.deepcopy(model)
+        copied = copy.deepcopy(model)
         run(model[0], torch.randn(1, 2, 8, 3, 3))
         assert list(seen) == ["0"]
         assert not seen["0"].requires_grad
@@ -81,5 +80,5 @@ def test_watching_leaves_nothing_behind():
     run(model[0], torch.randn(1, 2, 8, 3, 3))
     assert seen["0"] is last
     assert not model[0].attention._forward_hooks
-    assert all(v.requires_grad and v.is_leaf for v in twin.parameters())
+    assert all(v.requires_grad and v.is_leaf for v in copied.parameters())
     copy.deepcopy(model)

@@ -1,4 +1,4 @@
-"""What STH's two branches compute: by hand, as one dense 3D kernel, and as a masked 3x3."""
+"""The two branches of STH: computed by hand, as one dense 3D kernel, and as a masked 3x3."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import kernels_from_image, sth_hybrid, sth_merge
 from spatempo.operators.sth_conv import SthConv2d
 
-# three frames of two channels of one pixel
+# three frames with two channels and one pixel
 CLIP = torch.tensor([[1, 10], [2, 20], [3, 30.0]]).view(1, 3, 2, 1, 1)
 
 
 def centre(*values: float) -> torch.Tensor:
-    """3x3 kernels of one input channel with 9 everywhere (seen by no single pixel) but in the middle."""
+    """3x3 kernels of one input channel: the values in the centre, 9 elsewhere (which a single pixel never meets)."""
     kernels = torch.full((len(values), 1, 3, 3), 9.0)
     kernels[:, 0, 1, 1] = torch.tensor(values)
     return kernels
 
 
 def test_hybrid_by_hand():
-    """Group 0's filter sees channel 0 through time and channel 1 in space; group 1's the other way round."""
+    """Filter 0: channel 0 is temporal and channel 1 spatial. Filter 1: the opposite."""
     temporal = torch.tensor([[[1, 10, 100]], [[100, 0, 1.0]]])
     o_s, o_t = sth_hybrid(CLIP, centre(2, 3), temporal)
     assert rows(o_s) == [[20, 3], [40, 6], [60, 9]]
@@ -38,19 +38,19 @@ def test_hybrid_gradient_by_hand():
     spatial = centre(2, 3).requires_grad_()
     temporal = torch.tensor([[[1, 10, 100]], [[100, 0, 1.0]]], requires_grad=True)
     o_s, o_t = sth_hybrid(clip, spatial, temporal)
-    (o_t[0, 1, 0] + 5 * o_s[0, 1, 0]).sum().backward()  # what the first filter makes of the middle frame
+    (o_t[0, 1, 0] + 5 * o_s[0, 1, 0]).sum().backward()  # output of the first filter for the middle frame
     assert clip.grad is not None
     assert spatial.grad is not None
     assert temporal.grad is not None
     assert rows(clip.grad) == [[1, 0], [10, 5 * 2], [100, 0]]
     assert temporal.grad.tolist() == [[[1, 2, 3]], [[0, 0, 0]]]
-    want = torch.zeros(2, 1, 3, 3)
-    want[0, 0, 1, 1] = 5 * 20
-    assert torch.equal(spatial.grad, want)
+    expected = torch.zeros(2, 1, 3, 3)
+    expected[0, 0, 1, 1] = 5 * 20
+    assert torch.equal(spatial.grad, expected)
 
 
 def test_merge_by_hand():
-    """p = 1/2: the first filter sees both channels through time, the second both in space."""
+    """p = 1/2: the first filter is temporal, the second spatial, both on all channels."""
     temporal = torch.tensor([[[1, 0, 0], [0, 0, 100.0]]])
     spatial = centre(2, 3).view(1, 2, 3, 3)
     o_s, o_t = sth_merge(CLIP, spatial, temporal)
@@ -58,19 +58,19 @@ def test_merge_by_hand():
     assert rows(o_t) == [[2000, 0], [3001, 0], [2, 0]]
 
 
-def test_space_has_no_time_and_time_no_space():
+def test_spatial_branch_is_not_temporal_and_temporal_branch_is_not_spatial():
     """An impulse spreads over 3x3 pixels of its own frame, and over one pixel of three frames."""
     clip = torch.zeros(1, 5, 2, 5, 5)
     clip[0, 2, :, 2, 2] = 1
     o_s, o_t = sth_hybrid(clip, torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3))
-    want_s, want_t = torch.zeros_like(clip), torch.zeros_like(clip)
-    want_s[:, 2, :, 1:4, 1:4] = 1
-    want_t[:, 1:4, :, 2, 2] = 1
-    assert torch.equal(o_s, want_s)
-    assert torch.equal(o_t, want_t)
+    expected_s, expected_t = torch.zeros_like(clip), torch.zeros_like(clip)
+    expected_s[:, 2, :, 1:4, 1:4] = 1
+    expected_t[:, 1:4, :, 2, 2] = 1
+    assert torch.equal(o_s, expected_s)
+    assert torch.equal(o_t, expected_t)
 
 
-def test_stride_takes_the_same_pixels_in_both_branches():
+def test_stride_selects_the_same_pixels_in_both_branches():
     clip = torch.arange(25.0).view(1, 1, 1, 5, 5).repeat(1, 1, 2, 1, 1)
     kernel = torch.zeros(2, 1, 3, 3)
     kernel[:, :, 1, 1] = 1
@@ -131,26 +131,26 @@ def test_equals_one_dense_3d_convolution_forward_and_backward(
     clip.requires_grad_()
     out = run(conv, clip)
     dense = one_dense_kernel(conv.spatial_weight, conv.temporal_weight, form, groups)
-    want = F.conv3d(clip.transpose(1, 2), dense, stride=(1, stride, stride), padding=1).transpose(1, 2)
-    torch.testing.assert_close(out, want)
-    grad = torch.randn_like(want)
+    expected = F.conv3d(clip.transpose(1, 2), dense, stride=(1, stride, stride), padding=1).transpose(1, 2)
+    torch.testing.assert_close(out, expected)
+    grad = torch.randn_like(expected)
     leaves = (clip, conv.spatial_weight, conv.temporal_weight)
-    for a, b in zip(torch.autograd.grad(out, leaves, grad), torch.autograd.grad(want, leaves, grad), strict=True):
+    for a, b in zip(torch.autograd.grad(out, leaves, grad), torch.autograd.grad(expected, leaves, grad), strict=True):
         torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("groups", [2, 4, 8])
 @torch.no_grad()
-def test_hybrid_equals_a_masked_3x3_beside_a_grouped_temporal_convolution(groups):
-    """The other way to write it: one dense 3x3 whose block diagonal is zero; 2D weights as from_image gives them."""
+def test_hybrid_equals_a_masked_3x3_plus_a_grouped_temporal_convolution(groups):
+    """Another implementation: a dense 3x3 whose block diagonal is zero, with the 2D weights of from_image."""
     weight = torch.randn(16, 8, 3, 3)
     spatial, temporal = kernels_from_image(weight, groups, "hybrid", "shift")
     clip = torch.randn(2, 5, 8, 6, 6)
     o_s, o_t = sth_hybrid(clip, spatial, temporal)
     mask = 1 - torch.block_diag(*[torch.ones(16 // groups, 8 // groups)] * groups)
-    want_s = F.conv2d(clip.flatten(0, 1), weight * mask[:, :, None, None], padding=1).view_as(o_s)
+    expected_s = F.conv2d(clip.flatten(0, 1), weight * mask[:, :, None, None], padding=1).view_as(o_s)
     pixels = clip.permute(0, 3, 4, 2, 1).reshape(-1, 8, 5)  # [B*H*W, C, T]
-    want_t = F.conv1d(pixels, temporal, padding=1, groups=groups).view(2, 6, 6, 16, 5).permute(0, 4, 3, 1, 2)
-    torch.testing.assert_close(o_s, want_s)
-    torch.testing.assert_close(o_t, want_t)
+    expected_t = F.conv1d(pixels, temporal, padding=1, groups=groups).view(2, 6, 6, 16, 5).permute(0, 4, 3, 1, 2)
+    torch.testing.assert_close(o_s, expected_s)
+    torch.testing.assert_close(o_t, expected_t)
     assert spatial.numel() + temporal.numel() == 16 * 8 * (9 * (1 - 1 / groups) + 3 / groups)

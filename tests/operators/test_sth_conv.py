@@ -1,4 +1,4 @@
-"""The STH convolution as a module: memory, reach, options, and what it refuses."""
+"""The STH convolution as a module: memory layout, temporal reach, options and error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spatempo.operators.sth_conv import SthConv2d, SthOptions
 @pytest.mark.parametrize("integration", ["sum", "attention"])
 @pytest.mark.parametrize("stride", [1, 2])
 @torch.no_grad()
-def test_keeps_the_memory_layout_and_clips_apart(form, integration, stride):
+def test_keeps_the_memory_layout_and_clips_are_independent(form, integration, stride):
     conv = SthConv2d(ForwardContext(), 8, 8, stride=stride, form=form, integration=integration)
     if conv.attention is not None:
         nn.init.normal_(conv.attention.fc.weight)
@@ -74,7 +74,7 @@ def test_p_must_be_a_unit_fraction(p):
         ({"p": 1 / 3}, "3 equal groups"),
     ],
 )
-def test_refuses_what_cannot_be(options, message):
+def test_invalid_options_are_rejected(options, message):
     with pytest.raises(ValueError, match=message):
         SthConv2d(ForwardContext(), 8, 8, **options)
 
@@ -91,14 +91,14 @@ def test_refuses_what_cannot_be(options, message):
         (nn.Linear(8, 8), "Linear"),
     ],
 )
-def test_refuses_convolutions_that_it_cannot_replace(conv, message):
+def test_convolutions_that_it_cannot_replace_are_rejected(conv, message):
     build = build_on(nn.Sequential(OrderedDict(layer7=conv)))
     with pytest.raises(SpatempoError, match=message) as error:
         replace_conv(build, "layer7", partial(SthConv2d.like, context=build.context), design="STH")
     assert "\n" not in str(error.value)
 
 
-def test_reach_by_gradient():
+def test_temporal_reach_equals_the_gradient():
     for integration, reach, seen in (("sum", Reach(1, 1), [2, 3, 4]), ("attention", None, list(range(7)))):
         conv = SthConv2d(ForwardContext(), 8, 8, integration=integration)
         if conv.attention is not None:
@@ -110,7 +110,7 @@ def test_reach_by_gradient():
         assert [t for t in range(7) if clip.grad[0, t].abs().max() > 0] == seen
 
 
-def test_what_it_says_of_itself():
-    said = SthConv2d(ForwardContext(), 8, 16, stride=2, p="1/8").extra_repr()
-    assert said == "8, 16, stride=2, p=1/8, hybrid, attention, scale=2"
+def test_extra_repr():
+    text = SthConv2d(ForwardContext(), 8, 16, stride=2, p="1/8").extra_repr()
+    assert text == "8, 16, stride=2, p=1/8, hybrid, attention, scale=2"
     assert SthConv2d(ForwardContext(), 8, 8, form="merge", integration="sum").extra_repr().endswith("merge, sum")

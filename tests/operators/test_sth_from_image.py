@@ -1,4 +1,4 @@
-"""STH kernels made of a 2D convolution's, by hand and by what the new convolution answers."""
+"""STH kernels made from a 2D convolution, by hand and by the output of the new convolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spatempo.operators.context import ForwardContext
 from spatempo.operators.sth import kernels_from_image
 from spatempo.operators.sth_conv import SthConv2d
 
-# two filters over two channels: nine values 1..9, times 1, 10, 100 and 1000
+# two filters with two channels: values 1..9, times 1, 10, 100 and 1000
 NINE = torch.arange(1.0, 10).view(3, 3)
 WEIGHT = torch.stack([torch.stack([NINE, 10 * NINE]), torch.stack([100 * NINE, 1000 * NINE])])
 
@@ -22,7 +22,10 @@ WEIGHT = torch.stack([torch.stack([NINE, 10 * NINE]), torch.stack([100 * NINE, 1
         ("sum", [[[0, 45, 0]], [[0, 45000, 0]]]),
         ("centre", [[[0, 5, 0]], [[0, 5000, 0]]]),
         ("inflate", [[[15, 15, 15]], [[15000, 15000, 15000]]]),
-        ("shift", [[[45, 0, 0]], [[45000, 0, 0]]]),  # half of one channel is none: both read the past
+        (
+            "shift",
+            [[[45, 0, 0]], [[45000, 0, 0]]],
+        ),  # half of one channel rounds to zero channels: both read the previous frame
     ],
 )
 def test_hybrid_kernels_from_image_by_hand(init, taps):
@@ -34,7 +37,9 @@ def test_hybrid_kernels_from_image_by_hand(init, taps):
 def test_merge_kernels_from_image_by_hand():
     spatial, temporal = kernels_from_image(WEIGHT, 2, "merge", "shift")
     assert torch.equal(spatial, WEIGHT[1:])
-    assert temporal.tolist() == [[[0, 0, 45], [450, 0, 0]]]  # first channel from the next frame, second from the last
+    assert temporal.tolist() == [
+        [[0, 0, 45], [450, 0, 0]]
+    ]  # first channel from the next frame, second from the previous one
 
 
 def image_conv(**options: object) -> nn.Conv2d:
@@ -47,22 +52,22 @@ def image_conv(**options: object) -> nn.Conv2d:
 @pytest.mark.parametrize("form", ["hybrid", "merge"])
 @pytest.mark.parametrize("stride", [1, 2])
 @torch.no_grad()
-def test_from_image_answers_as_the_2d_convolution_where_it_can(integration, form, stride):
+def test_from_image_equals_the_2d_convolution_where_possible(integration, form, stride):
     conv = image_conv(stride=stride)
     sth = SthConv2d.from_image(conv, ForwardContext(), p="1/4", form=form, integration=integration)
-    flat = torch.randn(1, 3, 8, 1, 1).expand(
-        1, 3, 8, 7, 7
-    )  # each frame one colour: inside, all 3x3 values see the same
+    flat = torch.randn(1, 3, 8, 1, 1).expand(1, 3, 8, 7, 7)  # constant within each frame
     inside = (..., slice(1, 3), slice(1, 3))
     torch.testing.assert_close(run(sth, flat)[inside], conv(flat[0]).unsqueeze(0)[inside], rtol=1e-4, atol=1e-4)
     any_clip = torch.randn(1, 3, 8, 7, 7)
-    assert (run(sth, any_clip)[0] - conv(any_clip[0])).abs().max() > 0.5  # no choice reproduces the 2D network
+    assert (
+        run(sth, any_clip)[0] - conv(any_clip[0])
+    ).abs().max() > 0.5  # no init reproduces the 2D convolution on every input
     still = flat[:, :1].expand(1, 3, 8, 7, 7)
     inflated = SthConv2d.from_image(conv, ForwardContext(), form=form, integration=integration, init="inflate")
     assert (inflated.temporal_weight[:, :, 0] != 0).all()
-    want = conv(still[0]).unsqueeze(0)[inside]
-    torch.testing.assert_close(run(inflated, still)[inside][:, 1], want[:, 1], rtol=1e-4, atol=1e-4)
-    # a 2D kernel that is its middle value only is kept whole
+    expected = conv(still[0]).unsqueeze(0)[inside]
+    torch.testing.assert_close(run(inflated, still)[inside][:, 1], expected[:, 1], rtol=1e-4, atol=1e-4)
+    # a 2D kernel with only a centre value is kept exactly
     conv.weight.mul_(torch.tensor([0, 1, 0.0]).outer(torch.tensor([0, 1, 0.0])))
     for init in ("sum", "centre"):
         point = SthConv2d.from_image(conv, ForwardContext(), form=form, integration=integration, init=init)
@@ -70,13 +75,13 @@ def test_from_image_answers_as_the_2d_convolution_where_it_can(integration, form
 
 
 @torch.no_grad()
-def test_random_weights_have_the_scale_of_the_3x3s():
+def test_random_weights_have_the_scale_of_a_3x3():
     conv = nn.Conv2d(64, 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     clip = torch.randn(1, 8, 64, 14, 14)
-    want = float(conv(clip[0]).std())
+    expected = float(conv(clip[0]).std())
     for form in ("hybrid", "merge"):
         for integration in ("sum", "attention"):
             sth = SthConv2d.like(conv, ForwardContext(), form=form, integration=integration)
-            assert float(run(sth, clip).std()) == pytest.approx(want, rel=0.08)
-            assert len(set(sth.temporal_weight.flatten().tolist())) > 100  # drawn, not copied
+            assert float(run(sth, clip).std()) == pytest.approx(expected, rel=0.08)
+            assert len(set(sth.temporal_weight.flatten().tolist())) > 100  # random, not copied

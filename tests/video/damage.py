@@ -1,4 +1,4 @@
-"""Small clips of six codecs, and damage done to them: for the test of damaged files and benchmarks/damaged.py."""
+"""Small clips of six codecs, and functions that damage them; for test_damage.py and benchmarks/damaged.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from video_clips import make_clip
 
 _SIZE = {"count": 24, "height": 48, "width": 64}
-# file name -> what `make_clip` needs; few frames from key frame to key frame, so that seeks happen
+# file name -> arguments of `make_clip`; short groups of pictures, so that reading seeks
 CLIPS = {
     "h264.mp4": {
         "codec": "libx264",
@@ -24,8 +24,8 @@ CLIPS = {
     "mpeg2.ts": {"codec": "mpeg2video", "gop": 8, "b_frames": 2},
 }
 KINDS = ("flip", "cut", "zero", "repeat", "drop", "noise", "header", "number")
-_HEADER = 1500  # bytes at either end of a file in which containers keep their tables
-# four bytes of a size, a count or a time, in either byte order
+_HEADER = 1500  # bytes at each end of a file, where containers store their tables
+# four-byte values of a size, a count or a time, in both byte orders
 _BIG = tuple(bytes.fromhex(number) for number in ("7fffffff", "ffffffff", "80000000", "00000000", "00010000"))
 _NUMBERS = (*_BIG, *(number[::-1] for number in _BIG))
 
@@ -35,9 +35,9 @@ class Damage(NamedTuple):
 
     Attributes:
         kind: one of `KINDS`.
-        at: where, 0 to 1: from the start to the end of the file, or of its headers.
-        size: bytes; "flip" and "number" have their own.
-        value: what is written, or which bit is flipped. 0 to 255.
+        at: position from 0 to 1, from the start to the end of the file or of its headers.
+        size: number of bytes; "flip" and "number" ignore it.
+        value: value to write, or number of the bit to flip. 0 to 255.
     """
 
     kind: str
@@ -47,19 +47,19 @@ class Damage(NamedTuple):
 
 
 def write_clips(folder: Path) -> dict[str, bytes]:
-    """The clips of `CLIPS`, whole: name -> content. `folder` takes the files."""
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 reports errors only
-    return {name: make_clip(folder / name, **_SIZE, **asked).read_bytes() for name, asked in CLIPS.items()}
+    """Write the undamaged clips of `CLIPS` to `folder`. Returns name -> content."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints only errors
+    return {name: make_clip(folder / name, **_SIZE, **arguments).read_bytes() for name, arguments in CLIPS.items()}
 
 
 def damaged(data: bytes, changes: list[Damage]) -> bytes:
-    """`data` with all changes made, one after the other."""
+    """Apply all changes to `data`, one after the other."""
     out = bytearray(data)
     for kind, where, size, value in changes:
         if len(out) < 16:
             break
         at = int(where * (len(out) - 1))
-        if kind in ("header", "number"):  # somewhere in the first or the last bytes
+        if kind in ("header", "number"):  # in the first or the last bytes
             near = min(_HEADER, len(out) - 1)
             at = int(where * 2 * near)
             at = at if at < near else len(out) - 1 - (at - near)
@@ -84,7 +84,7 @@ def damaged(data: bytes, changes: list[Damage]) -> bytes:
 
 
 def random_damage(rng: np.random.Generator) -> list[Damage]:
-    """One to four changes."""
+    """One to four random changes."""
     return [
         Damage(str(rng.choice(KINDS)), float(rng.random()), int(2 ** rng.uniform(0, 11)), int(rng.integers(256)))
         for _ in range(rng.integers(1, 5))

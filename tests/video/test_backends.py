@@ -1,4 +1,4 @@
-"""Which readers work, and that torchcodec, where it loads, keeps the same promises."""
+"""Available readers; torchcodec, if it loads, reads the same frames as PyAV."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from spatempo.video.backends import available_backends
 from spatempo.video.source import VideoSource, open_video
 
 
-def test_readers_are_named_with_version_or_reason() -> None:
+def test_readers_are_listed_with_version_or_reason() -> None:
     backends = available_backends()
     assert backends["pyav"] == av.__version__
     assert backends["torchcodec"][0].isdigit() or backends["torchcodec"].startswith("not usable: ")
     assert all("\n" not in text for text in backends.values())
 
 
-def test_a_reader_that_does_not_load_says_so(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_does_not_load_is_reported(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchcodec", None)
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     assert available_backends()["torchcodec"].startswith("not usable: torchcodec does not load")

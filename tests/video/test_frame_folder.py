@@ -1,4 +1,4 @@
-"""Folders of numbered images are read like any video."""
+"""Folders of numbered images are read like videos."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spatempo.video.source import VideoSource, open_video
 def make_folder(
     folder: Path, template: str = "img_{:05d}.jpg", count: int = 6, first: int = 1, **size: int
 ) -> np.ndarray:
-    """Write `count` images; return what Pillow reads from them. uint8 [count, H, W, 3]."""
+    """Write `count` images. Returns the images as read by Pillow, uint8 [count, H, W, 3]."""
     read = []
     for number, picture in enumerate(pictures(count, **size), first):
         path = folder / template.format(number)
@@ -63,7 +63,7 @@ def test_flow_images_are_read_by_their_template(tmp_path: Path) -> None:
     assert open_video(tmp_path, template="u/frame{:06d}.jpg").frames == 2
 
 
-def test_numbering_may_start_at_nought(tmp_path: Path) -> None:
+def test_numbering_may_start_at_zero(tmp_path: Path) -> None:
     expected = make_folder(tmp_path, "{:05d}.png", first=0)
     assert np.array_equal(open_video(tmp_path).read([0, 5]), expected[[0, 5]])
 
@@ -80,32 +80,32 @@ def test_scaling_is_antialiased_and_never_enlarges(tmp_path: Path, template: str
     assert np.array_equal(folder.read([4], short_side=999), full[[4]])
 
 
-def test_faulty_folders_are_refused_in_one_line(tmp_path: Path) -> None:
-    def refused(match: str, template: str | None = None) -> None:
+def test_invalid_folders_are_rejected_in_one_line(tmp_path: Path) -> None:
+    def check_rejected(match: str, template: str | None = None) -> None:
         with pytest.raises(VideoError, match=match) as error:
             FrameFolder(tmp_path, template).read([0, 1, 2])
         assert "\n" not in str(error.value)
         assert str(tmp_path) in str(error.value)
 
-    refused("no numbered images such as img_00001.jpg")
+    check_rejected("no numbered images such as img_00001.jpg")
     make_folder(tmp_path)
-    refused("no image called flow_x", "flow_x_{:05d}.jpg")
-    refused("cannot list the folder", "nowhere/{:05d}.jpg")
+    check_rejected("no image called flow_x", "flow_x_{:05d}.jpg")
+    check_rejected("cannot list the folder", "nowhere/{:05d}.jpg")
     Image.new("RGB", (10, 10)).save(tmp_path / "img_00003.jpg")
-    refused("img_00003.jpg is 10x10, others 96x64")
+    check_rejected("img_00003.jpg is 10x10, others 96x64")
     (tmp_path / "img_00003.jpg").write_bytes((tmp_path / "img_00002.jpg").read_bytes()[:1500])
-    refused("img_00003.jpg is missing or damaged")
+    check_rejected("img_00003.jpg is missing or damaged")
     (tmp_path / "img_00003.jpg").write_text("no image")
-    refused("img_00003.jpg is missing or damaged")
+    check_rejected("img_00003.jpg is missing or damaged")
     (tmp_path / "img_00003.jpg").unlink()
-    refused("img_00003.jpg is missing; extract")
+    check_rejected("img_00003.jpg is missing; extract")
     for name in ("img_00001.jpg", "img_00002.jpg"):
         (tmp_path / name).unlink()
-    refused("img_00001.jpg is missing; numbering starts at 1", "img_{:05d}.jpg")
+    check_rejected("img_00001.jpg is missing; numbering starts at 1", "img_{:05d}.jpg")
 
 
 def png_of_size(width: int, height: int) -> bytes:
-    """A PNG whose header claims a size; its pixels are those of another."""
+    """A PNG whose header states a size that its pixel data do not have."""
     header = struct.pack(">II5B", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
     parts = (
@@ -114,11 +114,11 @@ def png_of_size(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-# Pillow raises DecompressionBombError at the first size, warns at the second, says nothing at the third
+# Pillow raises DecompressionBombError for the first size, warns for the second, and accepts the third
 @pytest.mark.parametrize("size", [(60_000, 60_000), (10_000, 10_000), (8_200, 8_200)])
 @pytest.mark.parametrize("number", [1, 4])
 @pytest.mark.filterwarnings("error")
-def test_an_image_of_absurd_size_is_one_unreadable_clip(tmp_path: Path, size: tuple[int, int], number: int) -> None:
+def test_an_image_of_invalid_size_is_rejected(tmp_path: Path, size: tuple[int, int], number: int) -> None:
     make_folder(tmp_path, "img_{:05d}.png")
     (tmp_path / f"img_{number:05d}.png").write_bytes(png_of_size(*size))
     with pytest.raises(VideoError, match=rf"img_{number:05d}\.png.*damaged") as error:
@@ -126,7 +126,7 @@ def test_an_image_of_absurd_size_is_one_unreadable_clip(tmp_path: Path, size: tu
     assert "\n" not in str(error.value)
 
 
-def test_damaged_images_are_read_or_named(tmp_path: Path) -> None:
+def test_damaged_images_are_read_or_rejected(tmp_path: Path) -> None:
     make_folder(tmp_path / "whole", "img_{:05d}.png", count=1)
     make_folder(tmp_path / "whole", "img_{:05d}.jpg", count=1)
     for seed in range(200):
@@ -138,17 +138,17 @@ def test_damaged_images_are_read_or_named(tmp_path: Path) -> None:
                 open_video(tmp_path, template=f"img_{{:05d}}.{ending}").read([0], short_side=16)
 
 
-def test_what_is_called_an_image_runs_no_program(tmp_path: Path) -> None:
-    """Pillow hands PostScript to Ghostscript."""
+def test_postscript_named_as_jpeg_is_not_executed(tmp_path: Path) -> None:
+    """Pillow passes PostScript to Ghostscript."""
     Image.new("RGB", (16, 16)).save(tmp_path / "img_00001.eps")
     (tmp_path / "img_00001.eps").rename(tmp_path / "img_00001.jpg")
     with pytest.raises(VideoError, match="missing or damaged"):
         open_video(tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 @pytest.mark.parametrize("number", [1, 4])
-def test_a_pipe_among_the_images_is_not_waited_for(tmp_path: Path, number: int) -> None:
+def test_a_pipe_among_the_images_is_rejected_without_waiting(tmp_path: Path, number: int) -> None:
     make_folder(tmp_path)
     (tmp_path / f"img_{number:05d}.jpg").unlink()
     os.mkfifo(tmp_path / f"img_{number:05d}.jpg")
@@ -157,13 +157,13 @@ def test_a_pipe_among_the_images_is_not_waited_for(tmp_path: Path, number: int) 
 
 
 @pytest.mark.parametrize("template", ["img.jpg", "img_{}_{}.jpg", "img_{", "img_{name}.jpg", "img_{:05q}.jpg"])
-def test_a_template_needs_one_number(tmp_path: Path, template: str) -> None:
+def test_a_template_needs_one_number_field(tmp_path: Path, template: str) -> None:
     make_folder(tmp_path)
     with pytest.raises(SpatempoError, match="template"):
         FrameFolder(tmp_path, template)
 
 
-def test_frames_outside_are_refused(tmp_path: Path) -> None:
+def test_frame_numbers_out_of_range_are_rejected(tmp_path: Path) -> None:
     make_folder(tmp_path)
     for index in (6, -1):
         with pytest.raises(VideoError, match="use 0 to 5"):
@@ -171,7 +171,7 @@ def test_frames_outside_are_refused(tmp_path: Path) -> None:
 
 
 def make_flow(folder: Path, count: int = 5, template: str = "flow_{}_{:05d}.png", height: int = 48) -> np.ndarray:
-    """Write `count` fields, as images without loss; return them. uint8 [count, height, 64, 2]."""
+    """Write `count` flow fields as images. Returns the fields, uint8 [count, height, 64, 2]."""
     fields = np.random.default_rng(0).integers(0, 256, (count, height, 64, 2), dtype=np.uint8)
     folder.mkdir(parents=True, exist_ok=True)
     for number, field in enumerate(fields, 1):
@@ -184,7 +184,7 @@ def make_flow(folder: Path, count: int = 5, template: str = "flow_{}_{:05d}.png"
     "template", ["flow_{}_{:05d}.png", "flow_{}_{:05d}.jpg", "flow_{}_{:04d}.jpg", "{}_{:05d}.png"]
 )
 def test_flow_has_two_channels(tmp_path: Path, template: str) -> None:
-    make_folder(tmp_path, "img_{:05d}.jpg")  # UCF101 keeps both kinds in one folder
+    make_folder(tmp_path, "img_{:05d}.jpg")  # UCF101 has both kinds in one folder
     expected = make_flow(tmp_path, template=template)
     with open_video(tmp_path, reads="flow") as flow:
         assert isinstance(flow, VideoSource)
@@ -195,34 +195,34 @@ def test_flow_has_two_channels(tmp_path: Path, template: str) -> None:
             assert np.array_equal(got, expected[[4, 0, 0]])
             assert np.array_equal(np.stack([field for _, field in flow.stream()]), expected)
             assert np.array_equal(pickle.loads(pickle.dumps(flow)).read([2]), expected[[2]])
-        else:  # noise suffers from JPEG, but x is nearer to x than to y
-            near = [
+        else:  # JPEG changes noise, but x is still closer to x than to y
+            differences = [
                 np.abs(got.astype(int) - expected[[4, 0, 0]][..., list(order)]).mean() for order in ((0, 1), (1, 0))
             ]
-            assert near[0] < near[1] / 2
+            assert differences[0] < differences[1] / 2
         assert flow.read([1], short_side=24).shape == (1, 24, 32, 2)
     with open_video(tmp_path) as video:
         assert video.frames == 6
 
 
-def test_what_is_no_flow_is_refused_in_one_line(tmp_path: Path) -> None:
-    def refused(match: str, template: str | None = None) -> None:
+def test_folders_and_files_without_flow_are_rejected_in_one_line(tmp_path: Path) -> None:
+    def check_rejected(match: str, template: str | None = None) -> None:
         with pytest.raises(SpatempoError, match=match) as error:
             FlowFolder(tmp_path, template)
         assert "\n" not in str(error.value)
 
     make_folder(tmp_path, "img_{:05d}.jpg")
-    refused("no flow such as flow_x_00001.jpg and flow_y_00001.jpg")
-    make_flow(tmp_path / "flow alone", template="{}_{:05d}.png")
-    with pytest.raises(VideoError, match=r"holds optical flow \(x_00001.png\) and no pictures; .* modality=flow"):
-        open_video(tmp_path / "flow alone")
+    check_rejected("no flow such as flow_x_00001.jpg and flow_y_00001.jpg")
+    make_flow(tmp_path / "only flow", template="{}_{:05d}.png")
+    with pytest.raises(VideoError, match=r"contains optical flow \(x_00001.png\) and no RGB images; .* modality=flow"):
+        open_video(tmp_path / "only flow")
     make_flow(tmp_path, template="flow_{}_{:05d}.jpg")
-    refused("no place for x and y", "flow_x_{:05d}.jpg")
+    check_rejected("needs one field for x and y", "flow_x_{:05d}.jpg")
     (tmp_path / "flow_y_00005.jpg").unlink()
-    refused("flow along x has frames 5, along y 4; extract the flow again")
+    check_rejected("flow along x has frames 5, along y 4; extract the flow again")
     for number in range(1, 5):
         (tmp_path / f"flow_y_{number:05d}.jpg").unlink()
-    refused("no image called flow_y")
-    (tmp_path / "clip.mp4").write_bytes(b"not looked at")
+    check_rejected("no image called flow_y")
+    (tmp_path / "clip.mp4").write_bytes(b"not opened")
     with pytest.raises(VideoError, match=r"flow is read from a folder of flow_x_00001.jpg.*extract it first"):
         open_video(tmp_path / "clip.mp4", reads="flow")

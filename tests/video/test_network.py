@@ -1,4 +1,4 @@
-"""Videos at addresses: servers that answer, refuse, or keep one waiting; and Ctrl-C meanwhile."""
+"""Videos at network addresses: servers that answer, refuse, or stall; and Ctrl-C while waiting."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = 0.6  # seconds
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Longer than FFmpeg's buffers: what is not sent is missed, and reading back takes another request."""
+    """Larger than FFmpeg's buffers, so missing data is noticed and seeking back needs another request."""
     folder = tmp_path_factory.mktemp("served")
     options = {"qp": "10", "x264-params": "threads=1:keyint=12"}
     path = make_clip(folder / "a.mp4", count=60, height=120, width=160, options=options, movflags="faststart")
@@ -31,8 +31,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def refused(address: str, timeout: float = 10) -> str:
-    """The reason with which an address is refused."""
+def rejection(address: str, timeout: float = 10) -> str:
+    """The reason for which an address is rejected."""
     with pytest.raises(VideoError) as error:
         open_video(address, timeout=timeout).read([0, 59, 30])
     assert "\n" not in str(error.value)
@@ -44,15 +44,15 @@ def refused(address: str, timeout: float = 10) -> str:
 def test_an_address_gives_the_frames_of_the_file(clip: Path, manner: str) -> None:
     expected = decode_all(clip)
     with serve(clip.read_bytes(), manner) as server:
-        for _ in range(3):  # a server without ranges is opened again for a seek, which must not use what was closed
+        for _ in range(3):  # without ranges a seek opens the address again and must not use the closed file
             with open_video(server.address) as video:
                 assert video.frames == 60
                 assert np.array_equal(video.read([50, 3, 30]), expected[[50, 3, 30]])
         assert sum(1 for _ in open_video(server.address).stream(short_side=16)) == 60
 
 
-def test_the_time_between_two_reads_does_not_count(tmp_path: Path) -> None:
-    # a container of which FFmpeg reads something to seek
+def test_time_between_two_reads_does_not_count_as_waiting(tmp_path: Path) -> None:
+    # a container in which FFmpeg has to read data for a seek
     options = {"qp": "10", "x264-params": "keyint=12"}
     path = make_clip(tmp_path / "a.avi", b_frames=0, height=240, width=320, options=options)
     with serve(path.read_bytes()) as server, PyAVReader(server.address, timeout=SHORT) as video:
@@ -60,53 +60,53 @@ def test_the_time_between_two_reads_does_not_count(tmp_path: Path) -> None:
         opened = video._decoder._container
         time.sleep(2 * SHORT)
         assert video.read([0]).shape == (1, 240, 320, 3)
-        assert video._decoder._container is opened  # it was a seek, and the address was not opened again
+        assert video._decoder._container is opened  # the reader used a seek and did not open the address again
 
 
 @pytest.mark.parametrize("manner", ["silent", "stalls", "dribbles", "stalls at a seek"])
-def test_a_server_that_keeps_one_waiting_is_given_up(clip: Path, manner: str) -> None:
+def test_a_stalling_server_times_out(clip: Path, manner: str) -> None:
     with serve(clip.read_bytes(), manner) as server:
-        assert f"timed out: no answer within {SHORT:g} s" in refused(server.address, SHORT)
+        assert f"timed out: no answer within {SHORT:g} s" in rejection(server.address, SHORT)
 
 
 @pytest.mark.parametrize("scheme", ["https", "rtsp", "rtmp", "ftp", "tcp"])
-def test_every_protocol_is_given_up(scheme: str) -> None:
+def test_every_protocol_times_out(scheme: str) -> None:
     with serve(b"", "silent") as server:
-        assert "timed out" in refused(f"{scheme}://127.0.0.1:{server.port}/a.mp4", SHORT)
+        assert "timed out" in rejection(f"{scheme}://127.0.0.1:{server.port}/a.mp4", SHORT)
 
 
-def test_a_stream_of_frames_is_given_up_too(clip: Path) -> None:
-    with serve(clip.read_bytes()) as whole:
-        video = PyAVReader(whole.address, timeout=SHORT)
+def test_streaming_times_out(clip: Path) -> None:
+    with serve(clip.read_bytes()) as working:
+        video = PyAVReader(working.address, timeout=SHORT)
         with serve(clip.read_bytes(), "stalls") as stalling:
             video.path = stalling.address
             with pytest.raises(VideoError, match="timed out"):
                 list(video.stream())
 
 
-def test_failures_say_what_failed(clip: Path) -> None:
+def test_errors_state_the_cause(clip: Path) -> None:
     with serve(b"<html>Sign in</html>" * 50) as server:
-        assert "not a video" in (reason := refused(server.address))
+        assert "not a video" in (reason := rejection(server.address))
         assert "check that a video is at this address" in reason
         gone = server.address
-    assert "connection refused; check the address" in refused(gone)
+    assert "connection refused; check the address" in rejection(gone)
     for status in ("404 Not Found", "403 Forbidden"):
         with serve(b"", status) as server:
-            assert status in refused(server.address)
+            assert status in rejection(server.address)
     with serve(clip.read_bytes(), "closes") as server:
-        assert "cannot be read" in refused(server.address)
-    assert "host 'no.such.host.invalid' not found" in refused("http://no.such.host.invalid/a.mp4")
-    assert "gopherish:// cannot be opened" in refused("gopherish://127.0.0.1/a.mp4")
+        assert "cannot be read" in rejection(server.address)
+    assert "host 'no.such.host.invalid' not found" in rejection("http://no.such.host.invalid/a.mp4")
+    assert "gopherish:// cannot be opened" in rejection("gopherish://127.0.0.1/a.mp4")
 
 
-def test_the_timeout_is_checked_and_kept(clip: Path) -> None:
+def test_the_timeout_is_validated_and_pickled(clip: Path) -> None:
     for timeout in (0, -1, float("nan"), float("inf")):
         with pytest.raises(SpatempoError, match="seconds above 0"):
             open_video(clip, timeout=timeout)
     assert pickle.loads(pickle.dumps(PyAVReader(str(clip), timeout=3))).timeout == 3
 
 
-def test_torchcodec_is_not_left_waiting() -> None:
+def test_torchcodec_is_rejected_for_addresses() -> None:
     with pytest.raises(VideoError, match="use backend='pyav'"):
         open_video("http://127.0.0.1:1/a.mp4", backend="torchcodec")
 
@@ -119,10 +119,10 @@ def test_ctrl_c_ends_the_wait(clip: Path, manner: str) -> None:
         waiting = subprocess.Popen([sys.executable, "-c", program, server.address], stderr=subprocess.PIPE, text=True)
         try:
             assert server.asked.wait(60)
-            time.sleep(1)  # until it waits for what does not come
+            time.sleep(1)  # until it waits for data
             waiting.send_signal(signal.SIGINT)
-            _, said = waiting.communicate(timeout=30)
+            _, stderr = waiting.communicate(timeout=30)
         finally:
             waiting.kill()
-    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert stderr.rstrip().endswith("KeyboardInterrupt")
     assert waiting.returncode in (1, -signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The PyAV reader gives exactly the frames of a full decode, whatever the codec, container and order of asking."""
+"""The PyAV reader gives exactly the frames of a full decode, for every codec, container and order of indices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _x264(params: str) -> dict[str, str]:
     return {**X264, "x264-params": f"threads=1:{params}"}
 
 
-# name -> (file name, whether its packets are believed, arguments of make_clip)
+# name -> (file name, whether the packet index is used, arguments of make_clip)
 CASES: dict[str, tuple[str, bool, dict]] = {
     "h264, long groups, B-frames": ("a.mp4", True, {"options": _x264("keyint=250:bframes=3:b-pyramid=normal")}),
     "h264, short groups": ("a.mp4", True, {"options": _x264("keyint=12:scenecut=0")}),
@@ -62,7 +62,7 @@ CASES: dict[str, tuple[str, bool, dict]] = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, np.ndarray]]:
-    """(file, full decode) of a case; made once, when first asked for."""
+    """(file, full decode) of a case, made once, on first use."""
     folder, made = tmp_path_factory.mktemp("clips"), {}
 
     def make(case: str) -> tuple[Path, np.ndarray]:
@@ -78,14 +78,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_list_of_frames_equals_a_full_decode(clip, case: str) -> None:
+def test_frames_equal_a_full_decode(clip, case: str) -> None:
     path, expected = clip(case)
     rng = np.random.default_rng(1)
     with open_video(path) as video:
         assert isinstance(video, VideoSource)
         assert video.frames == len(expected) == 60
         assert (video.height, video.width) == expected.shape[1:3]
-        assert len(np.unique(expected.reshape(60, -1), axis=0)) == 60  # no two frames alike, or nothing is tested
+        assert (
+            len(np.unique(expected.reshape(60, -1), axis=0)) == 60
+        )  # all frames differ; otherwise the test would prove nothing
         for size in (1, 2, 8, 8, 8, 30):
             indices = rng.integers(0, 60, size)
             assert np.array_equal(video.read(indices.tolist()), expected[indices])
@@ -96,15 +98,15 @@ def test_every_list_of_frames_equals_a_full_decode(clip, case: str) -> None:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(indices=st.lists(st.integers(0, 59), max_size=12), case=st.sampled_from(list(CASES)[:6]))
-def test_any_list_of_frames(clip, indices: list[int], case: str) -> None:
+def test_any_list_of_indices_gives_the_frames_of_a_full_decode(clip, indices: list[int], case: str) -> None:
     path, expected = clip(case)
     video = PyAVReader(path)
-    for _ in range(2):  # the second time the file is somewhere else
+    for _ in range(2):  # the second read starts at another position
         assert np.array_equal(video.read(indices), expected[np.array(indices, dtype=int)])
 
 
-def test_leading_frames_and_their_key_frames_together(clip) -> None:
-    """In an open group the key frame starts a stretch that the frames shown before it do not fit in."""
+def test_leading_frames_and_their_key_frames_in_one_read(clip) -> None:
+    """In an open group the key frame starts a packet range that excludes the frames displayed before it."""
     path, expected = clip("hevc, open groups")
     video = PyAVReader(path)
     index = video._known().index
@@ -117,8 +119,8 @@ def test_leading_frames_and_their_key_frames_together(clip) -> None:
     assert video.decodes_all is None
 
 
-def test_work_is_saved(clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the groups that are wanted are read, spare pictures are skipped, unwanted frames are not converted."""
+def test_only_needed_packets_are_read_and_decoded(clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the requested groups are read, spare pictures are skipped, other frames are not converted."""
     path, expected = clip("h264, short groups")
     video = PyAVReader(path)
     read, converted, fed = [], [], []
@@ -147,12 +149,12 @@ def test_work_is_saved(clip, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(fed) <= 10  # frame 1 and frame 50 = 48 + 2 need a few reference frames each
     fed.clear()
     video.read([47])
-    assert 2 <= len(fed) <= 9  # the last of its group: 12 packets, of which the B-frames are not decoded
+    assert 2 <= len(fed) <= 9  # the last frame of its group: 12 packets, without the B-frames
 
 
 @pytest.mark.parametrize("short_side", [1, 31, 48, 60])
 @pytest.mark.parametrize("case", ["h264, long groups, B-frames", "odd size", "h264 4:4:4", "hevc 10 bit"])
-def test_scaling_is_the_decoders_own(clip, case: str, short_side: int) -> None:
+def test_scaling_equals_that_of_the_decoder(clip, case: str, short_side: int) -> None:
     path, full = clip(case)
     video = open_video(path)
     width = int(short_side * full.shape[2] / full.shape[1])  # torchvision's rule
@@ -166,9 +168,9 @@ def test_scaling_is_close_to_an_antialiased_resize(clip) -> None:
     path, full = clip("h264, short groups")
     frame = open_video(path).read([10], short_side=32)[0]
     reference = Image.fromarray(full[10]).resize((48, 32), Image.Resampling.BILINEAR)  # antialiased
-    plain = full[10, ::2, ::2]
-    near, far = (np.abs(each.astype(int) - np.asarray(reference)).mean() for each in (frame, plain))
-    assert near < far / 2  # colours are stored at half size, so this worst of textures cannot agree exactly
+    strided = full[10, ::2, ::2]
+    scaled_error, strided_error = (np.abs(each.astype(int) - np.asarray(reference)).mean() for each in (frame, strided))
+    assert scaled_error < strided_error / 2  # colours are stored at half size, so this texture cannot agree exactly
 
 
 def test_frames_are_never_enlarged(clip) -> None:
@@ -181,9 +183,9 @@ def test_frames_are_never_enlarged(clip) -> None:
 def test_rotation_is_applied_after_scaling(tmp_path: Path, rotation: int) -> None:
     if not hasattr(av.video.stream.VideoStream, "set_display_rotation"):
         pytest.skip("this PyAV cannot write a rotation")
-    path = make_clip(tmp_path / "turned.mp4", count=10, rotation=rotation)
+    path = make_clip(tmp_path / "rotated.mp4", count=10, rotation=rotation)
     assert {frame.rotation % 360 for frame in decode_frames(path)} == {rotation}
-    # the same file as it is stored: an encoder need not write the same bytes twice
+    # decode the same file: an encoder may write other bytes the second time
     stored = np.stack([frame.to_ndarray(format="rgb24") for frame in decode_frames(path)])
     turned = np.rot90(stored, rotation // 90, axes=(1, 2))
     with open_video(path) as video:
@@ -194,17 +196,17 @@ def test_rotation_is_applied_after_scaling(tmp_path: Path, rotation: int) -> Non
         assert np.array_equal(video.read([9, 0, 4], short_side=32), small[[9, 0, 4]])
 
 
-def test_a_display_matrix_may_turn_by_hand(clip) -> None:
-    from spatempo.video._frames import turn
+def test_rotation_by_hand(clip) -> None:
+    from spatempo.video._frames import rotate
 
     picture = np.array([[[1], [2]], [[3], [4]]])  # 1 2 / 3 4
-    assert turn(picture, 90)[..., 0].tolist() == [[2, 4], [1, 3]]  # counter-clockwise
-    assert turn(picture, -90)[..., 0].tolist() == [[3, 1], [4, 2]]
-    assert turn(picture, -180)[..., 0].tolist() == [[4, 3], [2, 1]]
-    assert turn(picture, 0) is picture
+    assert rotate(picture, 90)[..., 0].tolist() == [[2, 4], [1, 3]]  # counter-clockwise
+    assert rotate(picture, -90)[..., 0].tolist() == [[3, 1], [4, 2]]
+    assert rotate(picture, -180)[..., 0].tolist() == [[4, 3], [2, 1]]
+    assert rotate(picture, 0) is picture
 
 
-def test_facts_are_those_of_the_frames(clip) -> None:
+def test_rate_duration_and_codec_are_those_of_the_frames(clip) -> None:
     with open_video(clip("h264, short groups")[0]) as video:
         assert video.codec == "h264"
         assert video.fps == pytest.approx(25)
@@ -217,7 +219,7 @@ def test_facts_are_those_of_the_frames(clip) -> None:
         assert video.duration == pytest.approx(60 / 25)
 
 
-def test_frames_in_order(clip) -> None:
+def test_stream_gives_all_frames_in_order(clip) -> None:
     for case in ("h264, varying frame rate", "mpeg4 in avi, B-frames"):
         path, expected = clip(case)
         video = open_video(path)
@@ -233,7 +235,7 @@ def test_frames_in_order(clip) -> None:
     assert np.abs(np.array(times) - stated).max() < 0.002
 
 
-def test_reading_goes_on_while_a_stream_is_open(clip) -> None:
+def test_read_works_while_a_stream_is_open(clip) -> None:
     path, expected = clip("h264, short groups")
     video = open_video(path)
     for number, (_, frame) in enumerate(video.stream()):
@@ -256,7 +258,7 @@ def test_no_indices_give_no_frames(clip) -> None:
     assert video.read([], short_side=32).shape == (0, 32, 48, 3)
 
 
-def test_an_interrupted_read_leaves_nothing_behind(clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_works_after_an_interrupted_read(clip, monkeypatch: pytest.MonkeyPatch) -> None:
     path, expected = clip("h264, short groups")
     video = PyAVReader(path)
     to_rgb, calls = video._to_rgb, []
@@ -269,6 +271,6 @@ def test_an_interrupted_read_leaves_nothing_behind(clip, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(video, "_to_rgb", stop_once)
     with pytest.raises(KeyboardInterrupt):
-        video.read([1])  # comes out when the decoder is emptied
+        video.read([1])  # this frame is returned when the decoder is flushed
     assert np.array_equal(video.read([13, 14]), expected[[13, 14]])
     assert video.decodes_all is None

@@ -1,4 +1,4 @@
-"""Real and awkward files beside the checkout (../shared/data); skipped where they are not."""
+"""Real and unusual files in the folder ../shared/data; skipped if that folder does not exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILES = sorted(
     for path in (SHARED / folder).glob("*.*")
     if path.suffix in (".mp4", ".mkv", ".avi")
 )
-# known by other means than a decode in this test: shared/data/README.md
+# (frames, height, width) from other sources than this test: shared/data/README.md
 FRAMES = {
     "nasa_13013.mp4": (390, 270, 480),
     "nasa_13013_rotated.mp4": (17, 480, 270),
@@ -28,18 +28,18 @@ FRAMES = {
     "arm_wrestling.mp4": (280, 256, 340),
 }
 
-pytestmark = pytest.mark.skipif(not FILES, reason="needs the folder ../shared/data, which is not there")
+pytestmark = pytest.mark.skipif(not FILES, reason="needs the folder ../shared/data")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_file_is_read_right(path: Path) -> None:
+def test_every_file_equals_a_full_decode(path: Path) -> None:
     expected = decode_all(path)
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
     with open_video(path) as video:
         shape = (video.frames, video.height, video.width)
         assert shape == expected.shape[:3]
         assert shape == FRAMES.get(path.name, shape)
-        # all files but those whose packets are never believed are read by seeking
+        # the reader seeks in all files except those with codecs that need a full decode
         assert (video.decodes_all is None) == (video.codec not in ("mpeg4", "mpeg2video")), video.decodes_all
         for size in (1, 4, 8):
             indices = rng.integers(0, len(expected), size)

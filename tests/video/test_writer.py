@@ -1,4 +1,4 @@
-"""A written video holds the frames given; coded all-intra, each frame for itself."""
+"""Written videos contain the frames given; with all-intra coding each frame is independent."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def decode(path: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def clip() -> np.ndarray:
-    """Coarse blocks that drift over the frame, with noise: something for an encoder to predict, and to fail at."""
+    """Coarse blocks that move, with noise: an encoder can predict them, but not exactly."""
     rng = np.random.default_rng(0)
     blocks = rng.integers(20, 236, (16, 16, 3)).repeat(8, 0).repeat(8, 1)
     frames = np.stack([blocks[3 * t : 3 * t + 48, 2 * t : 2 * t + 64] for t in range(24)])
     return np.clip(frames + rng.normal(0, 4, frames.shape), 0, 255).astype(np.uint8)
 
 
-def test_what_is_read_is_what_was_written(tmp_path: Path, clip: np.ndarray) -> None:
+def test_frames_survive_writing_and_reading(tmp_path: Path, clip: np.ndarray) -> None:
     path = write_video(tmp_path / "Füße & 歩く.mp4", clip, 12.5, qp=4)
     assert [p.name for p in tmp_path.iterdir()] == ["Füße & 歩く.mp4"]
     with av.open(str(path)) as container:
@@ -44,7 +44,7 @@ def test_colours_survive(tmp_path: Path) -> None:
     np.testing.assert_allclose(decode(path)[:, 16, 16].astype(int), patch, atol=4)
 
 
-def test_every_frame_is_a_key_frame_unless_asked_otherwise(tmp_path: Path, clip: np.ndarray) -> None:
+def test_every_frame_is_a_key_frame_with_all_intra_only(tmp_path: Path, clip: np.ndarray) -> None:
     def keys(path: Path) -> int:
         with av.open(str(path)) as container:
             return sum(packet.is_keyframe for packet in container.demux(video=0) if packet.size)
@@ -55,20 +55,20 @@ def test_every_frame_is_a_key_frame_unless_asked_otherwise(tmp_path: Path, clip:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_decoded_frame_depends_on_that_frame_only(tmp_path: Path, clip: np.ndarray, seed: int) -> None:
-    order = np.random.default_rng(seed).permutation(24)[: 24 - 5 * seed]  # in any order, and with frames left out
-    whole = decode(write_video(tmp_path / "whole.mp4", clip, 12))
-    np.testing.assert_array_equal(decode(write_video(tmp_path / "some.mp4", clip[order], 12)), whole[order])
+    order = np.random.default_rng(seed).permutation(24)[: 24 - 5 * seed]  # in any order, with some frames missing
+    complete = decode(write_video(tmp_path / "complete.mp4", clip, 12))
+    np.testing.assert_array_equal(decode(write_video(tmp_path / "some.mp4", clip[order], 12)), complete[order])
 
 
-def test_reversal_is_exact_all_intra_and_only_then(tmp_path: Path, clip: np.ndarray) -> None:
+def test_reversal_is_exact_with_all_intra_only(tmp_path: Path, clip: np.ndarray) -> None:
     for all_intra in (True, False):
         forward = decode(write_video(tmp_path / "forward.mp4", clip, 12, all_intra=all_intra))
         backward = decode(write_video(tmp_path / "backward.mp4", clip[::-1], 12, all_intra=all_intra))
-        # that ordinary coding fails here shows that this test can
+        # ordinary coding must fail; otherwise the test would prove nothing
         assert np.array_equal(backward[::-1], forward) == all_intra
 
 
-def test_no_frame_of_a_still_clip_is_coded_better(tmp_path: Path, clip: np.ndarray) -> None:
+def test_all_frames_of_a_still_clip_are_equal(tmp_path: Path, clip: np.ndarray) -> None:
     still = decode(write_video(tmp_path / "still.mp4", (clip[0] for _ in range(24)), 12, qp=35))
     assert len(np.unique(still, axis=0)) == 1
 
@@ -85,7 +85,7 @@ def test_other_encoders_and_odd_sizes(tmp_path: Path, clip: np.ndarray) -> None:
     np.testing.assert_array_equal(backward[::-1], forward)
 
 
-def test_a_file_appears_complete_or_not_at_all(tmp_path: Path, clip: np.ndarray) -> None:
+def test_a_file_appears_only_when_complete(tmp_path: Path, clip: np.ndarray) -> None:
     path = write_video(tmp_path / "clip.mp4", clip, 12)
     before = path.read_bytes()
 
@@ -110,14 +110,16 @@ def test_a_file_appears_complete_or_not_at_all(tmp_path: Path, clip: np.ndarray)
         (lambda clip: clip, {"fps": 0}, "not a frame rate"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path: Path, clip: np.ndarray, change, options: dict, words: str) -> None:
+def test_invalid_input_raises_one_line_errors(
+    tmp_path: Path, clip: np.ndarray, change, options: dict, words: str
+) -> None:
     with pytest.raises(SpatempoError, match=words) as caught:
         write_video(tmp_path / "clip.mp4", change(clip), **{"fps": 12, **options})
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path, clip: np.ndarray) -> None:
+def test_an_output_that_cannot_be_written_is_rejected(tmp_path: Path, clip: np.ndarray) -> None:
     with pytest.raises(SpatempoError, match=r"clip\.nonesuch: cannot write the video"):
         write_video(tmp_path / "clip.nonesuch", clip, 12)
     (tmp_path / "taken").write_text("a file, no folder")

@@ -1,4 +1,4 @@
-"""Small video files for the tests of this room, and the plain full decode that every reader is held against."""
+"""Small video files for these tests, and the full decode that every reader is compared with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 def pictures(count: int, height: int = 64, width: int = 96, seed: int = 0) -> np.ndarray:
-    """uint8 [count, height, width, 3]: textures that move and flicker, so that every frame needs its neighbours."""
+    """uint8 [count, height, width, 3]: textures that move and flicker, so frames depend on their neighbours."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (height // 4 + 2, width // 4 + 2, 3))
     base = coarse.repeat(4, 0).repeat(4, 1)[:height, :width]
@@ -42,7 +42,7 @@ def make_clip(
     movflags: str | None = None,
     seed: int = 0,
 ) -> Path:
-    """Encode `pictures`. `times` are presentation times in `time_base` (default: one frame a tick of 1/fps)."""
+    """Encode `pictures`. `times` are presentation times in `time_base` (default: one frame per tick of 1/fps)."""
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as container:
         stream = container.add_stream(codec, rate=fps, options=options or {})
         stream.height, stream.width, stream.pix_fmt = height, width, pix_fmt
@@ -65,9 +65,9 @@ def make_clip(
 
 
 def decode_frames(path: Path | str, *, one_thread: bool = False) -> Iterator[av.VideoFrame]:
-    """Every frame of the best stream, in order, by PyAV alone; what does not decode is passed over.
+    """Every frame of the best stream, in order, decoded by PyAV; packets that cannot be decoded are skipped.
 
-    `one_thread` for damaged files: what FFmpeg patches them up with depends on its threads.
+    Use `one_thread` for damaged files: FFmpeg's error concealment depends on the number of threads.
     """
     with av.open(str(path), metadata_errors="ignore") as container:
         stream = container.streams.best("video")
@@ -87,7 +87,7 @@ def decode_frames(path: Path | str, *, one_thread: bool = False) -> Iterator[av.
 
 
 def decode_all(path: Path | str, *, one_thread: bool = False, **reformat: int) -> np.ndarray:
-    """uint8 [n, H, W, 3]: `decode_frames` in RGB, upright."""
+    """Frames of `decode_frames` in RGB after rotation, uint8 [n, H, W, 3]."""
     return np.stack(
         [
             np.rot90(frame.to_ndarray(format="rgb24", **reformat), round(frame.rotation / 90))

@@ -1,4 +1,4 @@
-"""A server of one video on this machine that answers as it should, or fails in one of the ways that servers fail."""
+"""A local server of one video that answers correctly, or fails in a typical way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Server:
-    """What a running server is asked for, and how it is stopped.
+    """A running server.
 
     Attributes:
-        port: on 127.0.0.1.
+        port: port on 127.0.0.1.
         asked: set at the first connection.
-        connections: how many there were.
+        connections: number of connections so far.
+        stop: set to stop the server.
     """
 
     port: int
@@ -34,8 +35,8 @@ def serve(data: bytes, manner: str = "well") -> Iterator[Server]:
     """Serves `data` under every path.
 
     Args:
-        manner: "well"; "no ranges" (always from the start); "silent" (accepts, says nothing); "stalls" (half, then
-            nothing); "dribbles" (a byte in a fifth of a second); "closes" (half, then the end); "stalls at a seek" (at
+        manner: "well"; "no ranges" (always from the start); "silent" (accepts, sends nothing); "stalls" (half, then
+            nothing); "dribbles" (one byte per 0.2 seconds); "closes" (half, then closes); "stalls at a seek" (at
             the second request); or a status line such as "404 Not Found".
     """
     listener = socket.create_server(("127.0.0.1", 0))
@@ -45,7 +46,7 @@ def serve(data: bytes, manner: str = "well") -> Iterator[Server]:
         while True:
             try:
                 connection = listener.accept()[0]
-            except OSError:  # closed: the test is over
+            except OSError:  # the listener was closed at the end of the test
                 return
             server.connections += 1
             server.asked.set()
@@ -73,7 +74,7 @@ def _answer(server: Server, connection: socket.socket, data: bytes, manner: str,
                     return
                 request += more
             _send(server, connection, request.decode(), data, manner, number)
-        except OSError:  # the reader went away
+        except OSError:  # the reader closed the connection
             return
 
 
@@ -86,8 +87,8 @@ def _send(server: Server, connection: socket.socket, request: str, data: bytes, 
         return
     start = 0
     if manner != "no ranges":
-        asked = [line for line in request.lower().split("\r\n") if line.startswith("range: bytes=")]
-        start = int(asked[0].removeprefix("range: bytes=").split("-")[0]) if asked else 0
+        ranges = [line for line in request.lower().split("\r\n") if line.startswith("range: bytes=")]
+        start = int(ranges[0].removeprefix("range: bytes=").split("-")[0]) if ranges else 0
     status = "200 OK"
     if manner != "no ranges":
         status = (
