@@ -36,7 +36,7 @@ def examine() -> dict[str, Any]:
     """Runs every check.
 
     Returns:
-        ``spatempo, python, torch, torchvision`` (versions; None where it cannot be imported), ``packages, decoders,
+        ``spatempo, python, torch, torchvision`` (versions; None if it cannot be imported), ``packages, decoders,
         encoders, devices, machine, extras`` (name -> finding) and ``problems``.
     """
     problems: list[dict[str, str]] = []

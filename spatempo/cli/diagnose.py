@@ -96,12 +96,12 @@ def _show_inside(model: dict[str, Any]) -> None:
         say(found["sentence"])
         stages = [*found["stages"], {**found, "stage": "all"}]
         rows = [(row["stage"], percent(row["temporal"]), percent(row["settled"])) for row in stages]
-        print_table(["attention", "to time", "settled"], rows)
+        print_table(["attention", "temporal branch", "one branch > 95%"], rows)
         say()
     if "gates" in model:
         found = model["gates"]
         say(found["sentence"])
-        keys = {"open": "open", "full": "beyond 0.9"} | ({"fusion": "weighs in"} if "fusion" in found else {})
+        keys = {"open": "open", "full": "above 0.9"} | ({"fusion": "fusion weight"} if "fusion" in found else {})
         layers = [*found["layers"], {**found, "layer": "all"}]
         print_table(["gates", *keys.values()], [(row["layer"], *(percent(row[key]) for key in keys)) for row in layers])
         say()

@@ -39,7 +39,10 @@ def test_text_output(capsys, data, checkpoint, tmp_path):
 
 @pytest.mark.parametrize(
     ("design", "heads"),
-    [("sth", ["attention", "to time", "settled"]), ("gsf", ["gates", "open", "beyond 0.9", "weighs in"])],
+    [
+        ("sth", ["attention", "temporal branch", "one branch > 95%"]),
+        ("gsf", ["gates", "open", "above 0.9", "fusion weight"]),
+    ],
 )
 def test_attention_and_gates_are_printed(capsys, data, tmp_path, design, heads):
     classes = list(load_manifest(data / "test.csv").classes)

@@ -32,11 +32,11 @@ def interrupted(*words: object, when: str, cwd: Path) -> str:
             time.sleep(0.02)
         os.killpg(p.pid, signal.SIGINT)
         code = p.wait(timeout=100)
-    said = log.read_text()
-    assert code == 130, said
-    assert "Traceback" not in said
-    assert said.endswith("spatempo: error: interrupted\n")
-    return said
+    printed = log.read_text()
+    assert code == 130, printed
+    assert "Traceback" not in printed
+    assert printed.endswith("spatempo: error: interrupted\n")
+    return printed
 
 
 def children(pid: int) -> int:
@@ -59,5 +59,7 @@ def test_interrupt_while_processes_start(data, tmp_path, moment):
 @pytest.mark.slow
 def test_interrupt_training(data, tmp_path):
     words = ("train", data / "train.csv", "--val", data / "val.csv", "--model", "tsm_smallresnet", "--epochs", 5000)
-    said = interrupted(*words, "--size", 32, "--workers", 2, "--out", "run", when="'epoch 1/' in text()", cwd=tmp_path)
-    assert "--resume continues the run in run" in said
+    printed = interrupted(
+        *words, "--size", 32, "--workers", 2, "--out", "run", when="'epoch 1/' in text()", cwd=tmp_path
+    )
+    assert "--resume continues the run in run" in printed

@@ -80,7 +80,7 @@ def test_ctrl_c_interrupts_waiting_for_a_server(checkpoint):
             assert server.asked.wait(120)
             time.sleep(1)  # until it is waiting
             waiting.send_signal(signal.SIGINT)
-            printed, said = waiting.communicate(timeout=30)
+            output, errors = waiting.communicate(timeout=30)
         finally:
             waiting.kill()
-    assert (waiting.returncode, printed, said) == (130, "", "spatempo: error: interrupted\n")
+    assert (waiting.returncode, output, errors) == (130, "", "spatempo: error: interrupted\n")

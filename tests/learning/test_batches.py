@@ -21,34 +21,34 @@ sizes = st.fixed_dictionaries(
 )
 
 
-def stream(clips: int, settings: dict[str, int], rank: int = 0, start: int = 0) -> BatchStream:
-    rest = {k: v for k, v in settings.items() if k != "batch_size"}
-    return BatchStream(clips, settings["batch_size"], rank=rank, start=start, **rest)
+def stream(clips: int, config: dict[str, int], rank: int = 0, start: int = 0) -> BatchStream:
+    rest = {k: v for k, v in config.items() if k != "batch_size"}
+    return BatchStream(clips, config["batch_size"], rank=rank, start=start, **rest)
 
 
 @settings(max_examples=60)
-@given(how=sizes, extra=st.integers(0, 40), start=st.integers(0, 60))
-def test_stream(how: dict[str, int], extra: int, start: int) -> None:
-    effective = how["batch_size"] * how["accumulate"] * how["world"]
+@given(config=sizes, extra=st.integers(0, 40), start=st.integers(0, 60))
+def test_stream(config: dict[str, int], extra: int, start: int) -> None:
+    effective = config["batch_size"] * config["accumulate"] * config["world"]
     clips = effective + extra
-    parts = [list(stream(clips, how, rank)) for rank in range(how["world"])]
-    per_epoch = stream(clips, how).per_epoch
-    assert per_epoch % how["accumulate"] == 0  # whole optimiser steps
-    assert clips - per_epoch * how["batch_size"] * how["world"] < effective  # drops less than one step
+    parts = [list(stream(clips, config, rank)) for rank in range(config["world"])]
+    per_epoch = stream(clips, config).per_epoch
+    assert per_epoch % config["accumulate"] == 0  # whole optimiser steps
+    assert clips - per_epoch * config["batch_size"] * config["world"] < effective  # drops less than one step
     for part in parts:
-        assert len(part) == len(stream(clips, how)) == per_epoch * how["epochs"]
-        assert all(len(batch) == how["batch_size"] for batch in part)
-    for epoch in range(how["epochs"]):
+        assert len(part) == len(stream(clips, config)) == per_epoch * config["epochs"]
+        assert all(len(batch) == config["batch_size"] for batch in part)
+    for epoch in range(config["epochs"]):
         seen = [
             index
             for part in parts
             for e, index in chain.from_iterable(part[epoch * per_epoch : (epoch + 1) * per_epoch])
             if e == epoch
         ]
-        assert len(seen) == len(set(seen)) == per_epoch * how["batch_size"] * how["world"]
+        assert len(seen) == len(set(seen)) == per_epoch * config["batch_size"] * config["world"]
         assert set(seen) <= set(range(clips))
     for rank, part in enumerate(parts):  # a later start gives the rest of the same stream
-        rest = stream(clips, how, rank, start)
+        rest = stream(clips, config, rank, start)
         assert list(rest) == part[start:]
         assert len(rest) == len(part[start:])
 

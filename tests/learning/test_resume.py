@@ -23,7 +23,7 @@ from spatempo.learning.state import load_state
 from spatempo.learning.train import TrainResult, train
 
 # 5 steps (of 4 clips) per epoch, 2 epochs; with dropout and flips, so that random numbers affect the result
-HOW: dict[str, Any] = {**TINY, "flip": "plain", "dropout": 0.5}
+SETTINGS: dict[str, Any] = {**TINY, "flip": "plain", "dropout": 0.5}
 
 
 class Crash(L.Callback):
@@ -50,8 +50,8 @@ class Interrupt(Crash):
         pass
 
 
-def run(clips: Path, out: Path, **how: Any) -> TrainResult:
-    return train(clips / "train.csv", val=clips / "val.csv", out=out, **{**HOW, **how})
+def run(clips: Path, out: Path, **settings: Any) -> TrainResult:
+    return train(clips / "train.csv", val=clips / "val.csv", out=out, **{**SETTINGS, **settings})
 
 
 def outcome(out: Path) -> dict[str, Any]:
@@ -117,15 +117,15 @@ CONFIGURATIONS = {
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_interrupted_twice_with_several_recipes(clips: Path, tmp_path: Path, name: str) -> None:
-    how = CONFIGURATIONS[name]
-    run(clips, tmp_path / "uninterrupted", **how)
+    settings = CONFIGURATIONS[name]
+    run(clips, tmp_path / "uninterrupted", **settings)
     out = tmp_path / "interrupted"
-    per_epoch = 5 * how.get("accumulate", 1)
+    per_epoch = 5 * settings.get("accumulate", 1)
     with pytest.raises(RuntimeError, match="killed"):
-        run(clips, out, save_every=2, callbacks=[Crash(per_epoch - 1)], **how)
+        run(clips, out, save_every=2, callbacks=[Crash(per_epoch - 1)], **settings)
     with pytest.raises(RuntimeError, match="killed"):
-        run(clips, out, save_every=2, callbacks=[Crash(per_epoch)], resume=True, **how)
-    where = {key: HOW[key] for key in ("model", "workers", "device", "quiet")}
+        run(clips, out, save_every=2, callbacks=[Crash(per_epoch)], resume=True, **settings)
+    where = {key: SETTINGS[key] for key in ("model", "workers", "device", "quiet")}
     train(clips / "train.csv", val=clips / "val.csv", out=out, resume=True, **where)  # other settings come from the run
     assert_same(outcome(out), outcome(tmp_path / "uninterrupted"))
 
@@ -194,17 +194,17 @@ EXTENDABLE_SCHEDULES = {
 @pytest.mark.parametrize("name", EXTENDABLE_SCHEDULES)
 def test_a_finished_run_can_be_extended(clips: Path, tmp_path: Path, name: str) -> None:
     """The result equals that of a run started with this number of epochs, bit for bit."""
-    how: dict[str, Any] = {**EXTENDABLE_SCHEDULES[name], "optimizer": "sgd", "lr": 0.01, "batch_size": 4}
-    then = how.pop("then", {})
-    run(clips, tmp_path / "whole", **{**how, **then, "epochs": 4})
-    run(clips, tmp_path / "extended", **{**how, "epochs": 2})
-    result = run(clips, tmp_path / "extended", resume=True, **{**how, **then, "epochs": 4})
+    settings: dict[str, Any] = {**EXTENDABLE_SCHEDULES[name], "optimizer": "sgd", "lr": 0.01, "batch_size": 4}
+    then = settings.pop("then", {})
+    run(clips, tmp_path / "whole", **{**settings, **then, "epochs": 4})
+    run(clips, tmp_path / "extended", **{**settings, "epochs": 2})
+    result = run(clips, tmp_path / "extended", resume=True, **{**settings, **then, "epochs": 4})
     assert_same(outcome(tmp_path / "extended"), outcome(tmp_path / "whole"))
     assert result.epochs == 4
     recipes = [json.loads((tmp_path / run / "recipe.json").read_text()) for run in ("whole", "extended")]
     assert recipes[0] == recipes[1]
     # resuming again works: the extended run is now a run of four epochs
-    assert run(clips, tmp_path / "extended", resume=True, **{**how, **then, "epochs": 4}).epochs == 4
+    assert run(clips, tmp_path / "extended", resume=True, **{**settings, **then, "epochs": 4}).epochs == 4
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_other_settings_are_refused(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatempoError, match=r"lr was 0.001, now 0.5"):
         run(clips, tmp_path, resume=True, lr=0.5)
     with pytest.raises(SpatempoError, match="validation data was 9 clips, now none"):
-        train(clips / "train.csv", out=tmp_path, resume=True, **HOW)
+        train(clips / "train.csv", out=tmp_path, resume=True, **SETTINGS)
     with pytest.raises(SpatempoError, match="tsn_smallresnet"):
         run(clips, tmp_path, resume=True, model="tsn_smallresnet")
 
@@ -262,13 +262,13 @@ def test_nothing_to_resume(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatempoError, match="no run to resume"):
         run(clips, tmp_path / "new", resume=True)
     with pytest.raises(SpatempoError, match="give the folder of the run to continue \\(`out`\\)"):
-        train(clips / "train.csv", resume=True, **HOW)
+        train(clips / "train.csv", resume=True, **SETTINGS)
 
 
 SCRIPT = """
 import sys
 
-def main(root, out, kill_after, how, signals):
+def main(root, out, kill_after, settings, signals):
     import os, signal
     import lightning as L
     import torch
@@ -282,29 +282,29 @@ def main(root, out, kill_after, how, signals):
                 os.kill(os.getpid(), signal.SIGKILL) if signals == "kill" else os.killpg(0, signal.SIGTERM)
 
     torch.set_num_threads(1)
-    train(root + "/train.csv", val=root + "/val.csv", out=out, save_every=1, callbacks=[Kill()], **eval(how))
+    train(root + "/train.csv", val=root + "/val.csv", out=out, save_every=1, callbacks=[Kill()], **eval(settings))
 
 if __name__ == "__main__":  # spawned workers import this file, and need none of the imports above
     main(*sys.argv[1:])
 """
 
 
-def kill_and_resume(clips: Path, out: Path, kill_after: int, signals: str = "kill", **how: Any) -> dict[str, Any]:
+def kill_and_resume(clips: Path, out: Path, kill_after: int, signals: str = "kill", **settings: Any) -> dict[str, Any]:
     """A subprocess is ended in the middle of an epoch, and this process resumes the run.
 
     Args:
         signals: ``"kill"``: SIGKILL to the process; ``"terminate"``: SIGTERM to the process and its workers.
     """
-    how = {**HOW, **how}
+    settings = {**SETTINGS, **settings}
     script = out.with_suffix(".py")
     script.write_text(SCRIPT, encoding="utf-8")
-    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(how), signals]
+    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(settings), signals]
     done = subprocess.run(words, capture_output=True, timeout=300, check=False, start_new_session=True)
     code, saved = (-signal.SIGKILL, kill_after - 1) if signals == "kill" else (128 + signal.SIGTERM, kill_after)
     assert done.returncode == code, done.stderr.decode()[-2000:]
     state = load_state(out / "resume" / "state.pt")
     assert state["done"] == saved  # the callback of this test runs before the one that saves
-    run(clips, out, resume=True, **{k: how[k] for k in ("workers", "start_method") if k in how})
+    run(clips, out, resume=True, **{k: settings[k] for k in ("workers", "start_method") if k in settings})
     return outcome(out)
 
 

@@ -12,9 +12,9 @@ from spatempo.learning.train import train
 from spatempo.models.checkpoint import load
 
 
-def run(clips: Path, out: Path, **how: Any) -> Any:
-    how = {**TINY, "model": "r2plus1d_18", "options": {"width": 4}, "epochs": 1, **how}
-    return load(train(clips / "train.csv", out=out, **how).checkpoint)
+def run(clips: Path, out: Path, **settings: Any) -> Any:
+    settings = {**TINY, "model": "r2plus1d_18", "options": {"width": 4}, "epochs": 1, **settings}
+    return load(train(clips / "train.csv", out=out, **settings).checkpoint)
 
 
 def test_long_clips_start_from_weights_of_short_clips(clips: Path, tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from spatempo.models.checkpoint import load
 from spatempo.models.registry import create_model
 
 
-def run(clips: Path, out: Path, **how: Any) -> Any:
-    how = {**TINY, "val": clips / "val.csv", **how}
-    return train(clips / "train.csv", out=out, **how)
+def run(clips: Path, out: Path, **settings: Any) -> Any:
+    settings = {**TINY, "val": clips / "val.csv", **settings}
+    return train(clips / "train.csv", out=out, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +127,9 @@ def test_frozen_backbone_does_not_change(clips: Path, tmp_path: Path) -> None:
 
 def test_accumulation_equals_a_larger_batch(clips: Path, tmp_path: Path) -> None:
     """Without batch statistics and random numbers, 2 x 2 clips give the step of 4 clips (up to rounding)."""
-    how = {"partial_bn": False, "freeze": True, "dropout": 0.0, "epochs": 1, "scale": "none", "flip": "none"}
-    run(clips, tmp_path / "a", batch_size=4, **how)
-    run(clips, tmp_path / "b", batch_size=2, accumulate=2, **how)
+    settings = {"partial_bn": False, "freeze": True, "dropout": 0.0, "epochs": 1, "scale": "none", "flip": "none"}
+    run(clips, tmp_path / "a", batch_size=4, **settings)
+    run(clips, tmp_path / "b", batch_size=2, accumulate=2, **settings)
     a, b = (load_file(tmp_path / n / "last" / "model.safetensors") for n in "ab")
     torch.testing.assert_close(a["head.fc.weight"], b["head.fc.weight"], rtol=1e-4, atol=1e-6)
 
@@ -194,9 +194,9 @@ def test_unreadable_validation_clip_stops_training(clips: Path, tmp_path: Path) 
 
 
 def test_divergence_is_a_one_line_error_and_keeps_the_last_state(clips: Path, tmp_path: Path) -> None:
-    how = {"optimizer": "sgd", "schedule": "step", "warmup": 0.0, "clip_norm": 0, "save_every": 1}
+    settings = {"optimizer": "sgd", "schedule": "step", "warmup": 0.0, "clip_norm": 0, "save_every": 1}
     with pytest.raises(SpatempoError, match="no longer a finite number"):
-        run(clips, tmp_path, recipe="finetune", lr=1e4, **how)
+        run(clips, tmp_path, recipe="finetune", lr=1e4, **settings)
     weights = load_state(tmp_path / "resume" / "state.pt")["model"]
     assert weights["head.fc.bias"].isfinite().all()
 
@@ -274,7 +274,7 @@ def test_default_folder_is_new(clips: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("settings", "words"),
     [
         ({"max_unreadable": 2}, "`max_unreadable=2`"),
         ({"save_every": 0}, "`save_every=0`"),
@@ -289,10 +289,10 @@ def test_default_folder_is_new(clips: Path, tmp_path: Path, monkeypatch: pytest.
         ({"recipe": "best"}, "recipe 'best' is not known"),
     ],
 )
-def test_invalid_arguments_create_no_files(clips: Path, tmp_path: Path, how: dict[str, Any], words: str) -> None:
+def test_invalid_arguments_create_no_files(clips: Path, tmp_path: Path, settings: dict[str, Any], words: str) -> None:
     out = tmp_path / "run"
     with pytest.raises(SpatempoError, match=words) as caught:
-        run(clips, out, **how)
+        run(clips, out, **settings)
     assert "\n" not in str(caught.value)
     assert not out.exists()
 
