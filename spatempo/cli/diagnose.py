@@ -81,7 +81,7 @@ def show(document: dict[str, Any]) -> None:
             (" / ".join(row["classes"]), percent(row["ordered"]), percent(row["shuffled"]))
             for row in document["confused"]
         ]
-        print_table(["classes often confused", "in order", "shuffled"], pairs)
+        print_table(["classes confused when shuffled", "in order", "shuffled"], pairs)
         say()
     for model in models:
         _show_inside(model)
