@@ -78,7 +78,7 @@ def run(options: Options) -> list[dict[str, Any]]:
     for short in (part.strip() for part in options.models.split(",")):
         name, *own = short.split(":")
         if short in models:
-            raise SpatempoError(f"--models {options.models}: {short} is listed twice; list each model once")
+            raise SpatempoError(f"--models {options.models}: {short} is named twice; list each model once")
         if short:
             models[short] = (name, parse_options(own, f"--models {name}:"))
     flags = {name: getattr(options, name) for name in ("frames", "size", "batch_size")}
