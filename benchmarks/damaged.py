@@ -1,13 +1,14 @@
-"""Whether every damaged video is read or named: no other error, no hang, no crash.
+"""Checks that every damaged video is either read or reported with a `VideoError`: no other error, hang or crash.
 
     python benchmarks/damaged.py [--files 20000] [--first 0] [--seed 0] [--keep FOLDER]
 
-Makes tiny clips of six codecs (h264 and hevc in mp4, vp9 in webm, av1 in mkv, mpeg4 in avi, mpeg2 in ts), damages each
-at random (flipped bits; ranges cut off, zeroed, repeated, dropped or overwritten; bytes and numbers of the headers),
-and reads it with `open_video`: first, middle and last frame, in their own size and scaled. A worker process does that,
-with 20 seconds for a file and, on Linux, 4 GiB of address space. Prints how many files were read, named with a
-`VideoError`, took too long, raised something else, or ended the process. Exit code 1 if there is any of the last three;
-`--keep` keeps those files. File n is the same for the same seed, whatever the number of files.
+Creates tiny clips with six codecs (h264 and hevc in mp4, vp9 in webm, av1 in mkv, mpeg4 in avi, mpeg2 in ts), damages
+each at random (flipped bits; ranges truncated, zeroed, repeated, dropped or overwritten; changed bytes and numbers in
+headers), and reads the first, middle and last frame with `open_video`, in the original size and scaled. A worker
+process reads the files, with a limit of 20 seconds per file and, on Linux, 4 GiB of address space. Prints the number of
+files that were read, reported with a `VideoError`, timed out, raised another exception, or ended the process. The exit
+code is 1 if there are files in the last three groups; `--keep` keeps these files. File n depends only on the seed, not
+on the number of files.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from damage import damaged, random_damage, write_clips
 from spatempo.errors import VideoError
 from spatempo.video.source import open_video
 
-LIMIT = 20  # seconds a file
+LIMIT = 20  # seconds per file
 MEMORY = 4 << 30  # bytes of address space; more than any tiny clip needs
 BAD = ("hang", "other exception", "crash")
 
 
 def read(path: str) -> tuple[str, str]:
-    """("read" or "named" or "other exception", what was said)."""
+    """Reads a video; returns the outcome ("read", "named" or "other exception") and the message."""
     try:
         with open_video(path) as video:
             n = video.frames
@@ -46,12 +47,12 @@ def read(path: str) -> tuple[str, str]:
         return "read", ""
     except VideoError as error:
         return ("named", error.reason) if "\n" not in str(error) else ("other exception", f"two lines: {error}")
-    except Exception:  # noqa: BLE001  what is looked for here
+    except Exception:  # noqa: BLE001  this program looks for such errors
         return "other exception", traceback.format_exc()
 
 
 def work(paths: Connection) -> None:
-    """Reads the files whose paths come in, until None does."""
+    """Reads the files whose paths are received, until None is received."""
     if sys.platform.startswith("linux"):
         import resource
 
@@ -61,13 +62,13 @@ def work(paths: Connection) -> None:
 
 
 class Worker:
-    """A process that reads files, started again when it had to be ended or ended by itself."""
+    """A process that reads files. It is restarted if it was killed or has crashed."""
 
     def __init__(self) -> None:
         self._process: multiprocessing.process.BaseProcess | None = None
 
     def read(self, path: Path) -> tuple[str, str]:
-        """What became of a file: an outcome, and what was said."""
+        """Outcome and message of reading a file."""
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             self._paths, other = context.Pipe()
@@ -96,9 +97,9 @@ class Worker:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--files", type=int, default=20_000)
-    options.add_argument("--first", type=int, default=0, help="number of the first file")
+    options.add_argument("--first", type=int, default=0, help="index of the first file")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--keep", type=Path, help="folder for the files that were neither read nor named")
+    options.add_argument("--keep", type=Path, help="folder for the files that were neither read nor reported")
     given = options.parse_args()
 
     worker, counts, reasons, slowest = Worker(), Counter[tuple[str, str]](), Counter[str](), 0.0
@@ -110,13 +111,13 @@ def main() -> int:
             path = Path(folder) / f"{number}-{name}"
             path.write_bytes(damaged(clips[name], random_damage(np.random.default_rng([given.seed, number]))))
             begun = time.perf_counter()
-            outcome, said = worker.read(path)
+            outcome, message = worker.read(path)
             slowest = max(slowest, time.perf_counter() - begun)
             counts[name, outcome] += 1
             if outcome == "named":
-                reasons[said.split("(")[0].split(";")[0]] += 1
+                reasons[message.split("(")[0].split(";")[0]] += 1
             if outcome in BAD:
-                print(f"{path.name}: {outcome}: {said}", flush=True)
+                print(f"{path.name}: {outcome}: {message}", flush=True)
                 if given.keep is not None:
                     given.keep.mkdir(parents=True, exist_ok=True)
                     shutil.copy(path, given.keep)
@@ -129,7 +130,7 @@ def main() -> int:
         print(f"{name:>16}" + "".join(f"{counts[name, column]:>16}" for column in columns))
     totals = [sum(counts[name, column] for name in names) for column in columns]
     print(f"{'all':>16}" + "".join(f"{total:>16}" for total in totals))
-    print(f"slowest: {slowest:.1f} s; named most often: {reasons.most_common(5)}")
+    print(f"slowest: {slowest:.1f} s; most frequent reasons: {reasons.most_common(5)}")
     return 1 if sum(totals[2:]) else 0
 
 

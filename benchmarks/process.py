@@ -1,11 +1,11 @@
-"""How fast a CPU trains, with memory given back or kept, and with threads that wait spinning, shortly or asleep.
+"""Training speed on a CPU with memory returned or kept, and with threads that spin, spin shortly, or sleep.
 
     python benchmarks/process.py
 
 Each round trains a few steps (tsm_smallresnet, 8 frames of 48 pixels, batch 32; tsm_mobilenet_v2, 8 frames of 112,
-batch 8) in fresh processes, one way after the other, alone and while one process keeps a core busy; prints the median
-clips/s of each, and the most memory a process held. "spinning, given back" is what torch does by itself, "shortly,
-kept" is what spatempo does (spatempo/process.py).
+batch 8) in new processes, one per setting, on an idle machine and next to a process that keeps one core busy. Prints
+the median clips/s and the peak memory per setting. "spinning, returned" is the default of torch, "shortly, kept" is
+the setting of spatempo (spatempo/process.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ print(batch / sorted(times)[len(times) // 2], resource.getrusage(resource.RUSAGE
 
 
 def measure(name: str, wait: str, keep: bool) -> tuple[float, float]:
-    """Clips/s and peak MiB of one fresh process."""
+    """Clips/s and peak memory in MiB of a new process."""
     environment = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     words = [sys.executable, "-c", TRAIN, name, *map(str, NETWORKS[name]), str(keep)]
     done = subprocess.run(words, env=environment | WAITS[wait], capture_output=True, text=True, check=True)
@@ -56,10 +56,10 @@ def main() -> None:
             finally:
                 if other is not None:
                     other.kill()
-            print(f"{name}, {'beside a busy process' if busy else 'alone'}")
+            print(f"{name}, {'next to a busy process' if busy else 'idle machine'}")
             for (wait, keep), found in zip(WAYS, zip(*rounds, strict=True), strict=True):
                 speed, memory = (statistics.median(column) for column in zip(*found, strict=True))
-                kept = "kept" if keep else "given back"
+                kept = "kept" if keep else "returned"
                 print(f"  {wait:>8}, {kept:10} {speed:7.1f} clips/s {memory:7.0f} MiB", flush=True)
 
 

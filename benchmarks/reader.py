@@ -1,8 +1,8 @@
-"""How fast a clip of 8 segments is read from a ten-second video: our reader, a full decode, torchcodec where it loads.
+"""Speed of reading a clip of 8 segments from a ten-second video: spatempo, a full decode, and torchcodec if available.
 
-Makes its own H.264 files (x264 medium, moving photograph-like texture with noise), runs all ways in turn, so that what
-else the machine does hits them alike, and prints a Markdown table of medians. Everything with one thread, and every
-file opened afresh for every clip, as a data-loading worker does.
+Creates its own H.264 files (x264 medium, moving photograph-like texture with noise), runs all methods in turn, so that
+other load on the machine affects them equally, and prints a Markdown table of medians. All methods use one thread and
+open the file for every clip, like a data-loading worker.
 
     python benchmarks/reader.py [--rounds 15]
 """
@@ -29,7 +29,7 @@ FRAMES, FPS, SEGMENTS, SHORT_SIDE = 300, 30, 8, 128
 
 
 def make_video(path: Path, width: int, height: int, gop: int) -> Path:
-    """Ten seconds of a large texture under a moving camera, with sensor noise."""
+    """Writes ten seconds of a large texture under a moving camera, with sensor noise."""
     rng = np.random.default_rng(0)
     world = sum(
         np.kron(rng.normal(0, 2.0**level, (1024 // 2**level, 1024 // 2**level, 3)), np.ones((2**level, 2**level, 1)))
@@ -50,7 +50,7 @@ def make_video(path: Path, width: int, height: int, gop: int) -> Path:
 
 
 def read_everything(path: str, indices: list[int], short_side: int | None) -> np.ndarray:
-    """What a plain loader does: decode and convert every frame, then index."""
+    """Reads like a simple loader: decodes and converts every frame, then selects."""
     with av.open(path) as container:
         stream = container.streams.best("video")
         assert stream is not None
@@ -65,13 +65,13 @@ def read_everything(path: str, indices: list[int], short_side: int | None) -> np
 
 
 def read_ours(path: str, indices: list[int], short_side: int | None) -> np.ndarray:
-    """Packets indexed in an earlier epoch."""
+    """Reads with the packet index of an earlier epoch."""
     with open_video(path, "pyav") as video:
         return video.read(indices, short_side)
 
 
 def read_ours_first(path: str, indices: list[int], short_side: int | None) -> np.ndarray:
-    """The first time this process sees the file."""
+    """Reads a file for the first time in this process."""
     _facts._known.clear()
     return read_ours(path, indices, short_side)
 
@@ -80,7 +80,7 @@ def read_torchcodec(path: str, indices: list[int], short_side: int | None) -> np
     from torchcodec.decoders import VideoDecoder
     from torchcodec.transforms import Resize
 
-    # straight to its own interface, in its faster mode of seeking: exact here, as the frame rate is constant
+    # its own interface with the faster seek mode, which is exact here, since the frame rate is constant
     transforms = None if short_side is None else [Resize((short_side, int(short_side * WIDTH / HEIGHT)))]
     decoder = VideoDecoder(
         path, dimension_order="NHWC", num_ffmpeg_threads=1, seek_mode="approximate", transforms=transforms
@@ -98,10 +98,10 @@ WAYS: dict[str, Callable[[str, list[int], int | None], np.ndarray]] = {
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     global WIDTH, HEIGHT
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="clips read in every cell of the table")
+    parser.add_argument("--rounds", type=int, default=15, help="clips read per cell of the table")
     rounds = parser.parse_args().rounds
     backends = available_backends()
     ways = {name: way for name, way in WAYS.items() if name != "torchcodec" or backends[name][0].isdigit()}

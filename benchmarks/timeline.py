@@ -1,16 +1,16 @@
-"""Ten actions in an hour of nothing: does ``predict --timeline`` find them, in how much memory and time?
+"""Accuracy, memory and time of ``predict --timeline`` on a long video with ten actions and otherwise no action.
 
     python benchmarks/timeline.py [--minutes 60] [--start runs/demo/tsm/best]
 
-Makes everything itself and goes on where it was interrupted: renders 1120 training clips of six movements and of
-"still" (the same photographs, shaking camera, light and noise, but no movement), trains tsm_smallresnet on them,
-renders one long video (96 x 96, 12 frames a second, a cut to another photograph every minute) with ten movements at
-random times, and runs the command line on it, annotated copy included. Prints, for every movement, what was found and
-how far off, and the peak memory and seconds of the command. On two free cores the hour takes less than 15 minutes in
-all; --start (a trained model to start from) shortens the training.
+Creates all data, and continues an interrupted run: renders 1120 training clips of six movements and of "still" (the
+same photographs, shaking camera, light and noise, but no movement), trains tsm_smallresnet on them, renders one long
+video (96 x 96, 12 frames per second, a cut to another photograph every minute) with ten movements at random times, and
+runs the command line on it, with and without an annotated copy. Prints the segment found for every movement with its
+error, and the peak memory and seconds of the command. On two idle cores, the video of one hour takes less than 15
+minutes in total; --start (a trained model to start from) shortens the training.
 
-Training clips are what windows will be: up to half of a movement is cut off at the clip's beginning or end, and half of
-the still clips hold a last or first quarter of one.
+Training clips look like the windows of the long video: up to half of a movement is cut off at the beginning or end of
+the clip, and half of the still clips contain the last or first quarter of a movement.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-# No torch here: on Linux a child's peak memory counts from its parent's.
+# No torch here: on Linux the peak memory of a child process starts at that of its parent.
 from spatempo.data.generated.motions import Track, sway
 from spatempo.data.generated.presets import PAIRS, Preset
 from spatempo.data.generated.scenes import Scene, draw, paint
@@ -37,14 +37,14 @@ from spatempo.video.writer import write_video
 PRESET = Preset("timeline", size=96, train=160, val=12)
 MOVES = {name: pair for pair in ("right_left", "down_up", "in_out") for name in PAIRS[pair][1:]}
 STILL = "still"
-SECONDS = PRESET.frames / PRESET.fps  # of a movement and of a training clip
+SECONDS = PRESET.frames / PRESET.fps  # length of a movement and of a training clip
 CUT = 60  # seconds between two cuts
-ENOUGH = 0.5  # of what a movement and its segment cover together is covered by both
+MIN_OVERLAP = 0.5  # intersection over union of a movement and its segment
 
 
 @dataclass(frozen=True)
 class Action:
-    """A movement in the long video, from frame `first` on."""
+    """A movement in the long video that starts at frame `first`."""
 
     label: str
     first: int
@@ -59,20 +59,20 @@ class Action:
 
 
 def scene_of(label: str, seed: np.random.SeedSequence) -> Scene:
-    """A whole movement; for the first class of a pair as it is drawn, for the second backwards."""
+    """Scene of a complete movement: forwards for the first class of a pair, backwards for the second."""
     scene = draw(MOVES[label], PRESET, seed)
     return scene if label == PAIRS[MOVES[label]][1] else played(scene, range(PRESET.frames - 1, -1, -1))
 
 
 def played(scene: Scene, frames: Iterable[int]) -> Scene:
-    """The scene with its objects as they are in these frames; before the first and after the last there are none."""
+    """The scene with its objects at these frames; there are no objects before the first and after the last frame."""
     wanted = np.array(frames)
-    there = (wanted >= 0) & (wanted < PRESET.frames)
-    if not there.any():
+    valid = (wanted >= 0) & (wanted < PRESET.frames)
+    if not valid.any():
         return replace(scene, tracks=[], textures=[])
     inside = wanted.clip(0, PRESET.frames - 1)
     tracks = [
-        Track(t.look, t.x[inside], t.y[inside], t.angle[inside], t.radius[inside], t.alpha[inside] * there)
+        Track(t.look, t.x[inside], t.y[inside], t.angle[inside], t.radius[inside], t.alpha[inside] * valid)
         for t in scene.tracks
     ]
     return replace(scene, tracks=tracks)
@@ -90,7 +90,7 @@ def clip_of(label: str, seed: np.random.SeedSequence) -> np.ndarray:
 
 
 def render_clips(root: Path) -> None:
-    """The training and validation clips, a folder per class."""
+    """Renders the training and validation clips, in one folder per class."""
     for part, count in (("train", PRESET.train), ("val", PRESET.val)):
         for number, label in enumerate((*MOVES, STILL)):
             folder = root / part / label
@@ -102,8 +102,8 @@ def render_clips(root: Path) -> None:
                     write_video(path, clip_of(label, seed), PRESET.fps, qp=PRESET.qp)
 
 
-def place(minutes: float, seed: int) -> list[Action]:
-    """One movement somewhere in each tenth of the video, not across a cut."""
+def place_actions(minutes: float, seed: int) -> list[Action]:
+    """Places one movement at a random time in each tenth of the video, not across a cut."""
     rng = np.random.default_rng(seed)
     labels = [*rng.permutation(list(MOVES)), *rng.permutation(list(MOVES))][:10]
     tenth, actions = minutes * 6, []  # seconds
@@ -142,13 +142,13 @@ def film(minutes: float, actions: list[Action], seed: int) -> Iterator[np.ndarra
 
 
 def run(*words: object) -> tuple[dict, float, float]:
-    """One spatempo command in a process of its own: its JSON document, seconds, and peak memory in GiB."""
+    """Runs one spatempo command in a new process; returns its JSON document, seconds, and peak memory in GiB."""
     begun = time.perf_counter()
     command = [sys.executable, "-m", "spatempo", *map(str, words), "--json"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     text = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)  # its own peak; RUSAGE_CHILDREN would be the largest of all children's
+    _, status, usage = os.wait4(child.pid, 0)  # its own peak; RUSAGE_CHILDREN is the maximum over all children
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {child.returncode}")
@@ -157,7 +157,7 @@ def run(*words: object) -> tuple[dict, float, float]:
 
 
 def train(out: Path, start: str | None, epochs: int) -> Path:
-    """The network, unless it is there."""
+    """Trains the model unless that is already done; returns its checkpoint."""
     done = out / "train.json"
     if not done.exists():
         words = ["train", out / "clips" / "train", "--val", out / "clips" / "val", "--model", "tsm_smallresnet"]
@@ -169,16 +169,16 @@ def train(out: Path, start: str | None, epochs: int) -> Path:
 
 
 def overlap(action: Action, segment: dict) -> float:
-    """Seconds in both by seconds in either, 0 to 1."""
+    """Intersection over union of an action and a segment, 0 to 1."""
     both = min(action.end, segment["end"]) - max(action.start, segment["start"])
     either = max(action.end, segment["end"]) - min(action.start, segment["start"])
     return max(0.0, both / either)
 
 
-def tell(actions: list[Action], segments: list[dict]) -> str:
-    """A Markdown table of what was placed and found, and the number of other segments."""
+def summary(actions: list[Action], segments: list[dict]) -> str:
+    """Markdown table of the actions and the segments found, and the number of other segments."""
     lines = ["| placed | at (s) | found | score | begins | ends |", "|---|---|---|---|---|---|"]
-    right, used = 0, []
+    correct, used = 0, []
     for action in actions:
         best = max(segments, key=lambda segment: overlap(action, segment), default=None)
         row = f"| {action.label} | {action.start:.2f} to {action.end:.2f} |"
@@ -186,13 +186,13 @@ def tell(actions: list[Action], segments: list[dict]) -> str:
             lines.append(f"{row} nothing | | | |")
             continue
         used.append(best)
-        right += best["label"] == action.label and overlap(action, best) >= ENOUGH
+        correct += best["label"] == action.label and overlap(action, best) >= MIN_OVERLAP
         early, late = best["start"] - action.start, best["end"] - action.end
         lines.append(f"{row} {best['label']} | {best['score']:.2f} | {early:+.2f} s | {late:+.2f} s |")
     rest = [segment for segment in segments if segment not in used]
     lines += [
         "",
-        f"{right} of {len(actions)} found (right label, overlap at least {ENOUGH:g}); {len(rest)} more segments",
+        f"{correct} of {len(actions)} found (correct label, overlap >= {MIN_OVERLAP:g}); {len(rest)} other segments",
     ]
     lines += [f"  {segment['start']:.2f} to {segment['end']:.2f} s: {segment['label']}" for segment in rest]
     return "\n".join(lines)
@@ -200,32 +200,32 @@ def tell(actions: list[Action], segments: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="length of the video, at least 2 (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=60, help="length of the video, >= 2 (default: %(default)s)")
     parser.add_argument("--start", help="a trained tsm_smallresnet to start the training from, such as `make demo`'s")
-    parser.add_argument("--epochs", type=int, help="of the training; 18, or 4 with --start")
-    parser.add_argument("--seed", type=int, default=0, help="of the long video")
+    parser.add_argument("--epochs", type=int, help="training epochs (default: 18, or 4 with --start)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the long video")
     parser.add_argument("--out", type=Path, default=Path("runs/timeline-benchmark"))
     given = parser.parse_args()
     begun = time.perf_counter()
     render_clips(given.out / "clips")
-    print(f"training clips there after {time.perf_counter() - begun:.0f} s", flush=True)
+    print(f"training clips ready after {time.perf_counter() - begun:.0f} s", flush=True)
     checkpoint = train(given.out, given.start, given.epochs or (4 if given.start else 18))
-    print(f"network there after {time.perf_counter() - begun:.0f} s", flush=True)
-    actions = place(given.minutes, given.seed)
+    print(f"model ready after {time.perf_counter() - begun:.0f} s", flush=True)
+    actions = place_actions(given.minutes, given.seed)
     video = given.out / f"{given.minutes:g}-minutes-{given.seed}.mp4"
     if not video.exists():
         write_video(video, film(given.minutes, actions, given.seed), PRESET.fps, qp=PRESET.qp, all_intra=False)
-    print(f"video there after {time.perf_counter() - begun:.0f} s", flush=True)
+    print(f"video ready after {time.perf_counter() - begun:.0f} s", flush=True)
     words = ["predict", checkpoint, video, "--timeline", "--window", SECONDS, "--background", STILL]
     out = given.out / video.stem
     found, seconds, peak = run(*words, "--out", out)
-    print(f"\n{tell(actions, found['segments'])}\n")
+    print(f"\n{summary(actions, found['segments'])}\n")
     raw = found["frames"] * PRESET.size**2 * 3 / 2**30
-    print(f"{found['windows']} windows of {found['frames']} frames ({raw:.2f} GiB if they were all kept at once)")
+    print(f"{found['windows']} windows of {found['frames']} frames ({raw:.2f} GiB if all frames were in memory)")
     print(f"peak memory {peak:.2f} GiB, {seconds:.0f} s, {found['duration'] / seconds:.0f} times real time", flush=True)
     _, seconds, peak = run(*words, "--out", out, "--annotate", out / "annotated.mp4")
     print(f"with --annotate: peak memory {peak:.2f} GiB, {seconds:.0f} s")
-    print(f"{time.perf_counter() - begun:.0f} s in all")
+    print(f"{time.perf_counter() - begun:.0f} s in total")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""spatempo: efficient video action recognition. Image networks that look along time.
+"""Efficient video action recognition: video networks made of 2D image networks and temporal operators.
 
-Public names are loaded when first used (``__init__.pyi`` lists them), so ``import spatempo`` costs neither torch nor
-timm nor Lightning::
+Public names are loaded on first use (``__init__.pyi`` lists them), so ``import spatempo`` does not import torch, timm
+or Lightning::
 
     import spatempo
 
@@ -9,7 +9,7 @@ timm nor Lightning::
     model = spatempo.create_model("tsm_resnet50", num_classes=174)
     logits = model(clip)                             # clip [B, 3, T, H, W] -> [B, K]
 
-    model = spatempo.load("runs/demo/tsm/best")      # a checkpoint folder
+    model = spatempo.load("runs/demo/tsm/best")      # checkpoint folder
     spatempo.predict(model, "clip.mp4", top=5)       # [{"label": ..., "score": ...}, ...]
 """
 

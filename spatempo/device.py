@@ -1,6 +1,6 @@
-"""Which device computes: chosen by name in one place, for training, testing and latency alike.
+"""Selection of the device by name, for training, testing and latency measurements.
 
-torch is loaded when a device is chosen, not when this module is imported.
+torch is imported when a device is selected, not when this module is imported.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ KINDS = ("auto", "cpu", "cuda", "mps")
 
 
 def find_kind(kind: str) -> str:
-    """The kind of device that a name stands for: ``"auto"`` is CUDA, else Apple's MPS, else the CPU.
+    """Kind of device for a name: ``"auto"`` is CUDA if available, else Apple's MPS, else the CPU.
 
     Args:
         kind: one of :data:`KINDS`.
 
     Raises:
-        SpatempoError: this machine has no such device, or the name is not known.
+        SpatempoError: the device is not available on this machine, or the name is unknown.
     """
     import torch
 
@@ -32,19 +32,19 @@ def find_kind(kind: str) -> str:
     if kind == "auto":
         return "cuda" if cuda else "mps" if mps else "cpu"
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
-        raise SpatempoError(f"device {kind!r} is not available here (`spatempo doctor` says why); choose cpu or auto")
+        raise SpatempoError(f"device {kind!r} is not available (see `spatempo doctor`); choose cpu or auto")
     return kind
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """The device of that name, which is checked to work.
+    """Returns the device of this name after checking that it works.
 
     Args:
         device: ``"auto"`` (see :func:`find_kind`), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or another device
-            that torch knows.
+            supported by torch.
 
     Raises:
-        SpatempoError: this machine has no such device, or the name is not known.
+        SpatempoError: the device is not available on this machine, or the name is unknown.
     """
     import torch
 
@@ -53,9 +53,9 @@ def pick_device(device: str | torch.device) -> torch.device:
     try:  # which of the three exceptions torch raises depends on what is missing
         picked = torch.device(device)
         if picked.type == "meta":
-            raise RuntimeError("it has shapes, no numbers")
+            raise RuntimeError("meta tensors have no values")
         torch.empty(0, device=picked)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise SpatempoError(f"device {str(device)!r} cannot be used here ({reason}); take auto or cpu") from error
+        raise SpatempoError(f"device {str(device)!r} cannot be used ({reason}); choose auto or cpu") from error
     return picked

@@ -1,25 +1,25 @@
-"""What goes wrong because of what was given, as opposed to what is wrong with spatempo."""
+"""Exceptions for invalid input, as opposed to bugs of spatempo."""
 
 from __future__ import annotations
 
 
 class SpatempoError(Exception):
-    """What was given cannot be used.
+    """Invalid input, or a failure of the environment such as a full disk.
 
-    The message is one line that names the thing, says why, and how to mend it. The command line prints it without a
+    The message is one line that repeats the input, states the problem and a fix. The command line prints it without a
     traceback and exits with code 2.
     """
 
 
 class OptionError(SpatempoError, ValueError):
-    """An option of a design or an operator has a value that is not allowed; the message names it and what is."""
+    """An option of a design or an operator has an invalid value. The message contains it and the allowed values."""
 
 
 class VideoError(SpatempoError):
-    """A video that cannot be read.
+    """A video cannot be read.
 
     Args:
-        path: the file or folder, as the user named it.
+        path: file or folder, as given by the user.
         reason: one line, for example ``"no video stream"``.
     """
 
@@ -29,5 +29,5 @@ class VideoError(SpatempoError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[VideoError], tuple[str, str]]:
-        # crosses process boundaries of data-loading workers with both arguments
+        # keeps both arguments when data-loading workers pickle the error
         return type(self), (self.path, self.reason)

@@ -1,4 +1,4 @@
-"""Files that are either there as a whole or not at all. Every file that spatempo writes is written through here."""
+"""Atomic file writes: a file is written completely or not at all. spatempo writes all its files with this module."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from spatempo.errors import SpatempoError
 
 
 class WriteError(SpatempoError):
-    """A file that could not be written: disk full, no permission, no such place. What was there before is as it was."""
+    """A file cannot be written (disk full, no permission, invalid path). A previous file of this name is unchanged."""
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Hands out a temporary name beside `path`, which takes its place when the block ends well.
+    """Yields a temporary path next to `path`; the temporary file replaces `path` if the block ends without an error.
 
-    The folder is made if missing. The temporary name keeps the suffix, by which some libraries know the format.
+    The folder is created if missing. The temporary path has the same suffix, because some libraries derive the format
+    from it.
 
     Raises:
-        WriteError: the file cannot be written; nothing is left behind, and a former file of that name stays as it was.
+        WriteError: the file cannot be written. No temporary file remains, and a previous file at `path` is unchanged.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -35,42 +36,42 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with suppress(OSError):  # not there: it took its place, or could not even be begun
+        with suppress(OSError):  # it does not exist if it was renamed or never created
             temporary.unlink()
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
-    """Writes a file in one go, text as UTF-8; raises as :func:`whole_file` does. Returns the path."""
+    """Writes a file atomically, text as UTF-8, and returns its path. Raises the errors of :func:`whole_file`."""
     with whole_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return Path(path)
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Whether a folder, or the one it would be made in, takes files: asked before the work, not after it.
+    """Checks that files can be written to a folder, or that it can be created; called before long computations.
 
     Raises:
-        WriteError: it is a file, may not be written to, or has a name that no file system takes.
+        WriteError: it is a file, is not writable, or has a name that is too long.
     """
     folder = Path(folder)
     try:
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        longest = os.pathconf(existing, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
         if any(len(os.fsencode(part)) > longest for part in folder.parts):
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        if not there.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, f"{there} takes no files")
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is a file")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{existing} is not writable")
     except OSError as error:
         raise cannot_write(folder, error) from error
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> WriteError:
-    """The line that names the file, the reason and the fix."""
+    """Error whose message contains the file, the reason and a fix."""
     fixes = {
         errno.ENOSPC: "free space on the disk, or choose another folder",
-        errno.EFBIG: "raise the limit on the size of files, or choose another folder",
+        errno.EFBIG: "raise the limit on the file size, or choose another folder",
         errno.EDQUOT: "free space in your quota, or choose another folder",
         errno.ENAMETOOLONG: "choose a shorter name",
     }

@@ -1,7 +1,7 @@
-"""The range of every numeric setting, in one place: the command line and the Python functions check the same numbers.
+"""Allowed range of every numeric setting, used by both the command line and the Python functions.
 
-The limits are far above any sensible use. They are there so that a slip (a size in the millions, a learning rate that
-is not a number) ends in one line instead of a full memory or an endless loop.
+The limits are far above any sensible value. They turn a typing error (a size in the millions, a learning rate of NaN)
+into a one-line error instead of an out-of-memory error or an endless loop.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Limit:
     """An interval.
 
     Attributes:
-        low, high: both allowed, unless `open_low` or `open_high`.
-        whole: only whole numbers.
+        low, high: bounds, which are allowed unless `open_low` or `open_high` is set.
+        whole: only whole numbers are allowed.
         open_low, open_high: the bound itself is not allowed.
-        unit: of a number that is not whole, for the message.
-        note: what else the message says.
+        unit: unit of a number that is not whole, for the message.
+        note: additional text of the message.
     """
 
     low: int
@@ -32,23 +32,23 @@ class Limit:
     note: str = ""
 
     def allows(self, value: object) -> bool:
-        """Whether `value` is a number (no text, no bool, not NaN) within the interval."""
+        """Whether `value` is a number (not text, bool or NaN) within the interval."""
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
         above = value > self.low if self.open_low else value >= self.low
         return above and (value < self.high if self.open_high else value <= self.high)
 
     def __str__(self) -> str:
-        what = "a whole number" if self.whole else f"a number of {self.unit}" if self.unit else "a number"
+        kind = "a whole number" if self.whole else f"a number of {self.unit}" if self.unit else "a number"
         high = f"below {self.high}" if self.open_high else str(self.high)
         bounds = f"above {self.low}, at most {high}" if self.open_low else f"from {self.low} to {high}"
-        return f"{what} {bounds}{self.note}"
+        return f"{kind} {bounds}{self.note}"
 
 
 _DAY = 86_400  # seconds
-_SHARE = Limit(0, 1, whole=False)
-_SHARE_BELOW_1 = Limit(0, 1, whole=False, open_high=True)
-_SCALED = " (for values scaled to 0..1: divide those for 0..255 by 255)"
+_FRACTION = Limit(0, 1, whole=False)
+_FRACTION_BELOW_1 = Limit(0, 1, whole=False, open_high=True)
+_SCALED = " (for values scaled to 0..1; divide those for 0..255 by 255)"
 _FACTOR = Limit(0, 1_000_000, whole=False)
 
 LIMITS: dict[str, Limit] = {
@@ -62,7 +62,7 @@ LIMITS: dict[str, Limit] = {
     # models
     "num_classes": Limit(1, 1_000_000),
     "classes": Limit(1, 1_000_000),
-    "dropout": _SHARE_BELOW_1,
+    "dropout": _FRACTION_BELOW_1,
     "mean": Limit(0, 1, whole=False, note=_SCALED),
     "std": Limit(0, 1, whole=False, open_low=True, note=_SCALED),
     # training
@@ -78,13 +78,13 @@ LIMITS: dict[str, Limit] = {
     "first_conv_lr": _FACTOR,
     "gamma": _FACTOR,
     "clip_norm": _FACTOR,
-    "momentum": _SHARE_BELOW_1,
-    "label_smoothing": _SHARE_BELOW_1,
-    "warmup": _SHARE_BELOW_1,
-    "ema": _SHARE_BELOW_1,
-    "color": _SHARE_BELOW_1,
-    "val_split": _SHARE_BELOW_1,
-    "max_unreadable": _SHARE,
+    "momentum": _FRACTION_BELOW_1,
+    "label_smoothing": _FRACTION_BELOW_1,
+    "warmup": _FRACTION_BELOW_1,
+    "ema": _FRACTION_BELOW_1,
+    "color": _FRACTION_BELOW_1,
+    "val_split": _FRACTION_BELOW_1,
+    "max_unreadable": _FRACTION,
     "seed": Limit(0, 2**63 - 1),
     "seeds": Limit(1, 1000),
     "tune": Limit(0, 10_000),
@@ -94,13 +94,13 @@ LIMITS: dict[str, Limit] = {
     "workers": Limit(0, 512),
     "devices": Limit(1, 64),
     "nodes": Limit(1, 4096),
-    # answers
+    # predictions
     "top": Limit(1, 1_000_000),
     # videos
     "timeout": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
     "window": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
     "stride": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
-    "min_score": _SHARE,
+    "min_score": _FRACTION,
     "min_length": Limit(0, _DAY, whole=False, unit="seconds"),
     # generated data
     "clips_per_class": Limit(1, 1_000_000),
@@ -108,15 +108,15 @@ LIMITS: dict[str, Limit] = {
 
 
 def check_number(name: str, value: object, *, least: int | None = None) -> None:
-    """Refuses a setting outside its range.
+    """Raises an error if a setting is outside its range.
 
     Args:
-        name: of the setting, a key of `LIMITS`.
-        value: what it was given; None (not given) passes.
-        least: a higher lower bound than the setting usually has.
+        name: name of the setting, a key of `LIMITS`.
+        value: its value; None (not given) is accepted.
+        least: a higher lower bound than that in `LIMITS`.
 
     Raises:
-        SpatempoError: names the setting, its value and the range.
+        SpatempoError: the message contains the setting, its value and the range.
     """
     if value is None:
         return

@@ -1,4 +1,4 @@
-"""How a process that computes treats its cores, its memory (measured by benchmarks/process.py) and Ctrl-C."""
+"""Process settings: waiting of CPU threads, memory reuse (both measured by benchmarks/process.py), and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
-_NEVER = 2**31 - 1  # bytes at the top of the heap from which on glibc gives them back
+_NEVER = 2**31 - 1  # free bytes at the top of the heap above which glibc returns them to the system
 
 
 def set_up() -> None:
-    """What a program does first of all, before torch is loaded: short waits and kept memory."""
+    """Applies `wait_shortly` and `keep_memory`. Programs call it before torch is imported."""
     wait_shortly()
     keep_memory()
 
 
 def wait_shortly() -> None:
-    """Lets torch's CPU threads sleep soon where they wait for each other, unless the environment says otherwise.
+    """Limits how long torch's CPU threads spin while they wait for each other, unless the environment sets it.
 
-    By default they spin long, which is fine on cores of their own. As soon as anything else runs there, a process that
-    reads clips for instance, each waits by burning the time that the other needs. It counts only before torch is
-    loaded. 1,000 turns lose nothing beside a busy process, and less than sleeping at once where there is none.
+    By default they spin for a long time, which is fast if no other process uses the cores. With other processes, such
+    as workers that decode clips, spinning threads take CPU time that these processes need. 1,000 iterations cost
+    nothing next to a busy process, and on idle cores less than sleeping at once. Has no effect once torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def keep_memory() -> None:
-    """Keeps the memory of freed tensors for the next ones, where the C library is glibc; elsewhere it does nothing.
+    """Reuses the memory of freed tensors if the C library is glibc; does nothing otherwise.
 
-    A step of training makes and frees the same large tensors as the step before. glibc gives each of them back to the
-    system and asks for it again, and the system blanks every page anew: that was half the time of a step. The process
-    then holds on to the most memory that it needed at any time.
+    Each training step allocates and frees the same large tensors. By default, glibc returns the memory to the system
+    and requests it again, and the system clears every page again, which took half the time of a step. With this
+    setting, the process keeps its peak memory.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -52,34 +52,35 @@ def keep_memory() -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Processes started within it hold back Ctrl-C, which the terminal sends to them as well; so does this one.
+    """Context that delays Ctrl-C in this process, and in the processes started within it.
 
-    A process that is still loading its modules would end with a traceback. Here the signal arrives at the end of the
-    block, there in :func:`interruptible`. Does nothing where signals cannot be held back (Windows).
+    The terminal sends Ctrl-C to all of them, and a process that is still importing modules would end with a traceback.
+    This process receives the signal at the end of the block, the new processes receive it in :func:`interruptible`.
+    Does nothing on systems that cannot block signals (Windows).
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    from multiprocessing import resource_tracker  # takes as long to import as the command's help does to answer
+    from multiprocessing import resource_tracker  # imported here, because it would double the time of `--help`
 
-    resource_tracker.ensure_running()  # multiprocessing's own helper; starting it later would end the holding back
-    noted: list[int] = []
-    alone = threading.current_thread() is threading.main_thread()  # only there Python sets handlers
-    # Both: the mask is what new processes inherit, and here another thread may take the signal all the same.
-    handler = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number)) if alone else None
+    resource_tracker.ensure_running()  # starting this process of multiprocessing later would unblock the signal
+    received: list[int] = []
+    in_main_thread = threading.current_thread() is threading.main_thread()  # the only thread that can set handlers
+    # Both are needed: new processes inherit the mask, but in this process another thread may receive the signal.
+    handler = signal.signal(signal.SIGINT, lambda number, frame: received.append(number)) if in_main_thread else None
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if alone:
+        if in_main_thread:
             signal.signal(signal.SIGINT, handler)
-    if noted:
+    if received:
         signal.raise_signal(signal.SIGINT)
 
 
 def interruptible(work: Callable[[Item], Result], item: Item) -> Result:
-    """``work(item)`` in a process started so: Ctrl-C ends the item it works on, which cleans up, and nothing else."""
+    """Runs ``work(item)`` in a process started in `interrupts_held`; Ctrl-C interrupts only this call."""
     if not hasattr(signal, "pthread_sigmask"):
         return work(item)
     try:

@@ -1,4 +1,4 @@
-"""Running operators without a network around them, on clips ``[B, T, C, H, W]``."""
+"""Runs operators without a network, on clips ``[B, T, C, H, W]``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from spatempo.operators.gate_shift import GateShift
 
 
 def rows(x: torch.Tensor) -> list[list[float]]:
-    """A clip of one pixel as numbers, a row a frame."""
+    """Values of a clip with one pixel, one row per frame."""
     return x.reshape(x.shape[1], x.shape[2]).tolist()
 
 
 def last(x: torch.Tensor) -> torch.Tensor:
-    """The same clips with their channels side by side in memory."""
+    """The same clips in channels-last memory format."""
     return x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
 
 
 def run(module: TemporalOperator, clip: torch.Tensor) -> torch.Tensor:
-    """On whole clips, folded as in a network."""
+    """Runs an operator on whole clips, with frames folded into the batch as in a network."""
     module.context.open(clip.shape[1])
     try:
         return module(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
@@ -29,7 +29,7 @@ def run(module: TemporalOperator, clip: torch.Tensor) -> torch.Tensor:
 
 
 def steps(module: TemporalOperator, clip: torch.Tensor, *lengths: int) -> torch.Tensor:
-    """The same clips in parts of these lengths."""
+    """Runs an operator step by step on parts of these lengths."""
     past, parts = None, []
     for part in clip.split(list(lengths), 1):
         module.context.open_step(part.shape[1], past)
@@ -42,7 +42,7 @@ def steps(module: TemporalOperator, clip: torch.Tensor, *lengths: int) -> torch.
 
 
 def random_gate(channels: int = 4, kind: type[GateShift] = GateShift, **options: bool) -> GateShift:
-    """With gates that are open, in eval mode."""
+    """A gate shift with open gates, in eval mode."""
     module = kind(ForwardContext(), channels, **options)
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Fixtures for the tests of several packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-# A machine that is busy with something else makes no test wrong.
+# Tests must not fail because the machine is busy.
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
 
@@ -17,17 +17,17 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data and weights beside the checkout; tests that need it skip where it is absent."""
+    """Folder of real data and weights next to the checkout; tests that need it are skipped if it is missing."""
     if not SHARED.is_dir():
-        pytest.skip("needs the folder ../shared, which is not there")
+        pytest.skip("needs the folder ../shared, which does not exist")
     return SHARED
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _few_threads() -> None:
-    torch.set_num_threads(1)  # the networks of the tests are too small to share out
+    torch.set_num_threads(1)  # the networks of the tests are too small for several threads
 
 
 @pytest.fixture(autouse=True)
 def _same_weights() -> None:
-    torch.manual_seed(0)  # random weights are the same whichever tests ran before
+    torch.manual_seed(0)  # random weights do not depend on the tests that ran before

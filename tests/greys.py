@@ -1,4 +1,4 @@
-"""Videos of one grey each, as frame folders: what a layer gets of them can be worked out by hand."""
+"""Videos of a single grey level each, as frame folders: results can be computed by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLASSES = ("dark", "bright")
 
 
 def grey_videos(root: Path, *levels: int | None) -> Manifest:
-    """A folder of three equal frames of 8x8 pixels for each level 0..255; None is a folder without frames."""
+    """Creates a folder of three equal frames of 8x8 pixels per level 0..255; None gives a folder without frames."""
     for i, level in enumerate(levels):
         folder = root / f"{i}"
         folder.mkdir(parents=True)

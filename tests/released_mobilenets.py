@@ -1,4 +1,4 @@
-"""MobileNetV2 put together as released code does it, for adapters; see :mod:`released_networks`."""
+"""MobileNetV2 with the module structure of released code, for adapters; see :mod:`released_networks`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """An inverted residual block with its layers in one sequence."""
+    """An inverted residual block with its layers in one ``Sequential``."""
 
     def __init__(self, layers: list[nn.Module], shortcut: bool) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class OfficialMobileNet(nn.Module):
 
 
 def flat_mobilenet() -> nn.ModuleList:
-    """The parts of torchvision's MobileNetV2, the layers of each block in one sequence."""
+    """The parts of torchvision's MobileNetV2, with the layers of each block in one ``Sequential``."""
     features = torchvision.models.mobilenet_v2(weights=None).features
     parts = nn.ModuleList([features[0]])
     for block in features[1:18]:
@@ -76,7 +76,7 @@ def flat_mobilenet() -> nn.ModuleList:
 
 
 class OnlineMobileNet(nn.Module):
-    """The online demo's: flat blocks, one frame at a time, ten of them given a fold of the frame before."""
+    """Network of the online demo: flat blocks, one frame at a time; ten blocks use a fold of the previous frame."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Networks put together as released code does it, so that their weights have its names: references for adapters.
+"""Networks with the module structure and weight names of released code: references for adapters.
 
-Each is torchvision's network with its parts wrapped or regrouped; the wrappers are what the released code has round
-them, and work on a number of frames that is handed to them.
+Each is a torchvision network with wrapped or regrouped parts, as in the released code. The wrappers take the number
+of frames as an argument.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torchvision.models.resnet import ResNet
 
 
 def randomise(net: nn.Module, images: Tensor) -> None:
-    """Random batch norms with the statistics of ``images``, and eval mode; so that every weight shows in the scores."""
+    """Random batch norms with statistics of ``images``, so that every weight affects the scores; sets eval mode."""
     torch.manual_seed(0)
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
     for norm in norms:
@@ -27,7 +27,7 @@ def randomise(net: nn.Module, images: Tensor) -> None:
 
 
 class Shifted(nn.Module):
-    """A temporal shift wrapped round a layer."""
+    """A temporal shift wrapped around a layer."""
 
     def __init__(self, net: nn.Module, frames: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Shifted(nn.Module):
 
 
 class Pooled(nn.Module):
-    """Temporal pooling wrapped round a stage."""
+    """Temporal pooling wrapped around a stage."""
 
     def __init__(self, net: nn.Module, frames: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Attention(nn.Module):
 
 
 class Attended(nn.Module):
-    """A non-local block behind a residual block."""
+    """A non-local block after a residual block."""
 
     def __init__(self, block: nn.Module, channels: int, frames: int) -> None:
         super().__init__()
@@ -90,13 +90,13 @@ class Attended(nn.Module):
 
 
 class OfficialTsm(nn.Module):
-    """mit-han-lab's: ``base_model`` and ``new_fc``, or without dropout the classifier of ``base_model``.
+    """Network of mit-han-lab: ``base_model`` and ``new_fc``, or without dropout the classifier of ``base_model``.
 
     Args:
-        classes, frames: of the network.
-        name: torchvision's.
-        place: of the shifts, ``"blockres"``, ``"block"`` or, for a TSN, ``""``.
-        every: which blocks of a stage have one.
+        classes, frames: number of classes and frames.
+        name: name of the torchvision network.
+        place: placement of the shifts, ``"blockres"``, ``"block"`` or, for a TSN, ``""``.
+        every: every n-th block of a stage has a shift.
         pool: temporal pooling.
         nl: non-local blocks.
         dropout: whether it was trained with dropout.
@@ -137,7 +137,7 @@ class OfficialTsm(nn.Module):
 
 
 class ConvModule(nn.Module):
-    """A convolution and its batch norm, as mmcv groups them."""
+    """A convolution and its batch norm in one module, as in mmcv."""
 
     def __init__(self, conv: nn.Module, bn: nn.Module, activate: nn.Module | None = None) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class ConvModule(nn.Module):
 
 
 class MmactionResNet(nn.Module):
-    """mmaction2's: ``backbone`` and ``cls_head.fc_cls``; without ``frames`` a TSN. See :class:`OfficialTsm`."""
+    """Network of mmaction2: ``backbone`` and ``cls_head.fc_cls``; TSN without ``frames``. See :class:`OfficialTsm`."""
 
     def __init__(
         self,

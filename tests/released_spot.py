@@ -1,4 +1,4 @@
-"""E2E-Spot's networks put together as released code does it, for adapters; see :mod:`released_networks`."""
+"""E2E-Spot networks with the module structure of released code, for adapters; see :mod:`released_networks`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Gated(nn.Module):
 
 
 class Overwriting(Shifted):
-    """A temporal shift wrapped around a layer that writes into its input, which a shortcut beside it then carries."""
+    """A temporal shift around a layer that overwrites its input, so a parallel shortcut gets the shifted features."""
 
     def forward(self, x: Tensor) -> Tensor:
         x.copy_(self.shift(x))
@@ -53,13 +53,13 @@ class Overwriting(Shifted):
 
 
 class Spot(nn.Module):
-    """E2E-Spot's: ``_features`` and ``_pred_fine``, a linear layer or, with ``gru``, a GRU before it.
+    """Network of E2E-Spot: ``_features`` and ``_pred_fine``, a linear layer with an optional GRU before it.
 
     Args:
-        classes, frames: of the network.
-        name: torchvision's ResNet, or timm's RegNet.
+        classes, frames: number of classes and frames.
+        name: a ResNet of torchvision, or a RegNet of timm.
         operator: ``"gsm"`` or ``"tsm"``.
-        gru: the temporal head.
+        gru: whether there is a GRU.
     """
 
     def __init__(self, classes: int, frames: int, name: str, operator: str, *, gru: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Files are there as a whole or not at all."""
+"""Atomic file writes: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from spatempo.files import WriteError, whole_file, write_whole
 
 
-def test_a_file_and_its_folder_are_made(tmp_path: Path) -> None:
+def test_a_file_and_its_folder_are_created(tmp_path: Path) -> None:
     path = write_whole(tmp_path / "a" / "b.txt", "schön")
     assert path.read_bytes() == "schön".encode()
     assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("camera unplugged"), KeyboardInterrupt()])
-def test_a_block_that_ends_badly_changes_nothing(tmp_path: Path, error: BaseException) -> None:
+def test_an_error_in_the_block_changes_nothing(tmp_path: Path, error: BaseException) -> None:
     path = write_whole(tmp_path / "clip.mp4", b"old")
 
     def fail() -> None:
@@ -34,12 +34,10 @@ def test_a_block_that_ends_badly_changes_nothing(tmp_path: Path, error: BaseExce
 
 
 @pytest.mark.parametrize(
-    ("number", "mend"),
+    ("number", "fix"),
     [(errno.ENOSPC, "free space on the disk"), (errno.EACCES, "check the folder and its permissions")],
 )
-def test_what_the_system_refuses_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
-) -> None:
+def test_system_errors_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fix: str) -> None:
     path = write_whole(tmp_path / "r.html", "old")
 
     def refuse(_: int) -> None:
@@ -48,6 +46,6 @@ def test_what_the_system_refuses_is_one_line(
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(WriteError) as caught:
         write_whole(path, "new")
-    assert str(caught.value).startswith(f"{path}: cannot be written ({os.strerror(number)}); {mend}")
+    assert str(caught.value).startswith(f"{path}: cannot be written ({os.strerror(number)}); {fix}")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,4 +1,4 @@
-"""One table of ranges, which the command line and the Python functions share."""
+"""The table of ranges that the command line and the Python functions share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HUGE = 10**30
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_every_limit_refuses_what_is_beyond_it_and_what_is_no_number(name: str) -> None:
+def test_every_limit_refuses_values_out_of_range_and_non_numbers(name: str) -> None:
     limit = LIMITS[name]
     step = 1 if limit.whole else 1e-9
     check_number(name, limit.low + step if limit.open_low else limit.low)
@@ -30,8 +30,8 @@ def test_every_limit_refuses_what_is_beyond_it_and_what_is_no_number(name: str) 
     check_number(name, None)  # not given
 
 
-def test_a_message_names_the_range() -> None:
-    for name, value, says in [
+def test_messages_contain_the_range() -> None:
+    for name, value, message in [
         ("frames", 0, "`frames=0`: give a whole number from 1 to 4096"),
         ("lr", math.nan, "`lr=nan`: give a number above 0, at most 10000"),
         ("dropout", 1.0, "`dropout=1.0`: give a number from 0 to below 1"),
@@ -39,12 +39,12 @@ def test_a_message_names_the_range() -> None:
     ]:
         with pytest.raises(SpatempoError) as caught:
             check_number(name, value)
-        assert str(caught.value) == says
+        assert str(caught.value) == message
     with pytest.raises(SpatempoError, match="from 1 to 512"):
         check_number("workers", 0, least=1)
 
 
 def test_every_number_of_a_recipe_has_a_limit() -> None:
-    open_fields = {"lr", "size"}  # None until the data say
+    open_fields = {"lr", "size"}  # None until the recipe is resolved with the data
     numbers = {f.name for f in fields(Recipe) if isinstance(f.default, int | float) and not isinstance(f.default, bool)}
     assert numbers | open_fields <= set(LIMITS)

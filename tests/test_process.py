@@ -1,4 +1,4 @@
-"""How a process that computes treats its memory and its threads."""
+"""Process settings: memory reuse and waiting of CPU threads."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def page_faults(how: str) -> int:
 @pytest.mark.skipif(
     not hasattr(os, "confstr") or "glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="needs glibc"
 )
-def test_memory_once_used_is_not_asked_for_again() -> None:
+def test_freed_memory_is_reused() -> None:
     assert page_faults("keep") < 200  # pages of at least 4 kB
-    assert page_faults("plain") > 1000  # or else this test shows nothing
+    assert page_faults("plain") > 1000  # otherwise this test proves nothing
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
-def test_what_the_user_says_of_waiting_stands(
+def test_environment_variables_of_the_user_are_kept(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str | None
 ) -> None:
     from spatempo.process import wait_shortly

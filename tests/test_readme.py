@@ -1,4 +1,4 @@
-"""The Python blocks of README.md run as they are written there, on small videos made here."""
+"""The Python blocks of README.md run as written, on small videos created by the test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_python_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             frames = draw.integers(0, 255, (6, 32, 32, 3), dtype=np.uint8)
             write_video(tmp_path / "my_videos" / label / f"{number}.mp4", frames, 10)
     write_video(tmp_path / "clip.mp4", frames, 10)
-    # the same call, made short: as it is written it trains for an hour
+    # the same call with a short training, because the original takes an hour
     short = {"epochs": 1, "size": 32, "frames": 2, "batch_size": 4, "workers": 0, "device": "cpu", "quiet": True}
     monkeypatch.setattr(spatempo, "train", partial(train, **short))
     names: dict[str, object] = {}

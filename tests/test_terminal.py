@@ -1,4 +1,4 @@
-"""What reaches a terminal: names from outside cannot act on it; and every program prints through one function."""
+"""Terminal output: control characters in external names are escaped, and all programs print with one function."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SOURCE = Path(__file__).resolve().parents[1] / "spatempo"
         ("plain é 漢字 🙂.mp4", "plain é 漢字 🙂.mp4"),
         ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
         ("a\nb\rc\td\x07", r"a\nb\rc\td\x07"),
-        ("\x9b2J", r"\x9b2J"),  # C1: a control sequence of its own
+        ("\x9b2J", r"\x9b2J"),  # C1: a control sequence introducer
         ("clip\u202egpj.exe\u2066\u200f", r"clip\u202egpj.exe\u2066\u200f"),
         ("a\u2028b", r"a\u2028b"),
-        ("bytes \udcff", r"bytes \udcff"),  # of a file name that is not UTF-8: printing it raw is an exception
+        ("bytes \udcff", r"bytes \udcff"),  # a byte of a file name that is not UTF-8; printing it fails
     ],
 )
 def test_visible(text: str, seen: str) -> None:
     assert visible(text) == seen
 
 
-def test_say_is_one_line_that_any_terminal_takes() -> None:
+def test_say_prints_one_encodable_line() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     say("a\nb \udcff", out)
     out.seek(0)
@@ -47,12 +47,16 @@ def test_settings_are_renamed_within_the_block_only(capsys: pytest.CaptureFixtur
     assert captured.err == "lower --lr \\x1b[2J\n"
 
 
-def test_all_output_of_the_command_goes_through_it() -> None:
-    """Lines that `print` themselves: JSON (escaped by json), a table of escaped cells, and our own help."""
-    rooms = [*(SOURCE / "cli").glob("*.py"), *(SOURCE / "learning").glob("*.py"), *(SOURCE / "evaluation").glob("*.py")]
+def test_all_output_is_printed_by_safe_functions() -> None:
+    """Lines that call `print` directly: JSON (escaped by json), tables of escaped cells, and the help text."""
+    files = [
+        *(SOURCE / "cli").glob("*.py"),
+        *(SOURCE / "learning").glob("*.py"),
+        *(SOURCE / "evaluation").glob("*.py"),
+    ]
     found = {
         f"{path.parent.name}/{path.name}: {line.strip()}"
-        for path in rooms
+        for path in files
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.match(r"\s*(self\.)?(console\.)?print\(", line) or "sys.stderr.write" in line
     }

@@ -1,7 +1,7 @@
-"""The examinations behind ``spatempo doctor``. Each is a small function that tries the thing and says what happened.
+"""The checks of ``spatempo doctor``. Each is a small function that uses a component and reports what happened.
 
-A finding is ``{"works": bool, "detail": str}``; a problem is ``{"what", "reason", "fix"}``. A thing that fails to
-import or to run is what this module looks for, so each check names the exceptions that mean "does not work here".
+A finding is ``{"works": bool, "detail": str}``. A problem is ``{"what", "reason", "fix"}``. This module looks for
+components that fail to import or to run, so each check lists the exceptions that mean "does not work here".
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from spatempo.version import __version__
 Finding = dict[str, Any]
 
 REQUIRED = ("timm", "av", "lightning", "torchmetrics", "safetensors", "matplotlib")
-# extra -> the modules it brings; listed, never a problem: most people need none of them
+# extra -> the modules it installs; a missing extra is listed but is not a problem, since most users need none of them
 EXTRAS = {"generate": ("skimage",), "codec": ("torchcodec",), "scores": ("pyarrow",), "tune": ("optuna",)}
 
-# what importing or running native code that does not fit the machine raises
+# exceptions raised when importing or running native code that does not fit the machine
 BROKEN = (ImportError, OSError, RuntimeError, AttributeError)
 
 _SMALL_SHARED_MEMORY = 512 * 2**20  # bytes; two workers prefetching two batches of 32 clips of 8x224 fill about 600 MB
@@ -36,7 +36,7 @@ def examine() -> dict[str, Any]:
     """Runs every check.
 
     Returns:
-        ``spatempo, python, torch, torchvision`` (versions; None where it cannot be imported), ``packages, decoders,
+        ``spatempo, python, torch, torchvision`` (versions; None if it cannot be imported), ``packages, decoders,
         encoders, devices, machine, extras`` (name -> finding) and ``problems``.
     """
     problems: list[dict[str, str]] = []
@@ -54,14 +54,15 @@ def examine() -> dict[str, Any]:
 
 
 def _version_of_import(name: str, problems: list[dict[str, str]]) -> str | None:
-    """The version of ``name`` if importing it works."""
+    """Version of the module ``name``, or None if it cannot be imported."""
     try:
         module = importlib.import_module(name)
         if name == "torchvision":
-            importlib.import_module("torchvision.ops").nms  # noqa: B018  its compiled part, absent when it does not fit torch
+            # its compiled part, missing if it does not fit torch
+            importlib.import_module("torchvision.ops").nms  # noqa: B018
         return str(module.__version__)
     except BROKEN as error:
-        fix = "reinstall the pair that belongs together: pip install --force-reinstall torch torchvision"
+        fix = "reinstall matching versions of both: pip install --force-reinstall torch torchvision"
         problems.append({"what": name, "reason": _first_line(error), "fix": fix})
         return None
 
@@ -76,14 +77,14 @@ def _package(name: str, problems: list[dict[str, str]]) -> Finding:
 
 
 def _extra(modules: tuple[str, ...]) -> Finding:
-    """Whether an optional extra is installed; not imported, since merely listed."""
+    """Whether an optional extra is installed. It is only listed, so it is not imported."""
     found = {name: importlib.util.find_spec(name) is not None for name in modules}
-    missing = [name for name, there in found.items() if not there]
+    missing = [name for name, installed in found.items() if not installed]
     return {"works": not missing, "detail": f"missing {', '.join(missing)}" if missing else ", ".join(modules)}
 
 
 def _decoders(problems: list[dict[str, str]]) -> dict[str, Finding]:
-    """Each reader of `spatempo.video.backends`, by decoding a small video that was just written."""
+    """Checks each reader of `spatempo.video.backends` by decoding a small video written for this check."""
     from spatempo.video.backends import available_backends
 
     decoders: dict[str, Finding] = {}
@@ -102,7 +103,7 @@ def _decoders(problems: list[dict[str, str]]) -> dict[str, Finding]:
         problems.append({"what": "decoder pyav", "reason": detail, "fix": "pip install --force-reinstall av"})
     codec = decoders.get("torchcodec")
     if codec and not codec["works"] and importlib.util.find_spec("torchcodec") is not None:
-        fix = "install FFmpeg's shared libraries and the torchcodec made for this torch, or pip uninstall torchcodec"
+        fix = "install FFmpeg's shared libraries and the torchcodec for this torch, or pip uninstall torchcodec"
         problems.append({"what": "decoder torchcodec", "reason": codec["detail"], "fix": fix})
     return decoders
 
@@ -121,31 +122,31 @@ def _write_probe(path: Path) -> bool:
 
 
 def _decode_probe(path: Path, backend: str) -> str | None:
-    """Why ``backend`` does not read the probe, or None."""
+    """Reason why ``backend`` cannot read the test video, or None if it can."""
     from spatempo.video.source import open_video
 
     try:
         with open_video(str(path), backend=backend) as video:
             frames = video.read([0, video.frames - 1])
             if video.frames != 16 or frames.shape != (2, 64, 64, 3) or not frames[0].mean() < frames[1].mean():
-                return "reads other frames than were written"
+                return "the frames read differ from the frames written"
     except (SpatempoError, *BROKEN) as error:
         return _first_line(error)
     return None
 
 
 def _encoder(problems: list[dict[str, str]]) -> Finding:
-    """libx264, by encoding: ``data make`` needs it."""
+    """Checks libx264 by encoding a small video. ``data make`` needs it."""
     with tempfile.TemporaryDirectory(prefix="spatempo-doctor-") as folder:
         if _write_probe(Path(folder) / "probe.mp4"):
             return {"works": True, "detail": "writes H.264"}
-    fix = "install PyAV from its wheel, which carries libx264: pip install --force-reinstall --only-binary av av"
+    fix = "install PyAV from its wheel, which includes libx264: pip install --force-reinstall --only-binary av av"
     problems.append({"what": "encoder libx264", "reason": "cannot write a small video", "fix": fix})
     return {"works": False, "detail": "cannot write a small video"}
 
 
 def _devices(problems: list[dict[str, str]]) -> dict[str, Finding]:
-    """Every device torch sees, by a convolution that is compared with what it must give."""
+    """Checks every device that torch finds with a convolution whose result is known."""
     import torch
 
     names = {"cpu": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"}
@@ -159,17 +160,20 @@ def _devices(problems: list[dict[str, str]]) -> dict[str, Finding]:
         reason = _compute(device)
         devices[device] = {"works": reason is None, "detail": name if reason is None else f"{name}: {reason}"}
         if reason is not None:
-            fix = "use --device cpu, or install the torch made for this driver: https://pytorch.org/get-started"
+            fix = "use --device cpu, or install the torch for this driver: https://pytorch.org/get-started"
             problems.append({"what": f"device {device}", "reason": reason, "fix": fix})
     if shutil.which("nvidia-smi") and not torch.cuda.is_available():
         built = "was built without CUDA" if torch.version.cuda is None else f"(CUDA {torch.version.cuda}) cannot use it"
-        fix = "install the torch made for this driver: https://pytorch.org/get-started"
+        fix = "install the torch for this driver: https://pytorch.org/get-started"
         problems.append({"what": "device cuda", "reason": f"there is an NVIDIA driver, but torch {built}", "fix": fix})
     return devices
 
 
 def _compute(device: str) -> str | None:
-    """Why ``device`` cannot convolve (forward and backward), or None. 3x3 ones on ones give 9 in the middle."""
+    """Reason why ``device`` fails at a convolution (forward and backward), or None if it works.
+
+    Four channels of ones, with 3x3 kernels of 0.25, give 4 x 9 x 0.25 = 9 in the middle.
+    """
     import torch
 
     try:
@@ -179,14 +183,14 @@ def _compute(device: str) -> str | None:
         out.sum().backward()
         gradient = image.grad
         if abs(out[0, 0, 2, 2].item() - 9) > 1e-3 or gradient is None or abs(gradient[0, 0, 2, 2].item() - 4.5) > 1e-3:
-            return "computes wrong numbers"
+            return "computes wrong results"
     except (RuntimeError, NotImplementedError) as error:
         return _first_line(error)
     return None
 
 
 def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
-    """Room for temporary files and for what data-loading workers hand over."""
+    """Checks the space for temporary files, and the shared memory that data-loading workers use."""
     findings: dict[str, Finding] = {}
     temp = tempfile.gettempdir()
     try:
@@ -206,7 +210,7 @@ def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
         findings["shared memory"] = {"works": total >= _SMALL_SHARED_MEMORY, "detail": _size(total)}
         if total < _SMALL_SHARED_MEMORY:
             fix = "start the container with --shm-size=2g (or --ipc=host), or use --workers 0"
-            reason = f"/dev/shm holds {_size(total)}, too little for data-loading workers"
+            reason = f"/dev/shm has {_size(total)}, too little for data-loading workers"
             problems.append({"what": "shared memory", "reason": reason, "fix": fix})
     return findings
 

@@ -1,4 +1,4 @@
-"""``spatempo compare DATA --models A,B,...``: train and test several designs alike."""
+"""``spatempo compare DATA --models A,B,...``: train and test several models under the same conditions."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ from spatempo.terminal import say
 
 @dataclass
 class Options:
-    """Train and test several designs alike; table and page.
+    """Train and test several models under the same conditions; write a table and a report page.
 
-    The same clips, recipe, budget, seeds and test views for each. Started again, it takes finished runs from --out and
-    goes on with the one that was cut off.
+    All models use the same clips, recipe, budget, seeds and test views. If the command is run again, it reuses
+    the finished runs in --out and continues an interrupted run.
     """
 
     data: Data
-    """what to train on; a folder with train.csv (as `data make` writes) brings its val.csv and test.csv along."""
+    """training data; for a folder with train.csv (from `data make`), its val.csv and test.csv are used as well."""
     models: Annotated[str, arg(metavar="A,B,...")]
-    """designs by their names, with commas between; options of one alone as in tsm_resnet18:causal=true:shift_div=4."""
+    """model names, separated by commas; options of a single model: tsm_resnet18:causal=true:shift_div=4."""
     budget: str = "epochs=20"
-    """of each design and seed: epochs=N, minutes=M, or macs=2T (forward passes of training; also G, P)."""
+    """budget per model and seed: epochs=N, minutes=M, or macs=2T (MACs of forward passes in training; also G, P)."""
     seeds: int = 1
-    """runs of each design; accuracies are their means."""
+    """number of runs per model; the reported accuracy is their mean."""
     tune: int = 0
-    """so many short trials of each design choose its learning rate on the validation clips; needs Optuna."""
+    """number of short trials used to choose the learning rate of each design (on validation clips; needs Optuna)."""
     val: Path = None
-    """clips that choose the best epoch; tested on (with the last epoch) when there is no --test."""
+    """clips used to choose the best epoch; without --test, the last epoch is tested on them."""
     test: Path = None
-    """clips to test on; without --test and --val a fifth of DATA is held out."""
+    """test clips (default: --val; without --val, one fifth of DATA is held out)."""
     protocol: Protocol = None
     recipe: Recipe = None
     frames: Count = None
-    """frames of a clip."""
+    """number of frames per clip (default: from the recipe)."""
     size: Count = None
-    """side of the square input in pixels."""
+    """height and width of the input in pixels (default: from the recipe or the data)."""
     batch_size: Count = None
-    """clips of one forward pass."""
+    """clips per forward pass (default: from the recipe)."""
     weights: Path = None
-    """weights that every design starts from: a file, or a weight set by its name."""
+    """initial weights of every model: a file, or the name of a weight set (default: random weights)."""
     mean: Rgb = None
-    """what the weights were trained with; values in 0..1."""
+    """mean used when the weights were trained, values in 0..1 (default: from the .json next to the weight file)."""
     std: Rgb = None
-    """as --mean."""
+    """standard deviation, as --mean."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     workers: Count = None
-    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
+    """processes that decode videos; 0: no extra process (default: number of cores minus one, at most 8)."""
     cache: bool = False
-    """keep decoded frames, for small data on small machines."""
+    """keep decoded frames on disk; for small data sets."""
     out: str = "runs/compare"
     """folder for the runs and report.html."""
     option: NamedOptions = ()
-    """an option of the designs, such as shift_div=4; those that have it take it; repeatable."""
+    """an option such as shift_div=4, applied to every design that has this option; repeatable."""
     set: Fields = ()
     """a field of the recipe, such as lr=0.01; repeatable."""
     json: bool = False
@@ -69,24 +69,24 @@ class Options:
 
 
 def run(options: Options) -> list[dict[str, Any]]:
-    """Trains and tests; returns ``[{name, top1, params, macs, latency_ms, seconds, report, ...}]``.
+    """Trains and tests the models; returns ``[{name, top1, params, macs, latency_ms, seconds, report, ...}]``.
 
     Raises:
-        SpatempoError: an unknown design or option, unusable data, or an --out that holds another comparison.
+        SpatempoError: unknown model or option, invalid data, or an --out that contains another comparison.
     """
     models = {}
     for short in (part.strip() for part in options.models.split(",")):
         name, *own = short.split(":")
         if short in models:
-            raise SpatempoError(f"--models {options.models}: {short} is named twice")
+            raise SpatempoError(f"--models {options.models}: {short} is named twice; list each model once")
         if short:
             models[short] = (name, parse_options(own, f"--models {name}:"))
     flags = {name: getattr(options, name) for name in ("frames", "size", "batch_size")}
     fields = recipe_fields(flags, options.set, {"seed": "--seeds", "epochs": "--budget"})
-    asked = {name: getattr(options, name) for name in ("recipe", "weights", "workers")}
-    asked |= {"mean": parse_rgb("--mean", options.mean), "std": parse_rgb("--std", options.std)}
-    asked["cache"] = options.cache or None
-    given = {name: value for name, value in asked.items() if value is not None}
+    arguments = {name: getattr(options, name) for name in ("recipe", "weights", "workers")}
+    arguments |= {"mean": parse_rgb("--mean", options.mean), "std": parse_rgb("--std", options.std)}
+    arguments["cache"] = options.cache or None
+    given = {name: value for name, value in arguments.items() if value is not None}
     design = parse_options(options.option)
 
     from spatempo.studies.comparing.compare import compare
@@ -110,22 +110,22 @@ def run(options: Options) -> list[dict[str, Any]]:
 
 
 def show(document: list[dict[str, Any]]) -> None:
-    """Prints a row a design, then accuracies by family, then where the page is."""
+    """Prints one row per model with its accuracy by family, then the path of the report page."""
     families = list(document[0].get("families", {}))
     tuned = len({row["lr"] for row in document}) > 1
     columns = ["name", "top-1", "shuffled", *(_heading(document[0], family) for family in families)]
     columns += ["params", "MACs", "latency ms", "training s", *(["lr"] if tuned else [])]
     rows = []
     for row in document:
-        shares = [percent(row["families"][family]["accuracy"]) for family in families]
+        accuracies = [percent(row["families"][family]["accuracy"]) for family in families]
         costs = [count(row["params"]), count(row["macs"]), f"{row['latency_ms']:.1f}", f"{row['seconds']:.0f}"]
         costs += [f"{row['lr']:g}"] if tuned else []
         shuffled = None if row["shuffled"] is None else percent(row["shuffled"])
-        rows.append([row["name"], percent(row["top1"]), shuffled, *shares, *costs])
+        rows.append([row["name"], percent(row["top1"]), shuffled, *accuracies, *costs])
     print_table(columns, rows)
     say()
     if any(row["families"][family]["within_pair"] is not None for row in document for family in families):
-        say("within the pair: a movement or its reverse; 50% is a coin toss")
+        say("within the pair: choose between a movement and its reverse; chance level is 50%")
     print_unreadable(document[0]["unreadable"])
     say(f"report: {document[0]['report']}")
 

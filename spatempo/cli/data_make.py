@@ -22,24 +22,26 @@ class Options:
     """
 
     out: Annotated[Positional[str], arg(metavar="OUT")]
-    """the folder to write; it is made."""
-    preset: Annotated[str, arg(metavar="NAME", help=f"what and how much: {', '.join(PRESETS)}.")] = "demo"
+    """output folder; it is created if missing."""
+    preset: Annotated[str, arg(metavar="NAME", help=f"classes, size and amount of data: {', '.join(PRESETS)}.")] = (
+        "demo"
+    )
     seed: int = 0
-    """another seed, other clips."""
+    """random seed; another seed gives other clips."""
     clips_per_class: Count = None
-    """training clips of each class, validation and test in proportion; the preset's if left out."""
+    """training clips per class; validation and test clips are scaled in proportion (default: from the preset)."""
     size: Count = None
-    """height and width of the videos in pixels; the preset's if left out."""
+    """height and width of the videos in pixels (default: from the preset)."""
     frames: Count = None
-    """frames of each clip; the preset's if left out."""
+    """number of frames per clip (default: from the preset)."""
     workers: Count = None
-    """processes that render; one a core if left out."""
+    """number of rendering processes (default: one per core)."""
     json: bool = False
     """print one JSON document."""
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Renders; returns ``root, classes, train, val, test``."""
+    """Renders the data set; returns ``root, classes, train, val, test``."""
     from spatempo.data.generated.make import make_data
 
     return make_data(
@@ -55,7 +57,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints what lies where, and what to do next."""
+    """Prints the manifests, the classes and the next command."""
     clips = document["clips"]
     print_table(["part", "clips", "manifest"], [(part, clips[part], document[part]) for part in clips])
     say()

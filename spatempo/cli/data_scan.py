@@ -1,4 +1,4 @@
-"""``spatempo data scan DIR_OR_CSV``: open every clip, say what cannot be read and why."""
+"""``spatempo data scan DIR_OR_CSV``: open every clip and list unreadable clips with the reason."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from spatempo.terminal import say
 
 @dataclass
 class Options:
-    """Open every clip, write a manifest, list what cannot be read and why."""
+    """Open every clip, write a manifest, and list unreadable clips with the reason."""
 
     source: Annotated[Positional[str], arg(metavar="DIR_OR_CSV")]
     """a folder of class folders, a CSV (path,label), or a published list file."""
     out: Path = None
-    """the manifest to write: a CSV of the clips that can be read, with frames, fps and size."""
+    """manifest to write: a CSV of the readable clips, with frames, fps and size."""
     workers: Count = None
-    """processes that decode; one a core if left out."""
+    """number of decoding processes (default: one per core)."""
     full: bool = False
-    """decode every frame, not only the first, middle and last."""
+    """decode every frame instead of only the first, middle and last."""
     template: Text = None
-    """how images of frame folders are named, such as img_{:05d}.jpg; found out if left out."""
+    """name pattern of the images in frame folders, such as img_{:05d}.jpg (default: detected)."""
     json: bool = False
     """print one JSON document."""
 
@@ -34,7 +34,7 @@ def run(options: Options) -> dict[str, Any]:
     """Opens every clip; returns ``clips, readable, unreadable, manifest, rows``.
 
     Raises:
-        SpatempoError: no clips, a broken table, or a manifest that cannot be written.
+        SpatempoError: no clips, an invalid table, or a manifest that cannot be written.
     """
     from spatempo.data.scan import scan
 
@@ -49,7 +49,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints the counts and the unreadable files with their reasons."""
+    """Prints the counts, and the unreadable files with the reasons."""
     say(f"{document['readable']} of {document['clips']} clips can be read")
     print_unreadable(document["unreadable"])
     if document.get("manifest"):

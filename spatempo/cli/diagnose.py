@@ -1,4 +1,4 @@
-"""``spatempo diagnose CHECKPOINT DATA``: what a model sees of time."""
+"""``spatempo diagnose CHECKPOINT DATA``: how much a model uses the order of frames."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from spatempo.terminal import say
 
 @dataclass
 class Options:
-    """Show what a model sees of time: frames in order, shuffled, reversed, frozen; with a page.
+    """Measure accuracy with frames in order, shuffled, reversed and frozen; write a report page.
 
-    Also by class and by number of frames, how far the model looks along time, and which frames mattered in single
-    videos; of STH how much of its attention goes to time, of GSM and GSF how far their gates open. With --against, how
-    much of the data needs order.
+    The page shows the accuracy per class and per number of frames, the measured temporal receptive field, and the
+    frames that mattered most in single videos. For STH it also shows the attention to time, for GSM and GSF how far
+    the gates open. With --against, it shows how much of the data needs frame order.
     """
 
     checkpoint: Checkpoint
@@ -24,13 +24,13 @@ class Options:
     data: Data
     """a folder of class folders, a CSV (path,label), or a published list file."""
     against: Path = None
-    """checkpoint of a twin trained alike; one of the two must be order-blind (tsn_...)."""
+    """second checkpoint, trained with the same settings; one of the two must ignore frame order (tsn_...)."""
     out: str = "runs/diagnose"
     """folder for report.html."""
     batch_size: int = 8
-    """videos at a time."""
+    """videos per forward pass."""
     workers: Count = None
-    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
+    """processes that decode videos; 0: no extra process (default: number of cores minus one, at most 8)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     json: bool = False
@@ -41,7 +41,7 @@ def run(options: Options) -> dict[str, Any]:
     """Measures and writes the page; returns ``ordered, shuffled, reversed, frozen, per_class, ..., report``.
 
     Raises:
-        SpatempoError: no checkpoint, unusable data, or twins of which not one is order-blind.
+        SpatempoError: no checkpoint, invalid data, or two checkpoints that both use frame order.
     """
     from spatempo.learning.clips import default_workers
     from spatempo.studies.diagnosing.diagnose import diagnose
@@ -59,7 +59,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints what it says in words, then the tables, then where the page is."""
+    """Prints the summary, the tables, and the path of the report page."""
     models = [document, document["against"]] if "against" in document else [document]
     for model in models:
         say(model["sentence"])
@@ -67,7 +67,7 @@ def show(document: dict[str, Any]) -> None:
         say(document["data"]["sentence"])
     say()
     conditions = ("ordered", "shuffled", "reversed", "frozen")
-    columns = ["right answers", "in order", "shuffled", "reversed", "one frame"]
+    columns = ["accuracy", "in order", "shuffled", "reversed", "one frame"]
     print_table(columns, [(model["name"], *(percent(model[key]) for key in conditions)) for model in models])
     say()
     rows = [(name, *(percent(row[key]) for key in conditions)) for name, row in document["per_class"].items()]
@@ -81,7 +81,7 @@ def show(document: dict[str, Any]) -> None:
             (" / ".join(row["classes"]), percent(row["ordered"]), percent(row["shuffled"]))
             for row in document["confused"]
         ]
-        print_table(["taken for each other", "in order", "shuffled"], pairs)
+        print_table(["classes confused when shuffled", "in order", "shuffled"], pairs)
         say()
     for model in models:
         _show_inside(model)
@@ -90,18 +90,18 @@ def show(document: dict[str, Any]) -> None:
 
 
 def _show_inside(model: dict[str, Any]) -> None:
-    """STH's attention by stage, gates by layer, of networks that have them."""
+    """Prints attention per stage (STH) and gates per layer (GSM, GSF), if the model has them."""
     if "attention" in model:
         found = model["attention"]
         say(found["sentence"])
         stages = [*found["stages"], {**found, "stage": "all"}]
         rows = [(row["stage"], percent(row["temporal"]), percent(row["settled"])) for row in stages]
-        print_table(["attention", "to time", "settled"], rows)
+        print_table(["attention", "temporal branch", "one branch > 95%"], rows)
         say()
     if "gates" in model:
         found = model["gates"]
         say(found["sentence"])
-        keys = {"open": "open", "full": "beyond 0.9"} | ({"fusion": "weighs in"} if "fusion" in found else {})
+        keys = {"open": "open", "full": "above 0.9"} | ({"fusion": "fusion weight"} if "fusion" in found else {})
         layers = [*found["layers"], {**found, "layer": "all"}]
         print_table(["gates", *keys.values()], [(row["layer"], *(percent(row[key]) for key in keys)) for row in layers])
         say()

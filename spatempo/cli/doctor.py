@@ -1,4 +1,4 @@
-"""``spatempo doctor``: what is installed, what really works, and one mend line per failure."""
+"""``spatempo doctor``: what is installed, what works, and one fix per problem."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from spatempo.terminal import say
 
 @dataclass
 class Options:
-    """Tell what works on this machine, and how to mend what does not.
+    """Check this machine: what works, and how to fix what does not.
 
-    Nothing is taken from version numbers alone: decoders decode, the encoder encodes, devices compute and are compared
-    with plain arithmetic. Problems found are the answer, not a failure: the exit code is 0.
+    Every component is used, not only its version read: decoders decode a small video, the encoder encodes one, and
+    each device computes a convolution with a known result. The exit code is 0 even if problems are found.
     """
 
     json: bool = False
@@ -22,15 +22,15 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Examines the machine; returns ``python, torch, ..., decoders, devices, problems`` (see `checks`)."""
+    """Checks the machine; returns ``python, torch, ..., decoders, devices, problems`` (see `checks`)."""
     from spatempo.cli import checks
 
-    del options  # nothing to choose
+    del options  # this command has no settings
     return checks.examine()
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints one line per thing, then one mend line per problem."""
+    """Prints one line per component, then each problem with its fix."""
     rows: list[tuple[str, str, str]] = [
         ("spatempo", "yes", document["spatempo"]),
         ("python", "yes", document["python"]),
@@ -41,13 +41,13 @@ def show(document: dict[str, Any]) -> None:
         for name, found in document[group].items():
             works = "yes" if found["works"] else ("not installed" if group == "extras" else "no")
             rows.append((f"{group[:-1]} {name}" if group in _PLURAL else name, works, found["detail"]))
-    print_table(["what", "works", "detail"], rows)
+    print_table(["component", "works", "detail"], rows)
     say()
     if not document["problems"]:
         say("no problems found")
     for problem in document["problems"]:
         say(f"problem: {problem['what']}: {problem['reason']}")
-        say(f"   fix: {problem['mend']}")
+        say(f"   fix: {problem['fix']}")
 
 
 _PLURAL = ("decoders", "encoders", "devices", "extras")

@@ -1,7 +1,7 @@
-"""Messages name settings as Python does, in backticks; here they get the names that they have on the command line.
+"""Replaces Python settings in messages by command-line flags.
 
-A message of the library says ```max_unreadable` `` or ```lr=nan` ``, and in Python it is shown so. On the command line
-that becomes ``--max-unreadable`` or ``--lr nan``; a field of the recipe without a flag of its own becomes
+Messages of the library contain settings in backticks, such as ```max_unreadable` `` or ```lr=nan` ``. On the command
+line these become ``--max-unreadable`` or ``--lr nan``. A recipe field without its own flag becomes
 ``--set clip_norm=...``, and an option of the design ``--option causal=true``.
 """
 
@@ -14,14 +14,14 @@ from typing import Any
 from spatempo.learning.recipe import Recipe
 
 _SETTING = re.compile(r"`([a-z_]+)(?:=([^`]+))?`")
-# Python's literals as --option and --set take them
+# Python literals -> values of --option and --set
 _JSON = {"True": "true", "False": "false", "None": "null"}
-# Python argument -> flag, where the names differ
+# Python argument -> flag, if the names differ
 _RENAMED = {"pretrained": "weights", "num_classes": "classes"}
 
 
 def with_flags(message: str, options: type[Any]) -> str:
-    """`message` with the settings in backticks named as the command with these `options` takes them.
+    """Replaces the settings in backticks in `message` by the flags of the command with these `options`.
 
     >>> with_flags("4 of 9 cannot be read (`max_unreadable`)", TrainOptions)  # doctest: +SKIP
     '4 of 9 cannot be read (--max-unreadable)'
@@ -45,7 +45,7 @@ def with_flags(message: str, options: type[Any]) -> str:
 
 
 def _flags(options: type[Any]) -> dict[str, str]:
-    """Flag of every field, nested dataclasses (whose flags have no prefix) included."""
+    """Flag of every field, including those of nested dataclasses, whose flags have no prefix."""
     found: dict[str, str] = {}
     for field in fields(options):
         inner = getattr(field, "default_factory", None)

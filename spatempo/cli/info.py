@@ -1,11 +1,11 @@
-"""``spatempo info NAME``: one design, measured and compared with what its paper says."""
+"""``spatempo info NAME``: one model, measured and compared with its published figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from spatempo.cli.flags import Name
+from spatempo.cli.flags import Count, Name
 from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, print_table
 from spatempo.cli.values import parse_options
@@ -15,16 +15,16 @@ from spatempo.terminal import say
 
 @dataclass
 class Options:
-    """Show one design: parameters, MACs, shapes stage by stage, published figures."""
+    """Show one model: parameters, MACs, output shape of each stage, published figures."""
 
     name: Name
-    """a design by its name (`spatempo models`), such as tsm_resnet50."""
+    """name of a model (see `spatempo models`), such as tsm_resnet50."""
     frames: int = 8
-    """frames of a clip."""
-    size: int | None = None
-    """side of the square input in pixels: 224, or more where the backbone is made for more."""
+    """number of frames per clip."""
+    size: Count = None
+    """height and width of the input in pixels (default: 224, or the size that the backbone was designed for)."""
     classes: int = 400
-    """classes of the head."""
+    """number of classes."""
     option: NamedOptions = ()
     """an option of the design, such as shift_div=8 or p=1/8; repeatable."""
     json: bool = False
@@ -32,10 +32,10 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Builds the design without weights (meta device) and counts.
+    """Builds the model without weights (meta device) and counts.
 
     Raises:
-        SpatempoError: an unknown design or option; says which names are near.
+        SpatempoError: unknown model or option; the message suggests similar names.
     """
     design = parse_options(options.option)
 
@@ -43,7 +43,7 @@ def run(options: Options) -> dict[str, Any]:
 
     given = {"frames": options.frames, "size": options.size, "num_classes": options.classes}
     if clash := sorted(given.keys() & design.keys()):
-        raise SpatempoError(f"--option {clash[0]}=...: has a flag of its own (--frames, --size, --classes)")
+        raise SpatempoError(f"--option {clash[0]}=...: use the flag instead (--frames, --size, --classes)")
     document = describe(options.name, **given, **design).to_json()
     document["published_all"] = document["published"]
     document["published"] = _nearest(document, options)
@@ -51,17 +51,17 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _nearest(document: dict[str, Any], options: Options) -> dict[str, Any]:
-    """The published figures of the network asked for, else the first of these settings, else a note that none are."""
+    """Published figures with the same frames, size and classes, else the first with the same options, else a note."""
     published = [f for f in document["published_all"] if (f["options"] or {}).items() <= document["options"].items()]
-    asked = (options.frames, document["size"], options.classes)
+    requested = (options.frames, document["size"], options.classes)
     for figures in published:
-        if (figures["frames"], figures["size"], figures["classes"]) == asked:
+        if (figures["frames"], figures["size"], figures["classes"]) == requested:
             return figures
     return published[0] if published else {"params": None, "macs": None, "note": "no published figures are known"}
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints the facts, the stages, and the published figures beside what the same settings come to here."""
+    """Prints the properties, the stages, and the published figures next to those measured at the same settings."""
     frames, size, reach = document["frames"], document["size"], document["temporal_receptive_field"]
     facts = [
         ("source", document["source"]),
@@ -71,7 +71,7 @@ def show(document: dict[str, Any]) -> None:
         *_products(document),
         ("classes", document["classes"]),
         ("temporal receptive field", reach if isinstance(reach, str) else f"{reach} frames"),
-        ("operators plugged in", document["operators"]),
+        ("temporal operators", document["operators"]),
         ("causal", "yes" if document["causal"] else "no"),
     ]
     facts += [(f"option {name}", value) for name, value in document["options"].items()]
@@ -92,11 +92,11 @@ def show(document: dict[str, Any]) -> None:
 
 
 def _products(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """A second figure for MACs, where activations are multiplied with each other."""
+    """Second figure for MACs, for models that multiply activations with each other."""
     macs = document["macs_with_products"]
     if macs == document["macs"]:
         return []
-    return [("MACs with products", f"{macs:,} ({count(macs)}), those of activations with each other included")]
+    return [("MACs with products", f"{macs:,} ({count(macs)}), including products of activations with each other")]
 
 
 def _shape(shape: list[int]) -> str:

@@ -1,10 +1,10 @@
-"""The ``spatempo`` command: finds the subcommand, loads only its module, and turns what happens into an exit code.
+"""The ``spatempo`` command: finds the subcommand, loads only its module, and converts errors to exit codes.
 
-A command is a module with three plain things: ``Options`` (a dataclass, torch-free: the flags, their help and types),
-``run(options)`` which does the work and returns the JSON document, and ``show(document)`` which prints it for people.
+The module of a command has three parts: ``Options`` (a dataclass without torch: the flags, their help and types),
+``run(options)``, which does the work and returns the JSON document, and ``show(document)``, which prints it as text.
 
-Exit codes: 0 done; 2 what was given cannot be used (one line on stderr, no traceback); 130 interrupted; 141 the reader
-of our output went away. Anything else is a defect of ours and keeps its traceback.
+Exit codes: 0 done; 2 invalid input (one line on stderr, no traceback); 130 interrupted; 141 the reader of the output
+closed the pipe. Any other error is a bug of spatempo and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from spatempo.process import set_up
 from spatempo.terminal import say, settings_named, shown
 from spatempo.version import __version__
 
-# command -> what it does, as `spatempo --help` prints it; the module of "data make" is cli/data_make.py
+# command -> its description in `spatempo --help`; the module of "data make" is cli/data_make.py
 COMMANDS = {
-    "train": "Train a design on labelled videos.",
+    "train": "Train a model on labelled videos.",
     "test": "Evaluate a checkpoint on labelled videos.",
     "predict": "Label videos with a checkpoint.",
-    "diagnose": "Show what a model sees of time: frames in order, shuffled, reversed, frozen; with a page.",
-    "compare": "Train and test several designs alike; table and page.",
-    "models": "List the catalogue of designs.",
-    "info": "Show one design: parameters, MACs, shapes stage by stage, published figures.",
+    "diagnose": "Measure accuracy with frames in order, shuffled, reversed and frozen; write a report page.",
+    "compare": "Train and test several models under the same conditions; write a table and a report page.",
+    "models": "List the catalogue of models.",
+    "info": "Show one model: parameters, MACs, output shape of each stage, published figures.",
     "data make": "Render the generated data set as real video files.",
-    "data scan": "Open every clip, write a manifest, list what cannot be read and why.",
-    "doctor": "Tell what works on this machine, and how to mend what does not.",
+    "data scan": "Open every clip, write a manifest, and list unreadable clips with the reason.",
+    "doctor": "Check this machine: what works, and how to fix what does not.",
 }
 
-# errors of a path that somebody gave, or of the disk below it, which no defect of ours makes
-_NOT_OURS = (
+# errors caused by a path that the user gave, or by the disk, not by a bug
+_USER_ERRORS = (
     *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
 )
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-READER_GONE = 141  # 128 + SIGPIPE
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
+BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one ``spatempo`` command line.
 
     Args:
-        argv: the words after ``spatempo``; those of this process if left out.
+        argv: the words after ``spatempo``; None: those of this process.
 
     Returns:
-        the exit code.
+        The exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     set_up()
@@ -64,25 +64,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except SpatempoError as error:
-        complain(str(error))
+        print_error(str(error))
         return 2
     except KeyboardInterrupt:
-        complain("interrupted")
+        print_error("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # before OSError, of which it is one
-        # the interpreter flushes stdout once more at exit; give it somewhere to go
+    except BrokenPipeError:  # a subclass of OSError, so it comes first
+        # the interpreter flushes stdout again at exit, so stdout is redirected to the null device
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        return BROKEN_PIPE
     except OSError as error:
-        if error.errno not in _NOT_OURS or error.filename is None:
+        if error.errno not in _USER_ERRORS or error.filename is None:
             raise
-        complain(f"{os.fsdecode(error.filename)}: {error.strerror}; check the path and its permissions")
+        print_error(f"{os.fsdecode(error.filename)}: {error.strerror}; check the path and its permissions")
         return 2
 
 
-def complain(message: str) -> None:
-    """Prints one line on stderr; a line break in the message (a file name may hold one) is shown as ``\\n``."""
+def print_error(message: str) -> None:
+    """Prints one line on stderr; a line break in the message (from a file name) is shown as ``\\n``."""
     say(f"spatempo: error: {message.strip()}", sys.stderr)
 
 
@@ -108,10 +108,10 @@ def _find_command(words: list[str]) -> tuple[str, list[str]]:
         return command, words[count:]
     if command.startswith("-"):
         raise SpatempoError(
-            f"the command comes first, not {command!r}: one of {', '.join(COMMANDS)}; see spatempo --help"
+            f"{command!r}: the command must come first: one of {', '.join(COMMANDS)}; see spatempo --help"
         )
     close = get_close_matches(command, COMMANDS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(COMMANDS)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(COMMANDS)};"
     raise SpatempoError(f"unknown command {command!r}: {hint} See spatempo --help")
 
 
@@ -124,7 +124,7 @@ def _run_command(command: str, arguments: list[str]) -> int:
     with settings_named(partial(with_flags, options=module.Options)):
         try:
             options = parse(module.Options, f"spatempo {command}", arguments)
-            if options is None:  # help was asked for, and printed
+            if options is None:  # --help was given and has been printed
                 return 0
             document, failure = _work(module, options)
             if _is_first_process():
@@ -136,16 +136,16 @@ def _run_command(command: str, arguments: list[str]) -> int:
                 sys.stdout.flush()
                 raise failure
         except SpatempoError as error:
-            complain(str(error))
+            print_error(str(error))
             return 2
     return 0
 
 
 def _work(module: Any, options: Any) -> tuple[Any, SpatempoError | None]:
-    """What a command found, and why it is not all that was asked for (None: it is)."""
+    """Runs a command; returns its document, and an error if the result is incomplete, else None."""
     from spatempo.cli.output import Incomplete
 
-    # the one JSON document owns stdout; what libraries print on the way goes to stderr
+    # stdout is only for the JSON document, so output of libraries goes to stderr
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext(), _visible_warnings():
         try:
             return module.run(options), None
@@ -155,11 +155,11 @@ def _work(module: Any, options: Any) -> tuple[Any, SpatempoError | None]:
 
 @contextlib.contextmanager
 def _visible_warnings() -> Iterator[None]:
-    """Within it a warning that names a file shows control characters of the name escaped, as every other line does."""
+    """Context in which control characters in warnings (from file names) are escaped, as in all other output."""
     usual = warnings.formatwarning
 
     def formatted(message: Warning | str, *words: Any) -> str:
-        return usual(shown(message), *words)  # pyright: ignore[reportArgumentType]  (text will do)
+        return usual(shown(message), *words)  # pyright: ignore[reportArgumentType]  (text is accepted too)
 
     warnings.formatwarning = formatted
     try:
@@ -169,18 +169,18 @@ def _visible_warnings() -> Iterator[None]:
 
 
 def _is_first_process() -> bool:
-    """Whether this is rank 0: Lightning runs the same command line once per device, and one of them answers."""
+    """Whether this is rank 0: Lightning runs the same command line once per device, and only one prints the result."""
     return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 def _help(prefix: str = "") -> str:
-    """The text of ``spatempo --help`` or, with ``prefix`` "data ", of ``spatempo data --help``."""
+    """Text of ``spatempo --help`` or, with ``prefix`` "data ", of ``spatempo data --help``."""
     commands = {command: text for command, text in COMMANDS.items() if command.startswith(prefix)}
     width = max(len(command) for command in commands)
     lines = [
         f"usage: spatempo {prefix}COMMAND ... [--json]",
         "",
-        "Efficient video action recognition: image networks that look along time.",
+        "Efficient video action recognition: video networks made of 2D image networks and temporal operators.",
         "",
         "commands:",
         *(f"  {command:<{width}}  {text}" for command, text in commands.items()),
@@ -189,6 +189,6 @@ def _help(prefix: str = "") -> str:
         "  --version       print the version",
         f"  spatempo {prefix}COMMAND --help shows the flags of a command.",
         "",
-        "exit code: 0 done; 2 what was given cannot be used, one line on stderr says what, why and how to mend it.",
+        "exit code: 0 done; 2 invalid input: one line on stderr states the problem and a fix.",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``spatempo models [GLOB]``: the catalogue."""
+"""``spatempo models [GLOB]``: list the catalogue."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from spatempo.errors import SpatempoError
 
 @dataclass
 class Options:
-    """List the catalogue of designs.
+    """List the catalogue of models.
 
-    What each is made of, its size for 400 classes and clips of 8x224, and where it was published.
+    The table shows operator and backbone, the size for 400 classes and clips of 8 frames of 224x224, and the paper.
     """
 
     glob: Annotated[Positional[str], arg(metavar="GLOB")] = "*"
-    """names to list, such as "tsm_*"."""
+    """pattern of the names to list, such as "tsm_*"."""
     json: bool = False
     """print one JSON document."""
 
 
 def run(options: Options) -> list[dict[str, Any]]:
-    """Describes every design that matches; returns ``[{name, operator, backbone, causal, params, macs, source}]``.
+    """Describes every matching model; returns ``[{name, operator, backbone, causal, params, macs, source}]``.
 
     Raises:
-        SpatempoError: no name matches; says which names are near.
+        SpatempoError: no name matches; the message suggests similar names.
     """
     from spatempo.models.catalogue import catalogue
 
     rows = catalogue(options.glob)
     if not rows:
         near = get_close_matches(options.glob.strip("*"), [row["name"] for row in catalogue()], 3, 0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else "`spatempo models` lists all."
-        raise SpatempoError(f"no design is called {options.glob!r}: {hint}")
+        hint = f"did you mean {', '.join(near)}?" if near else "`spatempo models` lists all names."
+        raise SpatempoError(f"no model matches {options.glob!r}: {hint}")
     return rows
 
 
 def show(document: list[dict[str, Any]]) -> None:
-    """Prints one row a design."""
+    """Prints one row per model."""
     rows = [
         (
             entry["name"],

@@ -1,4 +1,4 @@
-"""How results reach a person (tables) or a program (one JSON document)."""
+"""Output of results: tables for people, one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from spatempo.errors import SpatempoError
 from spatempo.terminal import say, visible
 
-_PIPED_WIDTH = 10_000  # columns; tables are as wide as their text, so a pipe never loses the end of a path
+_PIPED_WIDTH = 10_000  # columns; tables are as wide as their text, so no path is cut off in a pipe
 
 
 class Incomplete(SpatempoError):
-    """Part of the work could be done: its document is printed, then this line, and the exit code is 2."""
+    """Only part of the work could be done. The document is printed, then this message; the exit code is 2."""
 
     def __init__(self, document: object, message: str) -> None:
         super().__init__(message)
@@ -23,12 +23,12 @@ class Incomplete(SpatempoError):
 
 
 def print_json(document: object) -> None:
-    """Prints ``document`` as the one JSON document on stdout; not-a-number becomes null, which JSON can say."""
+    """Prints ``document`` as JSON on stdout. NaN and infinity become null, since JSON does not have them."""
     print(json.dumps(plain(document), indent=2, allow_nan=False))
 
 
 def plain(value: object) -> object:
-    """``value`` in JSON's own types: paths become text, numpy scalars numbers, arrays and tuples lists, NaN None."""
+    """Converts ``value`` to JSON types: paths to text, numpy scalars to numbers, arrays to lists, NaN to None."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, str | bool | int) or value is None:
@@ -37,7 +37,7 @@ def plain(value: object) -> object:
         return value if math.isfinite(value) else None
     if isinstance(value, Path):
         return str(value)
-    if hasattr(value, "tolist"):  # numpy arrays and scalars, tensors, without importing either
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, tensors; neither library is imported
         return plain(value.tolist())  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(value, Iterable):
         return [plain(item) for item in value]
@@ -45,12 +45,12 @@ def plain(value: object) -> object:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Prints a table on stdout: numbers to the right, nothing cut off when piped, class names shown as they are.
+    """Prints a table on stdout. Numbers are right-aligned; nothing is cut off in a pipe; markup is not interpreted.
 
     Args:
         columns: headings.
-        rows: one sequence of cells a row; None is shown as ``-``.
-        title: a line above the table.
+        rows: one sequence of cells per row; None is shown as ``-``.
+        title: line above the table.
     """
     from rich import box
     from rich.console import Console
@@ -65,16 +65,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    # a class called "[red]" or ":smile:" is printed as such
+    # a class named "[red]" or ":smile:" is printed unchanged
     console = Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
     with console.capture() as drawn:
         console.print(table)
     lines = [line.rstrip() for line in drawn.get().splitlines()]
-    print("\n".join(lines).strip("\n"))  # of cells whose control characters are escaped
+    print("\n".join(lines).strip("\n"))  # control characters in the cells are already escaped
 
 
 def print_unreadable(unreadable: Sequence[Mapping[str, object]]) -> None:
-    """Lists videos that cannot be read, one line each with the reason; nothing when there are none."""
+    """Lists unreadable videos, one line each with the reason. Prints nothing if there are none."""
     if unreadable:
         say(f"{counted(len(unreadable), 'video')} cannot be read:")
         for entry in unreadable:
@@ -82,12 +82,12 @@ def print_unreadable(unreadable: Sequence[Mapping[str, object]]) -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 video``, ``2 videos``."""
+    """Number and noun: ``1 video``, ``2 videos``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def count(value: float | None) -> str | None:
-    """A parameter or MAC count for people: 23.86M, 32.70G; None stays None."""
+    """Formats a parameter or MAC count: 23.86M, 32.70G; None stays None."""
     if value is None:
         return None
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -96,9 +96,9 @@ def count(value: float | None) -> str | None:
     return f"{value:g}"
 
 
-def percent(share: float | None) -> str | None:
-    """A share as a percentage with one decimal; None and NaN stay a dash."""
-    return None if share is None or math.isnan(share) else f"{100 * share:.1f}%"
+def percent(fraction: float | None) -> str | None:
+    """Formats a fraction as a percentage with one decimal; None for None and NaN."""
+    return None if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
 def _is_number(value: object) -> bool:

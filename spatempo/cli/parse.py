@@ -1,4 +1,4 @@
-"""From words to an option dataclass, with tyro; a usage error becomes one line."""
+"""Parses the command line into a dataclass with tyro. A usage error becomes one line."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from spatempo.limits import LIMITS, check_number
 
 T = TypeVar("T")
 
-_STYLE = re.compile("\x1b\\[[0-9;]*m|\\[/?bold\\]")  # terminal colours, and the markup tyro leaves in messages
+_STYLE = re.compile("\x1b\\[[0-9;]*m|\\[/?bold\\]")  # terminal colours, and markup that tyro leaves in messages
 _RULE = re.compile("[─-]{8,}")
-_HELP_INDENT = 8  # spaces before the help text of a flag that is missing
+_HELP_INDENT = 8  # spaces before the help text of a missing flag
 
 
 def parse(options: type[T], prog: str, words: Sequence[str]) -> T | None:
-    """Reads ``words`` into the dataclass ``options``.
+    """Parses ``words`` into the dataclass ``options``.
 
     Args:
-        options: a dataclass whose fields are the flags, its docstrings their help.
+        options: a dataclass; its fields are the flags, their docstrings are the help texts.
         prog: the command as the user typed it, for example ``"spatempo train"``.
-        words: what follows the verb.
+        words: the arguments after the command.
 
     Returns:
-        the filled dataclass, or None when ``--help`` was asked for (and printed on stdout).
+        The filled dataclass, or None if ``--help`` was given (the help is printed on stdout).
 
     Raises:
-        SpatempoError: a usage error; names the flag, the problem and ``prog --help``. A number outside its range.
+        SpatempoError: a usage error (the message names the flag, the problem and ``prog --help``), or a number outside
+            its range.
     """
     boxes = io.StringIO()
     try:
@@ -50,7 +51,7 @@ def parse(options: type[T], prog: str, words: Sequence[str]) -> T | None:
 
 
 def check_ranges(options: object) -> None:
-    """Refuses a numeric flag outside the range that `spatempo.limits` gives the setting of its name."""
+    """Raises an error if a numeric flag is outside the range of `spatempo.limits` for the setting of this name."""
     for name, value in vars(options).items():
         if is_dataclass(value):
             check_ranges(value)
@@ -59,7 +60,7 @@ def check_ranges(options: object) -> None:
 
 
 def one_line(box: str) -> str:
-    """What a tyro error box says, without its frame: the problem, and the closest flag when tyro offers one.
+    """Text of a tyro error box without its frame: the problem, and the closest flag if tyro suggests one.
 
     >>> one_line('''╭─ Value error ───────────╮
     ... │ Error parsing --top: no x │
@@ -69,9 +70,9 @@ def one_line(box: str) -> str:
     'Error parsing --top: no x'
     """
     inner = [_STYLE.sub("", line).strip("│|╭╮╰╯+\n") for line in box.splitlines()[1:]]
-    # after the first horizontal rule or empty line comes help text, which `--help` shows better
+    # the help text after the first horizontal line or empty line is dropped; `--help` shows it better
     problem: list[str] = []
-    while inner and _RULE.fullmatch(inner[0].strip()):  # where the terminal has no box characters
+    while inner and _RULE.fullmatch(inner[0].strip()):  # for terminals without box characters
         inner.pop(0)
     rest = iter(inner)
     for line in rest:
@@ -84,4 +85,4 @@ def one_line(box: str) -> str:
         if "Perhaps you meant" in line:
             text += f" (did you mean {' '.join(next(rest, '').split()[:1])}?)"
             break
-    return text or "the command line cannot be read"
+    return text or "invalid command line"

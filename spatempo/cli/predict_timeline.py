@@ -1,4 +1,4 @@
-"""``spatempo predict CHECKPOINT VIDEO --timeline``: what happens when in a long video."""
+"""``spatempo predict CHECKPOINT VIDEO --timeline``: find actions and their times in a long video."""
 
 from __future__ import annotations
 
@@ -22,52 +22,51 @@ Labels = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="LABEL", help_b
 
 LENGTHS = {
     "given": "",
-    "training": ", as long as the videos it was trained on",
-    "frames": ", the frames of its training clips",
-    "guess": " (a guess: the checkpoint does not say how long its training videos were; set --window)",
-    "video": ", all of the video",
+    "training": ", the length of its training videos",
+    "frames": ", the number of frames of its training clips",
+    "guess": " (default, because the checkpoint does not contain the length of its training videos; set --window)",
+    "video": ", the whole video",
 }
 
 
 @dataclass
 class TimelineOptions:
-    """For one long video; the other flags here count only with --timeline."""
+    """For one long video. The other flags in this group require --timeline."""
 
     timeline: bool = False
-    """slide over one long video instead, and write what happens when: segments.csv, .json and .srt."""
+    """find actions in one long video with a sliding window, and write segments.csv, .json and .srt."""
     window: Number = None
-    """seconds the network sees at a time; if left out, as long as its training videos (2 where the checkpoint does not
-    say; dense sampling: its 64 frames)."""
+    """length of the window in seconds (default: length of the training videos, or 2 if the checkpoint does not contain
+    it; for dense sampling: 64 frames)."""
     stride: Number = None
-    """seconds between windows; a quarter of the window if left out."""
+    """seconds between windows (default: a quarter of the window)."""
     min_score: Number = None
-    """no segment where no label scores this much; 0.5 if left out."""
+    """smallest score of a label for a segment (default: 0.5)."""
     min_length: Number = None
-    """seconds below which a segment, or a gap in one, does not count; half a window if left out."""
+    """shortest segment in seconds; shorter gaps are closed (default: half a window)."""
     background: Labels = ()
-    """a label that means that nothing happens: it makes no segment."""
+    """label of the background class (no action): it gives no segment."""
     batch_size: Count = None
-    """windows scored at a time; 4 if left out."""
+    """windows per forward pass (default: 4)."""
     out: PathFlag = None
-    """folder for the segments; runs/timeline/VIDEO if left out."""
+    """folder for the segments (default: runs/timeline/VIDEO)."""
     annotate: PathFlag = None
-    """also write the video with the labels drawn on it, without sound, to this file."""
+    """also write a copy of the video with the labels drawn on it, without sound, to this file."""
 
     def check_unused(self) -> None:
-        """Without ``--timeline``, none of the others may be given."""
+        """Raises an error if one of these flags is given without ``--timeline``."""
         given = next((name for name, value in vars(self).items() if value not in (None, (), False)), None)
         if given is not None:
-            raise SpatempoError(f"--{given.replace('_', '-')} is for long videos: add --timeline, or leave it out")
+            raise SpatempoError(f"--{given.replace('_', '-')} is for long videos: add --timeline, or drop this flag")
 
 
 def run_timeline(
     checkpoint: str, video: str, device: str, options: TimelineOptions, *, timeout: float
 ) -> dict[str, Any]:
-    """Finds, writes and, if asked, draws the segments; returns the timeline and ``files``, the paths written.
+    """Finds and writes the segments, and draws them with ``--annotate``; returns the timeline and ``files`` (paths).
 
     Raises:
-        SpatempoError: what :func:`spatempo.evaluation.longvideo.timeline.timeline` refuses; a file that cannot be
-            written.
+        SpatempoError: see :func:`spatempo.evaluation.longvideo.timeline.timeline`; or a file cannot be written.
     """
     from spatempo.device import pick_device
     from spatempo.evaluation.longvideo.timeline import timeline
@@ -75,26 +74,26 @@ def run_timeline(
     from spatempo.models.checkpoint import load
     from spatempo.video.annotate import annotate, check_target
 
-    # before the work, not after it
+    # fails before the video is processed
     folder = Path("runs", "timeline", Path(video).stem) if options.out is None else Path(options.out)
     check_folder(folder)
     if options.annotate is not None:
         check_target(options.annotate, video)
         check_folder(Path(options.annotate).parent)
     model = load(checkpoint, device=str(pick_device(device)))
-    asked = {name: getattr(options, name) for name in ("window", "stride", "min_score", "min_length", "batch_size")}
-    given = {name: value for name, value in asked.items() if value is not None}
-    with _bar("looking") as report:
+    settings = {name: getattr(options, name) for name in ("window", "stride", "min_score", "min_length", "batch_size")}
+    given = {name: value for name, value in settings.items() if value is not None}
+    with _progress_bar("scoring") as report:
         found = timeline(model, video, background=options.background, report=report, timeout=timeout, **given)
     files = write_timeline(found, folder)
     if options.annotate is not None:
-        with _bar("drawing") as report:
+        with _progress_bar("drawing") as report:
             files["annotated"] = str(annotate(video, captions(found), options.annotate, report, timeout))
     return found.to_json() | {"files": files}
 
 
 def show_timeline(document: dict[str, Any]) -> None:
-    """Prints the segments, what they were found with, and where they were written."""
+    """Prints the segments, the settings used, and the files written."""
     rows = [(_clock(s["start"]), _clock(s["end"]), s["label"], percent(s["score"])) for s in document["segments"]]
     if rows:
         print_table(["from", "to", "label", "score"], rows)
@@ -114,8 +113,8 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def _bar(task: str) -> Iterator[Callable[[float, float], None]]:
-    """A function of (seconds of video done, in all) that, once called, draws a bar with the time left on stderr."""
+def _progress_bar(task: str) -> Iterator[Callable[[float, float], None]]:
+    """Yields a function of (seconds of video done, total seconds) that draws a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -124,12 +123,12 @@ def _bar(task: str) -> Iterator[Callable[[float, float], None]]:
     number = bar.add_task("", total=None)
 
     def report(done: float, total: float) -> None:
-        bar.start()  # nothing if it runs already
+        bar.start()  # does nothing if it is already running
         bar.update(number, completed=done, total=total)
 
     try:
         yield report
         bar.update(number, completed=bar.tasks[0].total or 0)
     finally:
-        if bar.live.is_started:  # else even an error before any work would come with an empty line
+        if bar.live.is_started:  # otherwise an error before any work would print an empty line
             bar.stop()

@@ -20,9 +20,8 @@ AVERAGES = {"logits": "logits averaged", "softmax": "probabilities averaged"}
 class Options:
     """Evaluate a checkpoint on labelled videos.
 
-    Scores are averaged over the views (clips x crops) of a video. Take a published protocol by its name, or say how
-    many clips and crops. Videos that cannot be read are counted and listed with their reason, and are left out of
-    the accuracy.
+    Scores are averaged over the views (clips x crops) of a video. Give the name of a published protocol, or the number
+    of clips and crops. Unreadable videos are listed with the reason and do not count in the accuracy.
     """
 
     checkpoint: Checkpoint
@@ -31,17 +30,18 @@ class Options:
     """a folder of class folders, a CSV (path,label), or a published list file."""
     protocol: Protocol = None
     clips: Count = None
-    """clips taken over the length of every video, their scores averaged."""
+    """clips per video, spread over its length; their scores are averaged (default: 1)."""
     crops: Count = None
-    """squares cut out of every frame, also averaged: 1 (middle), 3 (left, middle, right) or 10 (with mirror images)."""
+    """crops per frame, averaged as well: 1 (centre), 3 (left, centre, right) or 10 (with mirrored crops)
+    (default: 1)."""
     batch_size: int = 16
-    """views scored at a time."""
+    """views per forward pass."""
     workers: Count = None
-    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
+    """processes that decode videos; 0: no extra process (default: number of cores minus one, at most 8)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     ensemble: Others = ()
-    """another checkpoint of the same classes; the answer is then that of the mean of all their logits."""
+    """additional checkpoint with the same classes; predictions then use the mean of the logits of all checkpoints."""
     scores: Path = None
     """write the scores of every video to this parquet file, for fusion (needs pyarrow)."""
     json: bool = False
@@ -49,19 +49,19 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Evaluates; returns the document of ``test``: accuracies are shares in 0..1.
+    """Evaluates; returns the document of ``test`` with accuracies as fractions in 0..1.
 
-    With ``--scores`` also ``scores``, the file. With ``--ensemble`` everything is the ensemble's, and ``members`` has
-    ``{checkpoint, top1}`` of each. Data whose table names families and pairs (as the generated data does) get
-    ``families`` and ``pairs`` as well.
+    With ``--scores``, the document also contains ``scores``, the path of the file. With ``--ensemble``, all results
+    are those of the ensemble, and ``members`` contains ``{checkpoint, top1}`` of each checkpoint. If the table of the
+    data has families and pairs (as generated data does), the document also contains ``families`` and ``pairs``.
 
     Raises:
-        SpatempoError: no checkpoint, unusable data, an unknown protocol, a protocol and clips or crops at once, or
-            checkpoints of different classes.
+        SpatempoError: no checkpoint, invalid data, an unknown protocol, a protocol together with clips or crops, or
+            checkpoints with different classes.
     """
     if options.protocol is not None and (options.clips is not None or options.crops is not None):
         raise SpatempoError(
-            f"--protocol {options.protocol} already says how many clips and crops: drop --clips and --crops"
+            f"--protocol {options.protocol} sets the number of clips and crops: drop --clips and --crops"
         )
     from spatempo.data.manifest import load_manifest
     from spatempo.evaluation.results.families import families
@@ -72,16 +72,16 @@ def run(options: Options) -> dict[str, Any]:
     from spatempo.models.checkpoint import describe_checkpoint, load
 
     if options.scores is not None:
-        require_pyarrow()  # told before the test, not after
+        require_pyarrow()  # fails before the test, not after it
     classes = describe_checkpoint(options.checkpoint).classes
     for other in options.ensemble:
         if describe_checkpoint(other).classes != classes:
             raise SpatempoError(
-                f"--ensemble {other}: its classes are not those of {options.checkpoint}, in that order; take networks "
-                "that were trained on the same classes"
+                f"--ensemble {other}: its classes, or their order, differ from those of {options.checkpoint}; use "
+                "checkpoints that were trained on the same classes"
             )
     manifest = load_manifest(options.data, classes=classes)
-    how: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "protocol": options.protocol,
         "clips": options.clips,
         "crops": options.crops,
@@ -92,11 +92,11 @@ def run(options: Options) -> dict[str, Any]:
     }
     if options.ensemble:
         checkpoints = (options.checkpoint, *options.ensemble)
-        result, members = evaluate_ensemble(map(load, checkpoints), manifest, **how)
+        result, members = evaluate_ensemble(map(load, checkpoints), manifest, **settings)
         own = [{"checkpoint": path, "top1": one.top1} for path, one in zip(checkpoints, members, strict=True)]
         document = result.to_json() | {"members": own}
     else:
-        result = evaluate(load(options.checkpoint), manifest, **how)
+        result = evaluate(load(options.checkpoint), manifest, **settings)
         document = result.to_json()
     if options.scores is not None:
         document["scores"] = str(save_scores(result, options.scores))
@@ -116,7 +116,7 @@ def show(document: dict[str, Any]) -> None:
     )
     say()
     if "members" in document:
-        print_table(["of", "top-1"], [(one["checkpoint"], percent(one["top1"])) for one in document["members"]])
+        print_table(["checkpoint", "top-1"], [(one["checkpoint"], percent(one["top1"])) for one in document["members"]])
         say()
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)

@@ -1,4 +1,4 @@
-"""``spatempo train DATA --model NAME``: train a design on labelled videos."""
+"""``spatempo train DATA --model NAME``: train a model on labelled videos."""
 
 from __future__ import annotations
 
@@ -17,61 +17,61 @@ from spatempo.terminal import say
 
 @dataclass
 class Options:
-    """Train a design on labelled videos.
+    """Train a model on labelled videos.
 
-    What is not said comes from a recipe: `finetune` when --weights are given, else `scratch`. The resolved recipe is
-    saved beside the checkpoints. The same command with --resume goes on where a run was cut off.
+    Settings that are not given come from a recipe (default: `finetune` with --weights, else `scratch`). The complete
+    recipe is saved next to the checkpoints. The same command with --resume continues an interrupted run.
     """
 
     data: Data
     """a folder of class folders, a CSV (path,label), or a published list file."""
     model: Annotated[str, arg(metavar="NAME")]
-    """a design by its name (`spatempo models`), such as tsm_resnet50."""
+    """name of a model (see `spatempo models`), such as tsm_resnet50."""
     val: Path = None
-    """validation data, of the same three kinds."""
+    """validation data: a folder, a CSV or a list file, as DATA."""
     val_split: Number = None
-    """share of DATA held out for validation when there is no --val; stratified, groups kept whole."""
+    """fraction of DATA held out for validation if there is no --val; stratified by class, groups are not split."""
     recipe: Recipe = None
     frames: Count = None
-    """frames of a clip."""
+    """number of frames per clip (default: from the recipe)."""
     size: Count = None
-    """side of the square input in pixels."""
+    """height and width of the input in pixels (default: from the recipe or the data)."""
     epochs: Count = None
-    """passes over the training clips."""
+    """number of passes over the training clips (default: from the recipe)."""
     batch_size: Count = None
-    """clips of one forward pass on one device."""
+    """clips per forward pass and device (default: from the recipe)."""
     lr: Number = None
-    """peak learning rate."""
+    """peak learning rate (default: from the recipe)."""
     accumulate: Count = None
-    """forward passes of one optimiser step."""
+    """forward passes per optimiser step (default: from the recipe)."""
     precision: Text = None
-    """32, bf16 or 16."""
+    """32, bf16 or 16 (default: bf16 or 16 on CUDA, else 32)."""
     seed: Count = None
-    """of initial weights, order, augmentation and dropout."""
+    """random seed (initial weights, data order, augmentation, dropout) (default: 0)."""
     weights: Path = None
-    """weights to start from: a file (.safetensors, .pth), or a weight set of timm or torchvision by its name."""
+    """initial weights: a file (.safetensors, .pth), or the name of a weight set of timm or torchvision."""
     mean: Rgb = None
-    """what the weights were trained with, when the file has no .json beside it; values in 0..1."""
+    """mean used when the weights were trained, values in 0..1 (default: from the .json next to the weight file)."""
     std: Rgb = None
-    """as --mean."""
+    """standard deviation, as --mean."""
     freeze: bool = False
-    """train the head only."""
+    """train only the head and the parameters of temporal operators."""
     deterministic: bool = False
-    """only deterministic algorithms (slower on CUDA)."""
+    """use deterministic algorithms only (slower on CUDA)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     devices: Count = None
-    """how many train together (DDP); all CUDA devices if left out."""
+    """number of devices used together with DDP (default: all CUDA devices, else one)."""
     workers: Count = None
-    """processes that decode videos, 0 decodes in this one; one less than the cores if left out."""
+    """processes that decode videos; 0: no extra process (default: number of cores minus one, at most 8)."""
     cache: bool = False
-    """keep decoded frames, for small data on small machines."""
+    """keep decoded frames on disk; for small data sets."""
     max_unreadable: float = 0.0
-    """share of videos that may be unreadable before training stops; they are counted, never replaced."""
+    """largest fraction of unreadable videos that training accepts; they are reported and never replaced."""
     out: Path = None
-    """folder of the run: recipe.json, best/, last/, resume/, logs/; runs/NAME if left out."""
+    """folder of the run: recipe.json, best/, last/, resume/, logs/ (default: runs/NAME)."""
     resume: bool = False
-    """go on with the run in --out."""
+    """continue the run in --out."""
     option: NamedOptions = ()
     """an option of the design, such as shift_div=8 or p=1/8; repeatable."""
     set: Fields = ()
@@ -80,7 +80,7 @@ class Options:
     """print one JSON document."""
 
 
-# flags that set the field of the recipe with their name
+# flags that set the recipe field of the same name
 _FIELDS = (
     *("epochs", "batch_size", "lr", "accumulate", "precision", "seed", "frames", "size", "val_split"),
     *("freeze", "deterministic"),
@@ -91,7 +91,7 @@ def run(options: Options) -> dict[str, Any]:
     """Trains; returns ``checkpoint, epochs, seconds, top1, top5`` of the best checkpoint.
 
     Raises:
-        SpatempoError: an unknown design, unusable data or weights, a field the recipe does not have.
+        SpatempoError: unknown model, invalid data or weights, or a field that the recipe does not have.
     """
     fields = recipe_fields({name: getattr(options, name) for name in _FIELDS}, options.set)
     design = parse_options(options.option)
@@ -127,7 +127,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Prints the result and what to do next."""
+    """Prints the result and the next command."""
     top1, top5 = percent(document["top1"]), percent(document["top5"])
     print_table(
         ["epochs", "seconds", "top-1", "top-5", "checkpoint"],

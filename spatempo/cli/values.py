@@ -1,4 +1,4 @@
-"""The values of flags that hold a small language of their own: ``--option p=1/8``, ``--mean 0.5,0.5,0.5``."""
+"""Parses flag values with their own syntax: ``--option p=1/8``, ``--mean 0.5,0.5,0.5``."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _FRACTION = re.compile(r"([+-]?\d+)/(\d+)")
 
 
 def parse_options(pairs: Sequence[str], flag: str = "--option") -> dict[str, Any]:
-    """Reads repeated ``--option NAME=VALUE`` (or what ``flag`` is called) into keywords.
+    """Converts repeated ``--option NAME=VALUE`` (or another flag) to keyword arguments.
 
-    Values are read as JSON where they are JSON (``3``, ``0.125``, ``true``, ``null``, ``[1,2]``), fractions as numbers
-    (``1/8``), and as text otherwise (``merge``). A later pair of the same name wins.
+    Values are parsed as JSON if possible (``3``, ``0.125``, ``true``, ``null``, ``[1,2]``), fractions as numbers
+    (``1/8``), everything else as text (``merge``). If a name is given twice, the last value is used.
 
     >>> parse_options(["p=1/8", "form=merge", "causal=true", "shift_div=8"])
     {'p': 0.125, 'form': 'merge', 'causal': True, 'shift_div': 8}
 
     Raises:
-        SpatempoError: a pair without ``=``, or whose name is not a Python name.
+        SpatempoError: a pair without ``=``, or with a name that is not a Python identifier.
     """
     options: dict[str, Any] = {}
     for pair in pairs:
@@ -36,13 +36,13 @@ def parse_options(pairs: Sequence[str], flag: str = "--option") -> dict[str, Any
 
 
 def parse_value(text: str) -> object:
-    """One value of ``--option``, see `parse_options`."""
+    """Parses one value of ``--option``, see `parse_options`."""
     text = text.strip()
     if fraction := _FRACTION.fullmatch(text):
         if int(fraction[2]) == 0:
-            raise SpatempoError(f"{text}: a fraction cannot be divided by 0")
+            raise SpatempoError(f"{text}: division by zero; give another denominator")
         return int(fraction[1]) / int(fraction[2])
-    if text in ("True", "False", "None"):  # as Python spells them
+    if text in ("True", "False", "None"):  # Python spelling
         return {"True": True, "False": False, "None": None}[text]
     try:
         return json.loads(text, parse_constant=lambda name: name)
@@ -51,7 +51,7 @@ def parse_value(text: str) -> object:
 
 
 def parse_rgb(flag: str, text: str | None) -> tuple[float, float, float] | None:
-    """Reads ``"0.485,0.456,0.406"`` (or with spaces) for ``--mean`` and ``--std``; None stays None."""
+    """Parses ``"0.485,0.456,0.406"`` (or with spaces) for ``--mean`` and ``--std``; None stays None."""
     if text is None:
         return None
     try:
@@ -66,7 +66,7 @@ def parse_rgb(flag: str, text: str | None) -> tuple[float, float, float] | None:
 
 
 def join_rgb(words: Sequence[str]) -> list[str]:
-    """Lets three numbers follow ``--mean`` and ``--std`` with spaces between them, by putting commas there.
+    """Joins three numbers after ``--mean`` or ``--std`` with commas, so that they may be separated by spaces.
 
     >>> join_rgb(["--mean", "0.5", "0.4", "0.3", "data.csv"])
     ['--mean', '0.5,0.4,0.3', 'data.csv']

@@ -1,7 +1,7 @@
 """Recipes and training on Lightning.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them. ``train`` and ``recipe`` are modules of this
-package; the functions of the same names are ``spatempo.train`` and ``spatempo.learning.recipes.recipe``.
+Public names are loaded on first use; ``__init__.pyi`` lists them. ``train`` and ``recipe`` are modules of this
+package; the functions with these names are ``spatempo.train`` and ``spatempo.learning.recipes.recipe``.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""What a run says of itself before it starts."""
+"""Messages printed before a run starts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from spatempo.models.video_model import VideoModel
 
 
 def announce(progress: RunProgress, plan: Plan, model: VideoModel, setup: DeviceSetup, start: int) -> None:
-    """Says model, data, recipe and device, and where a resumed run starts."""
+    """Prints the model, data, recipe and device, and where a resumed run starts."""
     recipe, train, val = plan.recipe, plan.identity["train"], plan.identity["val"]
     progress.say(
         f"{model.name} from {plan.identity['weights'] or 'random weights'}: {model.num_classes} classes, "
-        f"{train['clips']} clips to train, {val['clips'] if val else 'none'} to validate"
+        f"{train['clips']} training clips, {val['clips'] if val else 'no'} validation clips"
     )
     progress.say(
         f"recipe {recipe.name}: {recipe.epochs} epochs of {plan.per_epoch // recipe.accumulate} steps of "

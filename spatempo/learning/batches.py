@@ -1,4 +1,4 @@
-"""Which clips make up which batch: a pure function of (seed, epoch, batch), so that a run can start anywhere."""
+"""Order of the clips in batches: a pure function of (seed, epoch, batch), so that a run can be resumed at any batch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch.utils.data import Sampler
 
 
 class BatchStream(Sampler[list[tuple[int, int]]]):
-    """All batches of a run, epoch after epoch, from any one on.
+    """All batches of a run, epoch after epoch, starting at any batch.
 
-    The whole run is one stream: nothing is set up anew between epochs, and going on after a kill is the same stream
-    with a later `start`. An epoch is one shuffled pass, cut to whole optimiser steps, so that every step averages the
-    same number of clips; the clips left over (fewer than one effective batch) differ from epoch to epoch.
+    The whole run is one stream. Nothing is set up again between epochs, and a resumed run uses the same stream with a
+    later `start`. An epoch is one shuffled pass, truncated to whole optimiser steps, so that every step averages the
+    same number of clips. The dropped clips (fewer than one effective batch) differ from epoch to epoch.
 
     Args:
         clips: number of training clips.
-        batch_size: clips of a batch, on one device.
-        accumulate: batches of an optimiser step.
-        epochs: passes.
-        seed: of the order.
-        rank, world: this device, and how many there are. Together they see each epoch's order once.
+        batch_size: clips per batch, on one device.
+        accumulate: batches per optimiser step.
+        epochs: number of passes.
+        seed: random seed of the order.
+        rank, world: index of this device, and number of devices. Together they process each epoch once.
         start: batches (of this device) already done.
 
     Yields:
@@ -48,7 +48,7 @@ class BatchStream(Sampler[list[tuple[int, int]]]):
 
     @property
     def total(self) -> int:
-        """Batches (of this device) of the whole run."""
+        """Number of batches (of this device) in the whole run."""
         return self.per_epoch * self.epochs
 
     def __len__(self) -> int:
@@ -57,19 +57,19 @@ class BatchStream(Sampler[list[tuple[int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order, order_of = np.zeros(0, np.int64), -1
         for batch in range(self.start, self.total):
-            epoch, place = divmod(batch, self.per_epoch)
+            epoch, position = divmod(batch, self.per_epoch)
             if epoch != order_of:
                 order, order_of = self.order(epoch), epoch
-            first = (place * self.world + self.rank) * self.batch_size
+            first = (position * self.world + self.rank) * self.batch_size
             yield [(epoch, index) for index in order[first : first + self.batch_size].tolist()]
 
     def order(self, epoch: int) -> np.ndarray:
-        """The shuffled indices ``[clips]`` of an epoch."""
+        """Shuffled indices ``[clips]`` of an epoch."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.clips)
 
 
-class EvalShare(Sampler[int]):
-    """This device's share of the evaluation clips: every `world`-th, nobody's twice, none added to even the shares."""
+class EvalSampler(Sampler[int]):
+    """Evaluation clips of one device: every `world`-th clip. Each clip is used once; nothing is padded."""
 
     def __init__(self, clips: int, *, rank: int = 0, world: int = 1) -> None:
         self.indices = range(rank, clips, world)

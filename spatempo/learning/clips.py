@@ -1,4 +1,4 @@
-"""From what the user named as data to the loaders of a run."""
+"""Loads labelled clips, and creates the data sets and loaders of a run."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from spatempo.data.split import split
 from spatempo.data.transforms import TrainTransform
 from spatempo.errors import SpatempoError
 from spatempo.inputs.spec import Preprocess
-from spatempo.learning.batches import BatchStream, EvalShare
-from spatempo.learning.interrupts import outlive_interrupts
+from spatempo.learning.batches import BatchStream, EvalSampler
+from spatempo.learning.interrupts import delay_signals
 from spatempo.learning.recipe import Recipe
 from spatempo.video.source import VideoSource
 
 Fact = TypeVar("Fact")
-VAL_BATCH = 16  # clips; as `evaluate` has it, so that even rounding is the same
+VAL_BATCH = 16  # clips; the same as in `evaluate`, so that results are equal including rounding
 
 
 def load_clips(
     data: str | Path | Manifest, val: str | Path | Manifest | None, val_split: float, seed: int
 ) -> tuple[Manifest, Manifest | None]:
-    """Training and validation clips; the latter with the classes of the former, split off them if asked for."""
+    """Training and validation clips with the same classes; `val_split` splits validation clips off `data`."""
     train = data if isinstance(data, Manifest) else load_manifest(data)
     if val is None:
         return split(train, val_split, seed) if val_split else (train, None)
@@ -39,7 +39,7 @@ def load_clips(
         val = load_manifest(val, classes=train.classes)
     elif val.classes != train.classes:
         raise SpatempoError(
-            f"{val.source}: its classes are not those of {train.source}, in that order; load it with "
+            f"{val.source}: its classes, or their order, differ from those of {train.source}; load it with "
             "load_manifest(source, classes=train.classes)"
         )
     return train, val
@@ -49,32 +49,33 @@ def median_short_side(manifest: Manifest, most: int = 15, *, reads: str = "rgb")
     """Median short side in pixels of a few videos spread evenly over a manifest.
 
     Args:
-        most: how many videos are opened.
+        most: largest number of videos to open.
         reads: kind of frames, see :func:`spatempo.video.source.open_video`.
 
     Raises:
         SpatempoError: none of them can be read.
     """
-    sides, errors = _look(manifest, most, lambda video: min(video.height, video.width), reads=reads)
+    sides, errors = _collect(manifest, most, lambda video: min(video.height, video.width), reads=reads)
     if not sides:
         raise errors[0]
     return sorted(sides)[len(sides) // 2]
 
 
 def median_seconds(manifest: Manifest, most: int = 15, *, reads: str = "rgb") -> float | None:
-    """Median length in seconds of a few videos spread evenly over a manifest; None where they have no times (folders of
-    images), or none of them can be read.
+    """Median length in seconds of a few videos spread evenly over a manifest.
+
+    None if the videos have no timestamps (folders of images), or none of them can be read.
     """
     lengths = sorted(
-        seconds for seconds in _look(manifest, most, lambda video: video.duration, reads=reads)[0] if seconds > 0
+        seconds for seconds in _collect(manifest, most, lambda video: video.duration, reads=reads)[0] if seconds > 0
     )
     return round(lengths[len(lengths) // 2], 3) if lengths else None
 
 
-def _look(
+def _collect(
     manifest: Manifest, most: int, fact: Callable[[VideoSource], Fact], *, reads: str = "rgb"
 ) -> tuple[list[Fact], list[SpatempoError]]:
-    """A fact of a few videos, and why the others of these few cannot be read."""
+    """Evaluates `fact` for a few videos; returns the values, and the errors of unreadable videos."""
     step = max(1, len(manifest) // most)
     facts: list[Fact] = []
     errors: list[SpatempoError] = []
@@ -83,34 +84,32 @@ def _look(
             with open_clip(sample.path, manifest.template, reads=reads) as video:
                 facts.append(fact(video))
         except SpatempoError as error:
-            errors.append(error)  # named again, and counted, when its turn in training comes
+            errors.append(error)  # reported and counted when training reads this video
     return facts, errors
 
 
 def mirrored_labels(kind: str, classes: Sequence[str]) -> str | dict[int, int] | None:
-    """What ``TrainTransform(flip=...)`` takes for a recipe's ``flip``.
+    """Value of ``TrainTransform(flip=...)`` for the ``flip`` field of a recipe.
 
     Raises:
-        SpatempoError: ``"plain"``, but a class is a direction, which mirrored is another class.
+        SpatempoError: ``"plain"``, but a class is a direction, and its mirror image is another class.
     """
     if kind == "none":
         return None
     directions = direction_flip_map(classes)
     if kind == "plain" and directions:
         name = classes[next(iter(directions))]
-        raise SpatempoError(
-            f"recipe: flip 'plain', but a mirrored {name!r} is another class; choose 'labels' or 'none'"
-        )
+        raise SpatempoError(f"`flip=plain`: a mirrored {name!r} is another class; choose `flip=labels` or `flip=none`")
     return directions or "plain"
 
 
 def make_datasets(
     train: Manifest, val: Manifest | None, preprocess: Preprocess, recipe: Recipe, cache: Path | None
 ) -> tuple[ClipDataset, ClipDataset | None]:
-    """Training clips as the recipe augments them, and validation clips with one centre view.
+    """Data sets of training clips with the augmentation of the recipe, and of validation clips with one centre view.
 
     Args:
-        cache: folder for decoded frames, filled here; None: videos are decoded every time.
+        cache: folder for decoded frames, filled by this function; None: videos are decoded every time.
     """
     transform = TrainTransform(
         preprocess, scale=recipe.scale, flip=mirrored_labels(recipe.flip, train.classes), color=recipe.color
@@ -126,12 +125,12 @@ def make_datasets(
 
 @dataclass(frozen=True)
 class Loading:
-    """How clips get from disk to the device; nothing here changes what is computed.
+    """Settings for loading clips. They do not change the result of training.
 
     Attributes:
-        workers: processes that read clips; 0: this one does, between two steps.
-        start_method: of the workers; None: the platform's.
-        pin: page-locked memory, for CUDA.
+        workers: number of processes that read clips; 0: this process reads them between steps.
+        start_method: start method of the workers; None: the default of the platform.
+        pin: whether to use page-locked memory, for CUDA.
     """
 
     workers: int
@@ -143,7 +142,7 @@ class Loading:
         return self._loader(dataset, batch_sampler=stream)
 
     def val(self, dataset: ClipDataset, rank: int, world: int) -> DataLoader[Any]:
-        return self._loader(dataset, sampler=EvalShare(len(dataset), rank=rank, world=world), batch_size=VAL_BATCH)
+        return self._loader(dataset, sampler=EvalSampler(len(dataset), rank=rank, world=world), batch_size=VAL_BATCH)
 
     def _loader(self, dataset: ClipDataset, **order: Any) -> DataLoader[Any]:
         loader: DataLoader[Any] = DataLoader(
@@ -152,7 +151,7 @@ class Loading:
             collate_fn=collate,
             pin_memory=self.pin,
             persistent_workers=self.workers > 0,
-            worker_init_fn=outlive_interrupts if self.workers else None,
+            worker_init_fn=delay_signals if self.workers else None,
             multiprocessing_context=self.start_method if self.workers else None,
             **order,
         )
@@ -160,9 +159,9 @@ class Loading:
         return loader
 
     def close(self) -> None:
-        """Ends the workers. Left to the end of the program, they would be sent SIGTERM, which they outlive a minute."""
+        """Ends the workers. At the end of the program they would get SIGTERM, which they delay for a minute."""
         for loader in self._made:
-            iterator: Any = loader._iterator  # kept by torch for persistent workers; it has no public way to end them
+            iterator: Any = loader._iterator  # torch keeps it for persistent workers and has no public way to end them
             if iterator is not None:
                 iterator._shutdown_workers()
                 loader._iterator = None
@@ -170,6 +169,6 @@ class Loading:
 
 
 def default_workers() -> int:
-    """One less than the cores this process may use, which leaves one to feed the model; at most 8."""
+    """Number of cores available to this process minus one (used by the model), at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(0, min(cores - 1, 8))

@@ -1,4 +1,4 @@
-"""Where a run is computed: the device, how many of them, and in what precision."""
+"""Devices used for training and testing: kind, number and precision."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class DeviceSetup:
 
     Attributes:
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        devices: how many of each machine.
-        nodes: machines.
-        precision: what this device does best.
-        number: of the one CUDA device that was named, as in ``"cuda:1"``.
+        devices: number of devices per machine.
+        nodes: number of machines.
+        precision: default precision of this kind of device.
+        number: index of a single selected CUDA device, as in ``"cuda:1"``.
     """
 
     device: str
@@ -32,18 +32,18 @@ class DeviceSetup:
 
     @property
     def world(self) -> int:
-        """Devices altogether."""
+        """Total number of devices."""
         return self.devices * self.nodes
 
     def check_precision(self, precision: str | None) -> None:
-        """Refuses what the device cannot compute, before any work is done."""
+        """Raises an error if the device does not support this precision."""
         if precision == "16" and self.device == "cpu":
             raise SpatempoError("precision 16 needs CUDA; on the CPU choose bf16 or 32")
         if precision == "bf16" and self.device == "cuda" and not torch.cuda.is_bf16_supported():
             raise SpatempoError("precision bf16 is not supported by this CUDA device; choose 16 or 32")
 
     def trainer_arguments(self, precision: str) -> dict[str, Any]:
-        """Lightning's words for all this."""
+        """Arguments of Lightning's ``Trainer``."""
         return {
             "accelerator": self.device,
             "devices": self.devices if self.number is None else [self.number],
@@ -57,28 +57,28 @@ class DeviceSetup:
 
 
 def find_device_setup(device: str, devices: int | None = None, nodes: int = 1) -> DeviceSetup:
-    """Chooses the device.
+    """Selects the devices.
 
     Args:
-        device: one of :data:`spatempo.device.KINDS`, or one CUDA device by its number (``"cuda:1"``).
-        devices: of each machine; None: all CUDA devices, one of any other kind.
-        nodes: machines.
+        device: one of :data:`spatempo.device.KINDS`, or a single CUDA device (``"cuda:1"``).
+        devices: number per machine; None: all CUDA devices, or one device of any other kind.
+        nodes: number of machines.
 
     Raises:
-        SpatempoError: it is not there, or not in that number.
+        SpatempoError: the device is not available, or there are fewer than requested.
     """
     named, _, number = device.partition(":")
-    one_of_cuda = named == "cuda" and number.isdecimal()
-    kind = find_kind(named if one_of_cuda else device)
-    there = torch.cuda.device_count() if kind == "cuda" else 1
-    if number and int(number) >= there:
-        raise SpatempoError(f"device {device!r} is not there; the last one is 'cuda:{there - 1}'")
+    single_cuda = named == "cuda" and number.isdecimal()
+    kind = find_kind(named if single_cuda else device)
+    available = torch.cuda.device_count() if kind == "cuda" else 1
+    if number and int(number) >= available:
+        raise SpatempoError(f"device {device!r} does not exist; the last one is 'cuda:{available - 1}'")
     if number and devices not in (None, 1):
-        raise SpatempoError(f"device {device!r} is one device, and {devices} are asked for; name 'cuda'")
-    count = 1 if number else there if devices is None else devices
+        raise SpatempoError(f"`devices={devices}`: device {device!r} is a single device; use `device=cuda` instead")
+    count = 1 if number else available if devices is None else devices
     check_number("devices", count)
     check_number("nodes", nodes)
-    if kind != "cpu" and count > there:
-        raise SpatempoError(f"{count} {kind} devices asked for, {there} available")
+    if kind != "cpu" and count > available:
+        raise SpatempoError(f"`devices={count}`: only {available} {kind} devices are available; give a smaller number")
     precision = "32" if kind != "cuda" else "bf16" if torch.cuda.is_bf16_supported() else "16"
     return DeviceSetup(kind, count, nodes, precision, int(number) if number else None)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """``average <- d x average + (1 - d) x weights`` after each optimiser step, buffers (batch-norm statistics) too.
+    """``average <- d x average + (1 - d) x weights`` after each optimiser step, also for batch-norm statistics.
 
-    ``d = min(decay, (1 + step) / (10 + step))``: short runs would otherwise keep much of their random start (the
-    warm-up of TensorFlow's ExponentialMovingAverage).
+    ``d = min(decay, (1 + step) / (10 + step))``, the warm-up of TensorFlow's ExponentialMovingAverage. Without it, the
+    average of a short run would contain much of the random initial weights.
 
-    Lightning's own callback is not used: it keeps its average in Lightning checkpoints, which this library does not
+    Lightning's own callback is not used: it stores the average in Lightning checkpoints, which this library does not
     write, and it has no warm-up.
     """
 
@@ -27,8 +27,8 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Takes in the weights of one more step."""
-        share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        """Adds the weights after an optimiser step to the average."""
+        weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
         floats: tuple[list[Tensor], list[Tensor]] = ([], [])
         for name, now in model.state_dict().items():
@@ -37,17 +37,17 @@ class Ema:
                 floats[1].append(now)
             else:  # counters, such as a batch norm's num_batches_tracked
                 self.average[name].copy_(now)
-        torch._foreach_lerp_(*floats, share)  # pyright: ignore[reportPrivateImportUsage]  (one call for all tensors)
+        torch._foreach_lerp_(*floats, weight)  # pyright: ignore[reportPrivateImportUsage]  (one call for all tensors)
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
-        """Within it the model has the averaged weights; afterwards its own, whatever happened."""
+        """Context in which the model has the averaged weights. Its own weights are restored, also after an error."""
         own = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        _fill(model, self.average)
+        _load_values(model, self.average)
         try:
             yield
         finally:
-            _fill(model, own)
+            _load_values(model, own)
 
     def state_dict(self) -> dict[str, Any]:
         return {"steps": self.steps, "average": self.average}
@@ -59,6 +59,6 @@ class Ema:
 
 
 @torch.no_grad()
-def _fill(model: nn.Module, values: dict[str, Tensor]) -> None:
+def _load_values(model: nn.Module, values: dict[str, Tensor]) -> None:
     for name, tensor in model.state_dict().items():
         tensor.copy_(values[name])

@@ -1,4 +1,4 @@
-"""A run that is resumed with another number of epochs: allowed where the steps already made stay what they were."""
+"""Resuming a run with another number of epochs: allowed if the steps already done would have been the same."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ from spatempo.errors import SpatempoError
 from spatempo.learning.optim import lr_factor
 from spatempo.learning.recipe import Recipe
 
-# what decides the learning rate of a step, apart from the peak
+# fields that determine the learning rate of a step, besides the peak rate
 SCHEDULE = ("epochs", "warmup", "steps")
 _WHY = {
-    "onecycle": "its onecycle schedule spreads one rise and fall of the learning rate over all epochs",
-    "cosine": "its cosine schedule lets the learning rate fall over all epochs",
+    "onecycle": "its onecycle schedule raises and lowers the learning rate once over all epochs",
+    "cosine": "its cosine schedule lowers the learning rate over all epochs",
     "step": "the warm-up and the drops of its step schedule are fractions of all epochs",
 }
 
 
 def check_past(before: Mapping[str, Any], now: Recipe, steps_per_epoch: int, done: int, folder: Path) -> None:
-    """Refuses a change of the schedule that would have changed the steps already made.
+    """Raises an error if a change of the schedule would have changed the steps already done.
 
-    Everything else of a step (clips, dropout, augmentation) depends on the seed and the step alone. So a run that
-    passes this check ends where a run that had these settings from the start ends, bit for bit on the CPU.
+    Everything else in a step (clips, dropout, augmentation) depends only on the seed and the step. So a run that
+    passes this check gives the same result as a run with these settings from the start, bit for bit on the CPU.
 
     Args:
-        before: the resolved recipe of the run, as plain values.
-        now: the resolved recipe asked for, equal to it but for `SCHEDULE`.
-        steps_per_epoch: optimiser steps.
-        done: optimiser steps already made.
-        folder: of the run, for the message.
+        before: the resolved recipe of the run, as a dict.
+        now: the new resolved recipe, which differs only in fields of `SCHEDULE`.
+        steps_per_epoch: number of optimiser steps per epoch.
+        done: number of optimiser steps already done.
+        folder: folder of the run, for the message.
 
     Raises:
-        SpatempoError: says which schedule forbids it, and what can be done instead.
+        SpatempoError: the message contains the schedule and an alternative.
     """
     then = Recipe.from_dict(before)
     if done > now.epochs * steps_per_epoch:
         raise SpatempoError(
-            f"{folder}: `epochs={now.epochs}`: {done // steps_per_epoch} epochs are done already; give at least as many"
+            f"{folder}: `epochs={now.epochs}`: {done // steps_per_epoch} epochs are already done; give at least as many"
         )
     totals = then.epochs * steps_per_epoch, now.epochs * steps_per_epoch
     if all(lr_factor(then, step, totals[0]) == lr_factor(now, step, totals[1]) for step in range(done)):
         return
     fix = f"start a new run from its weights instead (`weights={folder / 'best'}`)"
     if now.schedule == "step":
-        fix += ", or give `steps` and `warmup` that leave the epochs already made as they were"
+        fix += ", or give `steps` and `warmup` that do not change the epochs already done"
     raise SpatempoError(
         f"{folder}: cannot be resumed with `epochs={now.epochs}` after {then.epochs}: {_WHY[now.schedule]}, so the "
-        f"epochs already made would have had other rates; {fix}"
+        f"epochs already done would have had other learning rates; {fix}"
     )
 
 
 def advice_when_finished(recipe: Recipe, folder: Path) -> str:
-    """How to train on from a run of which nothing is left to do."""
+    """Message for a finished run: how to train longer."""
     constant = recipe.schedule == "step" and not recipe.warmup and (not recipe.steps or recipe.gamma == 1)
     more = "give more `epochs`, or " if constant else ""
     return (
-        f"nothing is left to do: all {recipe.epochs} epochs are done; to train on, {more}start a new run from its "
+        f"the run is finished: all {recipe.epochs} epochs are done; to train longer, {more}start a new run from its "
         f"weights (`weights={folder / 'best'}`)"
     )

@@ -1,4 +1,4 @@
-"""Hands a run to Lightning, and gives every way it can end its own face."""
+"""Runs the training with Lightning, and converts errors and interrupts."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from spatempo.learning.state import writing_failed
 
 _QUIET = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
 _EXPECTED = (
-    r".*does not have many workers.*",  # how many is our rule, see clips.default_workers
+    r".*does not have many workers.*",  # the number is chosen by clips.default_workers
     r".*module\(s\) in eval mode at the start of training.*",  # partial batch norm
-    r".*across ranks is zero.*",  # a run that had only its last validation left
-    r".*lr_scheduler\.step\(\)` before `optimizer\.step\(\)`.*",  # 16 bit skips steps while it finds its scale
-    r".*isinstance\(treespec, LeafSpec\).*",  # Lightning's own affair with a new torch
-    r".*`training_step` returned `None`.*",  # a batch of which no clip could be read
+    r".*across ranks is zero.*",  # a resumed run with only the last validation left
+    r".*lr_scheduler\.step\(\)` before `optimizer\.step\(\)`.*",  # 16 bit skips steps until it finds its loss scale
+    r".*isinstance\(treespec, LeafSpec\).*",  # an issue between Lightning and newer versions of torch
+    r".*`training_step` returned `None`.*",  # a batch without readable clips
 )
 
 
 def fit(learner: Learner, callback: RunCallback, setup: DeviceSetup, callbacks: Sequence[L.Callback] = ()) -> None:
-    """Runs what is left of a run, as one Lightning epoch.
+    """Runs the remaining part of a run as one Lightning epoch.
 
     Raises:
-        SpatempoError: as training raises them; also for a disk that is full.
-        KeyboardInterrupt: interrupted; how to go on was said on stderr.
-        SystemExit: with 128 + SIGTERM when terminated.
+        SpatempoError: an error of training, or a full disk.
+        KeyboardInterrupt: interrupted; how to continue the run was printed on stderr.
+        SystemExit: terminated, with code 128 + SIGTERM.
     """
     recipe = callback.plan.recipe
     deterministic = torch.are_deterministic_algorithms_enabled()
-    with _hushed(), callback.progress, torch.random.fork_rng(devices=[]):
+    with _quiet_lightning(), callback.progress, torch.random.fork_rng(devices=[]):
         trainer = L.Trainer(
             **setup.trainer_arguments(recipe.precision or "32"),
             max_epochs=1,
@@ -60,7 +60,7 @@ def fit(learner: Learner, callback: RunCallback, setup: DeviceSetup, callbacks: 
             trainer.fit(learner)
             callback.records.close()
         except SpatempoError as error:
-            raise _of_worker(error) from error
+            raise _unwrap_worker_error(error) from error
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise
@@ -68,10 +68,10 @@ def fit(learner: Learner, callback: RunCallback, setup: DeviceSetup, callbacks: 
             raise writing_failed(cannot_write(file, error), state_file(callback.plan.out)) from error
         except SystemExit:
             if callback.interrupts.received is None:
-                raise  # not Lightning's way of passing on a signal
+                raise  # not caused by a signal that Lightning handled
         finally:
             torch.use_deterministic_algorithms(deterministic)
-            with suppress(SpatempoError):  # what ended the run matters more than its curves
+            with suppress(SpatempoError):  # the error that ended the run is more important
                 callback.records.close()
     received = callback.interrupts.received
     if received is not None and len(callback.records.history) < recipe.epochs:
@@ -82,8 +82,8 @@ def fit(learner: Learner, callback: RunCallback, setup: DeviceSetup, callbacks: 
         raise KeyboardInterrupt
 
 
-def _of_worker(error: SpatempoError) -> SpatempoError:
-    """The error itself where torch has wrapped a worker's into its traceback; its own line is the last one."""
+def _unwrap_worker_error(error: SpatempoError) -> SpatempoError:
+    """Original error of a loading worker; torch wraps it in a traceback, and the message is the last line."""
     text = str(error)
     if not text.startswith("Caught "):
         return error
@@ -91,8 +91,8 @@ def _of_worker(error: SpatempoError) -> SpatempoError:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Keeps Lightning's tips, and warnings about what is done here on purpose, from the user; errors pass."""
+def _quiet_lightning() -> Iterator[None]:
+    """Hides Lightning's tips, and warnings about intended behaviour. Errors are still shown."""
     levels = {name: logging.getLogger(name).level for name in _QUIET}
     with warnings.catch_warnings():
         for message in _EXPECTED:

@@ -1,4 +1,4 @@
-"""What of a network stays as the image weights have it."""
+"""Freezing of pretrained parameters and batch norms."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from spatempo.models.video_model import VideoModel
 
 
 def freeze(model: VideoModel, recipe: Recipe) -> Callable[[], None]:
-    """Freezes what the recipe says, and returns what must be called after every ``model.train()``.
+    """Freezes parameters as set in the recipe; returns a function to call after every ``model.train()``.
 
-    ``recipe.freeze``: all but the head and what operators bring along. ``recipe.partial_bn``: all batch norms but the
-    first (TSN's partial BN: the first one meets the new data's own statistics, the others are too noisy to re-estimate
-    from small batches). What is new to the image network, such as a GSM's gates and their batch norms, must learn and
-    is frozen by neither (nor is it by the published code, which freezes 2D batch norms where its own are 3D).
+    ``recipe.freeze``: everything except the head and the parameters of operators. ``recipe.partial_bn``: all batch
+    norms except the first (TSN's partial BN: the first one adapts to the statistics of the new data, the others are too
+    noisy to estimate from small batches). Parameters that are not part of the image network, such as the gates of GSM
+    and their batch norms, are never frozen. The published code does the same: it freezes only 2D batch norms, and
+    those of the gates are 3D.
 
-    Frozen batch norms take no part in training: no gradient, and eval mode, so their running statistics stay.
+    Frozen batch norms have no gradient and stay in eval mode, so their running statistics do not change.
     """
     new = {id(parameter) for parameter in model.new_parameters()}
     if recipe.freeze:
@@ -41,5 +42,5 @@ def freeze(model: VideoModel, recipe: Recipe) -> Callable[[], None]:
 
 
 def batch_norms(model: nn.Module) -> list[nn.Module]:
-    """In the order of the modules, the stem's first."""
+    """Batch norms in the order of the modules, starting with the stem."""
     return [m for m in model.modules() if isinstance(m, _BatchNorm)]

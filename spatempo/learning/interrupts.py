@@ -1,4 +1,4 @@
-"""Ctrl-C and termination, taken between two optimiser steps instead of in the middle of one."""
+"""Handling of Ctrl-C and termination between optimiser steps instead of within a step."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class Interrupts:
-    """Within it the first SIGINT or SIGTERM is only noted in :attr:`received`; a second SIGINT interrupts at once.
+    """Context that stores the first SIGINT or SIGTERM in :attr:`received`; a second SIGINT interrupts immediately.
 
-    Outside the main thread, where Python lets nobody handle signals, it notes nothing.
+    Has no effect outside the main thread, because Python handles signals only in the main thread.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(
@@ -30,18 +30,18 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number
 
 
-def outlive_interrupts(worker: int) -> None:
-    """For loading workers (their ``worker_init_fn``): a signal to the whole process group is not for them to act on.
+def delay_signals(worker: int) -> None:
+    """Makes a loading worker ignore SIGINT and delay SIGTERM for a minute (used as ``worker_init_fn``).
 
-    Ctrl-C goes to every process of a terminal; SIGTERM, sent by a cluster or by ``timeout``, to every process of a job.
-    A worker that died of it would take the run with it before its state is saved. So a worker ignores the one, and
-    takes a minute over the other; by then the main process has saved and ended its workers, or is itself gone.
+    Ctrl-C is sent to all processes of a terminal, and a cluster or ``timeout`` sends SIGTERM to all processes of a job.
+    If a worker ended immediately, the run would fail before its state is saved. Within a minute, the main process has
+    saved the state and ended its workers, or has ended itself.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "alarm"):

@@ -1,4 +1,4 @@
-"""One training step, as Lightning runs it: the model stays single-device, Lightning adds the rest from outside."""
+"""One training step as a Lightning module. The model itself is written for a single device."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from spatempo.models.video_model import VideoModel
 
 
 class Learner(L.LightningModule):
-    """A model with its loss, its optimiser and what is frozen.
+    """A model with its loss, optimiser and frozen parameters.
 
-    Lightning sees the whole run as one epoch (see :class:`~spatempo.learning.batches.BatchStream`); epochs, validation
-    and saving are the :class:`~spatempo.learning.run_callback.RunCallback`'s.
+    For Lightning the whole run is one epoch (see :class:`~spatempo.learning.batches.BatchStream`). Epochs, validation
+    and saving are handled by :class:`~spatempo.learning.run_callback.RunCallback`.
 
     Args:
-        model: what learns.
-        recipe: resolved.
+        model: the model to train.
+        recipe: resolved recipe.
         steps: optimiser steps of the whole run.
-        loader: makes the training loader, once this process knows which of the devices it is.
-        unreadable: told the ``"path: reason"`` of clips that could not be read; raises when they are too many.
+        loader: creates the training loader for the rank of this process.
+        unreadable: called with the ``"path: reason"`` of unreadable clips; raises an error if there are too many.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class Learner(L.LightningModule):
         self.model = model
         self.recipe = recipe
         self.steps = steps
-        self.first_batch = 0  # batches of the run done before this process; the run callback sets it when resuming
+        self.first_batch = 0  # batches done before this process started; RunCallback sets it when resuming
         self._loader = loader
         self._unreadable = unreadable
         self._keep_frozen = freeze(model, recipe)
-        # loss x clips, right answers, clips of this epoch so far; on the device, so that no step waits for it. Not a
-        # buffer: DDP would overwrite every process's own with the first one's.
+        # Loss x clips, correct predictions and clips of this epoch so far, on the device so that no step waits for it.
+        # Not a buffer, because DDP would overwrite it with that of the first process.
         self.tally = torch.zeros(3)
 
     def train(self, mode: bool = True) -> Learner:
@@ -67,8 +67,8 @@ class Learner(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        # Dropout of a batch depends on the run's seed and the batch's number alone. So there is no generator state to
-        # carry over a kill, and nothing that draws numbers between two batches (loaders do) can shift it.
+        # Dropout of a batch depends only on the seed of the run and the number of the batch. So no generator state has
+        # to be saved, and random numbers drawn between two batches (by loaders) have no effect.
         torch.manual_seed(batch_seed(self.recipe.seed, self.first_batch + batch_idx, self.global_rank))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
@@ -78,32 +78,33 @@ class Learner(L.LightningModule):
         labels: Tensor = batch["label"]
         if not len(labels):
             if self.trainer.world_size > 1:
-                raise SpatempoError("no clip of a whole batch could be read; mend the data first (spatempo data scan)")
-            return None  # the others of this optimiser step still count
+                raise SpatempoError("no clip of a batch could be read; fix the data first (see `spatempo data scan`)")
+            return None  # the other batches of this optimiser step are still used
         logits: Tensor = self.model(batch["clip"]).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         for auxiliary in self.model.auxiliary_losses().values():
             loss = loss + auxiliary.float()
         with torch.no_grad():
-            right = (logits.argmax(1) == labels).sum()
-            self.tally += torch.stack((loss.detach() * len(labels), right.float(), torch.ones_like(loss) * len(labels)))
+            correct = (logits.argmax(1) == labels).sum()
+            sums = (loss.detach() * len(labels), correct.float(), torch.ones_like(loss) * len(labels))
+            self.tally += torch.stack(sums)
         return loss
 
     def so_far(self) -> tuple[float, float]:
-        """Mean loss and top-1 of this epoch's clips so far (of this device). Waits for the device."""
-        loss, right, clips = self.tally.tolist()
-        return loss / max(clips, 1.0), right / max(clips, 1.0)
+        """Mean loss and top-1 of this epoch so far, on this device. Waits for the device."""
+        loss, correct, clips = self.tally.tolist()
+        return loss / max(clips, 1.0), correct / max(clips, 1.0)
 
     def check_finite(self) -> None:
-        """Raises a SpatempoError if a loss of this epoch was not a number. Waits for the device: not for every step."""
+        """Raises a SpatempoError if a loss of this epoch was not finite. Slow in every step: waits for the device."""
         if not bool(self.tally[0].isfinite()):
             raise SpatempoError(
-                f"the loss is no longer a finite number: training diverged with lr {self.recipe.lr:g}; lower `lr`, "
-                "clip gradients harder (`clip_norm`), or train in 32 bit (`precision=32`)"
+                f"the loss is no longer a finite number: training diverged with lr {self.recipe.lr:g}; use a lower "
+                "`lr`, a lower `clip_norm`, or 32 bit (`precision=32`)"
             )
 
 
 def batch_seed(seed: int, batch: int, rank: int) -> int:
-    """A 63-bit seed for the random numbers a device draws in one batch."""
+    """A 63-bit seed for the random numbers of one batch on one device."""
     digest = hashlib.blake2b(f"{seed} {batch} {rank}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1

@@ -1,4 +1,4 @@
-"""The network that a run starts with, new or as the run that is gone on with had it."""
+"""The model that a run starts with: a new one, or that of the resumed run."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from spatempo.models.registry import create_model, parse_name
 from spatempo.models.video_model import VideoModel
 
 
-def known_options(options: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The options given, and the modality of the run that is resumed where they do not say one.
+def with_modality(options: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with the modality of the resumed run if they do not contain one.
 
     Args:
-        options: the design's, and ``create_model``'s ``modality`` and ``stack``.
-        before: identity of the run that is resumed; empty for a new one.
+        options: options of the design, and ``modality`` and ``stack`` of ``create_model``.
+        before: identity of the resumed run; empty for a new run.
     """
-    fed = before.get("preprocess", {})  # the modality is told with the options, but is none of the design's
-    return {key: fed[key] for key in ("modality", "stack") if key in fed} | dict(options)
+    previous = before.get("preprocess", {})  # the modality is given with the options but is stored here
+    return {key: previous[key] for key in ("modality", "stack") if key in previous} | dict(options)
 
 
 def settings_of(model: VideoModel, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a recipe, those of the input specification being the given model's where they are not given."""
+    """Fields of a recipe. Those of the input specification, and dropout, default to the values of the model."""
     own = {name: getattr(model.preprocess, name) for name in ("frames", "size", "sampling")}
     return {**own, "dropout": model.dropout, **{name: value for name, value in fields.items() if value is not None}}
 
 
 def use_network(model: VideoModel, classes: Sequence[str], recipe: Recipe) -> VideoModel:
-    """The model that the caller made, with the recipe's input specification and the classes of the data.
+    """The model of the caller, with the input specification of the recipe and the classes of the data.
 
     Raises:
-        SpatempoError: it has another number of classes, or is made for another number of frames.
+        SpatempoError: the model has another number of classes, or another fixed number of frames.
     """
     if model.num_classes != len(classes):
         raise SpatempoError(
-            f"{model.name} has {model.num_classes} classes and the data {len(classes)}: create it with "
+            f"{model.name} has {model.num_classes} classes, but the data has {len(classes)}: create it with "
             f"num_classes={len(classes)}"
         )
     if model.fixed_frames not in (None, recipe.frames):
         raise SpatempoError(
-            f"{model.name} is made for clips of {model.fixed_frames} frames and the recipe asks for {recipe.frames}: "
-            f"create it with frames={recipe.frames}"
+            f"{model.name} needs clips of {model.fixed_frames} frames, but the recipe has {recipe.frames}: create it "
+            f"with frames={recipe.frames}"
         )
     own = model.preprocess
     resize = own.resize if recipe.size == own.size else None
@@ -60,11 +60,11 @@ def use_network(model: VideoModel, classes: Sequence[str], recipe: Recipe) -> Vi
 
 
 def frames_read(model: str | VideoModel, options: Mapping[str, Any]) -> str:
-    """The kind of frames that a model reads, for :func:`spatempo.video.source.open_video`, before it is made.
+    """Kind of frames that a model reads, for :func:`spatempo.video.source.open_video`, without creating the model.
 
     Args:
         model: a name or a model.
-        options: the design's, and ``create_model``'s ``backbone`` and ``modality``.
+        options: options of the design, and ``backbone`` and ``modality`` of ``create_model``.
     """
     if isinstance(model, VideoModel):
         return model.preprocess.kind.reads
@@ -82,9 +82,10 @@ def start_network(
     options: Mapping[str, Any],
     before: Mapping[str, Any],
 ) -> VideoModel:
-    """A network as the recipe says, from `weights` or from random ones by the recipe's seed alone.
+    """Creates a model from the recipe, with `weights`, or with random weights that depend only on the recipe's seed.
 
-    Resumed without weights it gets its parameters from the run's state, and is fed as that run was.
+    If a run is resumed without weights, the parameters come from the state of the run, and the input specification is
+    that of the run.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -103,9 +104,9 @@ def start_network(
     network.preprocess = replace(network.preprocess, sampling=recipe.sampling)
     if before:
         own, started = network.preprocess, Preprocess.from_dict(before["preprocess"])
-        if started.size == own.size:  # for which an earlier version may have had another short side
+        if started.size == own.size:  # an earlier version may have used another short side for this size
             network.preprocess = replace(own, resize=started.short_side)
-        same_input = (started.modality, started.stack) == (own.modality, own.stack)  # others are reported later
+        same_input = (started.modality, started.stack) == (own.modality, own.stack)  # differences are reported later
         if weights is None and mean is None and std is None and same_input:
-            network.preprocess = started  # the weights of the start said what it is
+            network.preprocess = started  # it was defined by the initial weights of the run
     return network

@@ -1,4 +1,4 @@
-"""The optimiser and its parameter groups, and the learning rate as a pure function of the step."""
+"""Optimiser, parameter groups, and the learning rate as a pure function of the step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WARMUP_START = 0.1  # mmaction2's TSM: linear warm-up from a tenth of the rate
 
 
 def parameter_groups(model: VideoModel, recipe: Recipe) -> list[dict[str, Any]]:
-    """The published groups (TSM's main.py, after TSN): what learns faster, and what is not decayed.
+    """The published parameter groups (TSM's main.py, after TSN) with their learning rates and weight decays.
 
     | group        | learning rate                | weight decay |
     |--------------|------------------------------|--------------|
@@ -33,13 +33,13 @@ def parameter_groups(model: VideoModel, recipe: Recipe) -> list[dict[str, Any]]:
     | head weight  | lr x head_lr                 | yes          |
     | head bias    | lr x head_lr x bias_lr       | no           |
 
-    With the published bias_lr 2 and head_lr 5 a new head's bias learns 10 times as fast. The first convolution is as
-    good as new for flow and has groups of its own there, with the published first_conv_lr 5; for RGB, and in the
-    published code for differences too, its rates are those of all others. "norms" also takes the per-channel scales of
-    other kinds (ConvNeXt's layer scale).
+    With the published bias_lr 2 and head_lr 5, the bias of a new head has 10 times the learning rate. For optical flow
+    the first convolution is practically new, so it has its own groups, with the published first_conv_lr 5. For RGB, and
+    in the published code also for differences, it has the same rates as all other layers. "norms" also contains other
+    per-channel scales (ConvNeXt's layer scale).
 
     Args:
-        model: frozen parameters are left out.
+        model: frozen parameters are skipped.
         recipe: a resolved recipe.
 
     Raises:
@@ -61,12 +61,12 @@ def parameter_groups(model: VideoModel, recipe: Recipe) -> list[dict[str, Any]]:
     seen: set[int] = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter.requires_grad and id(parameter) not in seen:  # a shared parameter is stepped once
+            if parameter.requires_grad and id(parameter) not in seen:  # a shared parameter is updated once
                 seen.add(id(parameter))
                 part = "head" if id(parameter) in head else "first" if module is first else ""
                 groups[_group(module, name, parameter, part)].append(parameter)
     if not seen:
-        raise SpatempoError("nothing to train: every parameter of the model is frozen")
+        raise SpatempoError("nothing to train: all parameters of the model are frozen; unfreeze some of them")
     return [
         {"name": name, "params": groups[name], "lr": recipe.lr * factor, "weight_decay": decay}
         for name, (factor, decay) in rates.items()
@@ -96,17 +96,17 @@ def make_optimizer(model: VideoModel, recipe: Recipe) -> torch.optim.Optimizer:
 def make_scheduler(
     optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Sets each group's rate to its peak times :func:`lr_factor`, step by step."""
+    """Scheduler that sets the rate of each group to its peak times :func:`lr_factor`, step by step."""
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(recipe, step, steps))
 
 
 def lr_factor(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of a step as a multiple of the peak.
+    """Learning rate of a step as a multiple of the peak rate.
 
     Args:
-        recipe: its ``schedule``, ``warmup``, ``steps`` and ``gamma`` count.
-        step: of the optimiser, from 0; at or beyond `steps` it is the last one's.
-        steps: of the whole run.
+        recipe: its ``schedule``, ``warmup``, ``steps`` and ``gamma`` are used.
+        step: optimiser step, from 0; values of `steps` or more give the rate of the last step.
+        steps: optimiser steps of the whole run.
     """
     step = min(step, steps - 1)
     if recipe.schedule == "onecycle":
@@ -119,8 +119,8 @@ def lr_factor(recipe: Recipe, step: int, steps: int) -> float:
         return WARMUP_START + (1 - WARMUP_START) * step / rise
     if recipe.schedule == "cosine":
         return _half_cosine(1.0, 0.0, (step - rise) / (steps - rise))
-    return recipe.gamma ** sum(step >= round(share * steps) for share in recipe.steps)
+    return recipe.gamma ** sum(step >= round(fraction * steps) for fraction in recipe.steps)
 
 
-def _half_cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _half_cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2

@@ -1,4 +1,4 @@
-"""A run in numbers, and its folder."""
+"""Settings of a run, and its folder."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from spatempo.learning.recipe import Recipe
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do.
+    """Settings of a run.
 
     Attributes:
-        recipe: resolved.
-        per_epoch, total: batches (of each device) of an epoch and of the run.
-        world: devices.
-        out: the run's folder.
-        identity: what makes another run another one (see ``state.check_same_run``).
-        save_every: optimiser steps between two states within an epoch; None: none by count.
-        save_minutes: minutes between two states within an epoch.
+        recipe: resolved recipe.
+        per_epoch, total: batches (per device) in an epoch and in the run.
+        world: number of devices.
+        out: folder of the run.
+        identity: values that must be equal to resume the run (see ``state.check_same_run``).
+        save_every: optimiser steps between two saved states within an epoch; None: depends only on time.
+        save_minutes: minutes between two saved states within an epoch.
     """
 
     recipe: Recipe
@@ -37,29 +37,29 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the run."""
+        """Number of optimiser steps in the run."""
         return self.total // self.recipe.accumulate
 
 
 def state_file(out: Path) -> Path:
-    """Where a run keeps its training state."""
+    """File that contains the training state of a run."""
     return out / "resume" / "state.pt"
 
 
 def run_folder(out: str | Path | None, model: str, *, resume: bool, leader: bool) -> Path:
-    """The folder of a run; nothing is made yet.
+    """Path of the folder of a run. The folder is not created yet.
 
     Args:
-        out: what the user asked for; None: ``runs/MODEL``, or the first free of ``runs/MODEL-2``, ...
-        resume: a run is expected in it.
-        leader: this process is the one that writes (the others may find what it has already written).
+        out: folder given by the user; None: ``runs/MODEL``, or the first free one of ``runs/MODEL-2``, ...
+        resume: the folder must contain a run.
+        leader: whether this process writes the files (other processes may find files that it has already written).
 
     Raises:
-        SpatempoError: it is a file, or holds something already.
+        SpatempoError: it is a file, or is not empty.
     """
     if out is None:
         if resume:
-            raise SpatempoError("`resume`: name the run to continue with `out`")
+            raise SpatempoError("`resume`: give the folder of the run to continue (`out`)")
         base = Path("runs") / model.replace("/", "-")
         tries = (base if n == 1 else base.with_name(f"{base.name}-{n}") for n in range(1, sys.maxsize))
         return next(folder for folder in tries if not _occupied(folder))
@@ -74,10 +74,10 @@ def run_folder(out: str | Path | None, model: str, *, resume: bool, leader: bool
 
 
 def _occupied(folder: Path) -> bool:
-    """Whether there is anything to lose: a run that ended before its first state leaves only what is written anew."""
+    """Whether it contains files that must be kept. A run without a saved state has only files that are replaced."""
     if not folder.is_dir():
         return folder.exists()
-    worthless = {"recipe.json", "logs", "cache"}
+    replaceable = {"recipe.json", "logs", "cache"}
     if not state_file(folder).exists():
-        worthless.add("resume")
-    return any(entry.name not in worthless for entry in folder.iterdir())
+        replaceable.add("resume")
+    return any(entry.name not in replaceable for entry in folder.iterdir())

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, one line an epoch anywhere; all of it on stderr."""
+"""Progress output of a run on stderr: a progress bar on a terminal, and one line per epoch."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from spatempo.terminal import shown
 
 
 class RunProgress:
-    """Clips per second, time left of the whole run, and a line per epoch.
+    """Shows clips per second, the time left for the whole run, and a line per epoch.
 
     Args:
-        batches: of the whole run.
-        per_epoch: batches of an epoch.
-        clips: clips of one batch, over all devices.
-        start: batches done before.
-        quiet: no bar and no lines; :meth:`warn` still speaks.
+        batches: number of batches in the whole run.
+        per_epoch: batches per epoch.
+        clips: clips per batch, over all devices.
+        start: batches already done.
+        quiet: no bar and no lines; :meth:`warn` still prints.
     """
 
     def __init__(self, batches: int, per_epoch: int, clips: int, *, start: int = 0, quiet: bool = False) -> None:
@@ -29,7 +29,7 @@ class RunProgress:
         self.quiet = quiet
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._begun = time.monotonic()
-        self._resting = 0.0  # seconds that were not training (validation, saving)
+        self._paused = 0.0  # seconds without training (validation, saving)
         self._shown = 0.0
         self._bar = Progress(
             TextColumn("{task.fields[epoch]}"),
@@ -53,9 +53,9 @@ class RunProgress:
         self._bar.stop()
 
     def batch(self, done: int) -> bool:
-        """Counts batches; true about twice a second on a terminal, when the bar wants the loss."""
-        if not self._warm:  # the first batch waits for workers and warms up: the rate starts after it
-            self._begun, self._resting, self._warm = time.monotonic(), 0.0, True
+        """Counts batches. Returns True about twice a second on a terminal, when the bar needs the loss."""
+        if not self._warm:  # the first batch includes the start of the workers, so the rate is measured after it
+            self._begun, self._paused, self._warm = time.monotonic(), 0.0, True
             self.start = done
         self.done = done
         if self._bar.disable or time.monotonic() - self._shown < 0.5:
@@ -67,37 +67,37 @@ class RunProgress:
         """Updates the bar."""
         if self._task is not None:
             facts = f"loss {loss:.3f}  {self.rate():.1f} clips/s  {clock(self.seconds_left())} left"
-            place = self.done % self.per_epoch or self.per_epoch
-            self._bar.update(self._task, completed=place, epoch=self._epoch(), facts=facts)
+            position = self.done % self.per_epoch or self.per_epoch
+            self._bar.update(self._task, completed=position, epoch=self._epoch(), facts=facts)
 
-    def resting(self, what: str, done: int = 0, total: int | None = None) -> None:
-        """Shows what is going on between two epochs."""
+    def show_pause(self, activity: str, done: int = 0, total: int | None = None) -> None:
+        """Shows an activity between two epochs, such as validation."""
         if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total or self.per_epoch, facts=what)
+            self._bar.update(self._task, completed=done, total=total or self.per_epoch, facts=activity)
 
-    def rested(self, seconds: float) -> None:
-        """Seconds in which no batch was trained; they count for the time left but not for clips/s."""
-        self._resting += seconds
+    def add_pause(self, seconds: float) -> None:
+        """Adds time without training. It counts for the time left but not for clips/s."""
+        self._paused += seconds
         if self._task is not None:
             self._bar.update(self._task, total=self.per_epoch)
 
     def rate(self) -> float:
         """Clips per second of training in this process."""
-        spent = time.monotonic() - self._begun - self._resting
+        spent = time.monotonic() - self._begun - self._paused
         return (self.done - self.start) * self.clips / spent if spent > 0 else 0.0
 
     def seconds_left(self) -> float:
-        """Of the whole run, epochs' ends included, as the past of this process tells."""
+        """Estimated seconds left for the whole run, including validation, from the average of this process."""
         done = self.done - self.start
         return (time.monotonic() - self._begun) / done * (self.batches - self.done) if done else 0.0
 
     def say(self, line: str) -> None:
-        """A line that stays, unless quiet."""
+        """Prints a line, unless quiet."""
         if not self.quiet:
             self.console.print(shown(line), markup=False, emoji=False)
 
     def warn(self, line: str) -> None:
-        """A line that stays, always."""
+        """Prints a line, even if quiet."""
         self.console.print(shown(line), markup=False, emoji=False)
 
     def _epoch(self) -> str:
@@ -106,7 +106,7 @@ class RunProgress:
 
 
 def clock(seconds: float) -> str:
-    """``"4:31"`` or ``"1:04:31"``."""
+    """Formats a duration as ``"4:31"`` or ``"1:04:31"``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

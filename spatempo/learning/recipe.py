@@ -1,11 +1,11 @@
-"""A recipe: everything that decides what training computes, as one documented dataclass.
+"""A recipe: all settings that affect the result of training, in one documented dataclass.
 
-A recipe holds what changes the *result* (rates, batch, augmentation, seed); what only changes how fast or where it is
-computed (workers, device, cache) are arguments of :func:`spatempo.learning.train.train`. No torch here, so that a
-command line can show every field without loading it.
+A recipe contains the settings that change the *result* (learning rates, batch size, augmentation, seed). Settings that
+only change the speed or the device (workers, device, cache) are arguments of :func:`spatempo.learning.train.train`.
+This module does not import torch, so that the command line can show all fields quickly.
 
-Fields that are ``None`` are filled by :func:`spatempo.learning.recipes.resolve` from a few facts of the data, by rules
-written beside each field. The resolved recipe is saved as ``recipe.json`` in the run's folder and inside every
+Fields that are ``None`` are filled by :func:`spatempo.learning.recipes.resolve` from properties of the data; the rule
+is given for each field. The resolved recipe is saved as ``recipe.json`` in the folder of the run and in every
 checkpoint.
 """
 
@@ -29,54 +29,58 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. Sources of the published numbers: TSM's main.py, opts.py and README, TSN's README.
+    """Settings of training. Sources of the published numbers: TSM's main.py, opts.py and README, TSN's README.
 
     Attributes:
-        name: the preset this recipe started from.
-        epochs: passes over the training clips.
-        batch_size: clips of one forward pass on one device; at most the number of training clips.
-        accumulate: forward passes per optimiser step. The effective batch is batch_size x accumulate x devices.
-        optimizer: ``"sgd"`` (momentum) or ``"adamw"``.
-        lr: peak learning rate. None: ``base_lr`` x effective batch / ``base_batch`` (the linear rule: TSM's 0.02 at
-            128 is 0.04 at 256); AdamW: ``base_lr`` as it stands.
-        base_lr, base_batch: the rate and the effective batch it was found at.
-        momentum: of SGD.
-        weight_decay: of weights; biases and batch norms are never decayed (TSM's groups).
-        bias_lr: biases learn at this multiple of the rate (published: 2).
-        head_lr: a new head learns at this multiple (published: 5, hence 10 for its bias). Counts only where the
-            rest starts from given weights; a network trained from nothing is new everywhere.
-        first_conv_lr: the first convolution learns at this multiple where it is fed optical flow, of which image
-            weights know nothing (published: 5, hence 10 for its bias). Counts where ``head_lr`` does.
-        schedule: per step. ``"onecycle"``: half a cosine up from lr/25, half a cosine down to lr/250,000;
-            ``"cosine"``: warm-up, then half a cosine to 0; ``"step"``: warm-up, then x ``gamma`` at each of ``steps``.
-        warmup: share of the run that rises: linear from lr/10 for cosine and step; the cosine's for onecycle.
-        steps: where the step schedule drops, as shares of the run (published: epochs 20 and 40 of 50).
-        gamma: the factor of each drop.
-        clip_norm: gradients are scaled down to this norm (published: 20); 0: never.
-        frames: frames of a clip (T).
-        size: side of the square input, pixels. None: 112 where the data's median short side is below 224, else
-            what the design asks for (224; 229 for InceptionV3, 112 in the R(2+1)D paper's).
-        sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"`` (T frames of a window of 64, or,
-            for the R(2+1)D paper's designs, consecutive ones).
-        scale: the square a training clip is cut to: ``"multiscale"`` (the field's multi-scale crop: 1, .875, .75,
-            .66), ``"shift"`` (any place, one size) or ``"none"`` (the centre).
-        flip: ``"none"``, ``"plain"`` (half of the clips are mirrored; refused where class names hold directions),
-            ``"labels"`` (mirrored, and direction classes such as left and right swap), ``"auto"`` (labels where the
-            class names hold directions, else plain).
-        color: strength of colour jitter (brightness, contrast, saturation), 0: none.
-        dropout: before the head's linear layer.
-        label_smoothing: share of the target spread over all classes.
-        partial_bn: all batch norms of the image network but the first keep their statistics and affine (published for
-            UCF and HMDB).
-        freeze: the image network stays as given, its batch norms included; only the head learns, and what operators
-            bring along (a GSM's gates, an STH's attention).
-        ema: decay per step of an exponential moving average of the weights, which is then what is validated and
-            saved as best; it starts as ``(1 + step) / (10 + step)``, so that short runs forget their start. 0: off.
-        precision: ``"32"``, ``"bf16"``, ``"16"`` (mixed, with loss scaling). None: 32, on CUDA bf16 (16 where the
-            device has no bf16). Validation is always computed in 32.
-        seed: of initial weights, order, augmentation and dropout.
-        val_split: share of the training clips held out when no validation data is given; stratified, groups whole.
-        deterministic: only deterministic algorithms (costs speed on CUDA; on the CPU runs repeat bit for bit anyway).
+        name: name of the recipe that these settings are based on.
+        epochs: number of passes over the training clips.
+        batch_size: clips per forward pass on one device; at most the number of training clips.
+        accumulate: forward passes per optimiser step. The effective batch size is batch_size x accumulate x devices.
+        optimizer: ``"sgd"`` (with momentum) or ``"adamw"``.
+        lr: peak learning rate. None: ``base_lr`` x effective batch size / ``base_batch`` for SGD (linear scaling:
+            TSM's 0.02 at 128 gives 0.04 at 256), ``base_lr`` for AdamW.
+        base_lr, base_batch: learning rate, and the effective batch size for which it was chosen.
+        momentum: momentum of SGD.
+        weight_decay: weight decay of weights; biases and batch norms are not decayed (TSM's groups).
+        bias_lr: factor for the learning rate of biases (published: 2).
+        head_lr: factor for the learning rate of a new head (published: 5, so 10 for its bias). Used only if the
+            backbone starts from given weights.
+        first_conv_lr: factor for the learning rate of the first convolution if the input is optical flow, for which
+            image-pretrained weights do not fit (published: 5, so 10 for its bias). Used only if ``head_lr`` is used.
+        schedule: learning rate per step. ``"onecycle"``: half a cosine up from lr/25, half a cosine down to
+            lr/250,000; ``"cosine"``: warm-up, then half a cosine to 0; ``"step"``: warm-up, then x ``gamma`` at each
+            of ``steps``.
+        warmup: fraction of the run with a rising learning rate: linear from lr/10 for cosine and step, a cosine for
+            onecycle.
+        steps: drops of the step schedule, as fractions of the run (published: epochs 20 and 40 of 50).
+        gamma: factor of each drop.
+        clip_norm: largest norm of the gradients (published: 20); 0: no clipping.
+        frames: number of frames per clip (T).
+        size: height and width of the input in pixels. None: 112 if the median short side of the data is below 224,
+            else the size of the design (224; 229 for InceptionV3, 112 for the R(2+1)D paper).
+        sampling: ``"segment"`` (one frame from each of T equal parts) or ``"dense"`` (T frames from a window of 64;
+            consecutive frames for the designs of the R(2+1)D paper).
+        scale: crop of training clips: ``"multiscale"`` (TSN's multi-scale crop: 1, .875, .75, .66), ``"shift"``
+            (random position, one size) or ``"none"`` (centre).
+        flip: ``"none"``, ``"plain"`` (half of the clips are mirrored; an error if class names contain directions),
+            ``"labels"`` (mirrored, and direction classes such as left and right are swapped), ``"auto"`` (labels if
+            the class names contain directions, else plain).
+        color: strength of colour jitter (brightness, contrast, saturation); 0: none.
+        dropout: dropout before the linear layer of the head.
+        label_smoothing: fraction of the target that is spread over all classes.
+        partial_bn: freeze all batch norms of the image network except the first (published for UCF and HMDB).
+        freeze: freeze the image network including its batch norms; train only the head and the parameters of
+            operators (gates of GSM, attention of STH).
+        ema: decay per step of an exponential moving average of the weights, which is used for validation and
+            checkpoints. The decay starts with ``(1 + step) / (10 + step)``, so that the initial weights have little
+            effect in short runs. 0: off.
+        precision: ``"32"``, ``"bf16"``, ``"16"`` (mixed, with loss scaling). None: bf16 on CUDA (16 if the device
+            does not support bf16), else 32. Validation always uses 32.
+        seed: random seed (initial weights, data order, augmentation, dropout).
+        val_split: fraction of the training clips held out if no validation data is given; stratified by class, groups
+            are not split.
+        deterministic: use deterministic algorithms only (slower on CUDA; runs on the CPU are always reproducible bit
+            for bit).
     """
 
     name: str = "finetune"
@@ -117,44 +121,44 @@ class Recipe:
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and field.default is None:
-                continue  # open, `recipes.resolve` fills it
+                continue  # filled by `recipes.resolve`
             if name in CHOICES and value not in CHOICES[name]:
                 raise SpatempoError(f"`{name}={value!r}`: choose from {', '.join(CHOICES[name])}")
             if name in LIMITS and not LIMITS[name].allows(value):
                 raise SpatempoError(f"`{name}={value!r}`: give {LIMITS[name]}")
             if isinstance(field.default, bool) and not isinstance(value, bool):
                 raise SpatempoError(f"`{name}={value!r}`: give true or false")
-        if not isinstance(self.steps, tuple | list) or not all(_is_drop(share) for share in self.steps):
+        if not isinstance(self.steps, tuple | list) or not all(_is_fraction(step) for step in self.steps):
             raise SpatempoError(f"`steps={self.steps!r}`: give a list of fractions of the run, above 0 and at most 1")
-        object.__setattr__(self, "steps", tuple(float(share) for share in self.steps))
+        object.__setattr__(self, "steps", tuple(float(step) for step in self.steps))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Converts to JSON types."""
         return {**asdict(self), "steps": list(self.steps)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Inverse of :meth:`to_dict`; missing fields take their defaults.
+        """Inverse of :meth:`to_dict`; missing fields get their defaults.
 
         Raises:
-            SpatempoError: a field that does not exist, naming those that do.
+            SpatempoError: a field that does not exist; the message lists all fields.
         """
         return cls(**known_fields(values))
 
 
 def known_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, once all of them are a recipe's."""
+    """Returns `values` as a dict after checking that all keys are fields of a recipe."""
     known = [field.name for field in fields(Recipe)]
     if unknown := sorted(set(values) - set(known)):
-        raise SpatempoError(f"recipe: no field {', '.join(unknown)}; it has {', '.join(known)}")
+        raise SpatempoError(f"recipe: unknown field {', '.join(unknown)}; fields: {', '.join(known)}")
     return dict(values)
 
 
-def _is_drop(share: object) -> bool:
-    return isinstance(share, int | float) and not isinstance(share, bool) and 0 < share <= 1
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """``["lr was 0.04, now 0.01", ...]``: where two plain dicts differ, keys of either."""
+    """Differences of two dicts as text: ``["lr was 0.04, now 0.01", ...]``."""
     keys = [*old, *(key for key in new if key not in old)]
     return [f"{key} was {old.get(key)!r}, now {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)]

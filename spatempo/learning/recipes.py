@@ -1,4 +1,4 @@
-"""The named recipes, and what becomes of one once the data and the device are known."""
+"""Named recipes, and the rules that complete a recipe for given data and devices."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from spatempo.errors import SpatempoError
 from spatempo.learning.recipe import Recipe, known_fields
 
 RECIPES: dict[str, Recipe] = {
-    # Small data from image weights, minutes on a laptop. Found on 259 real gesture clips (MobileNetV2 TSM, 8x112):
-    # small batches for many steps, crops of one size to keep a gesture in the picture. SGD at 0.004 to 0.04 and AdamW
-    # at 5e-4, with batches of 16 and multi-scale crops, learnt far less in as many epochs.
+    # Small data from ImageNet weights, minutes on a laptop. Chosen on 259 real gesture clips (MobileNetV2 TSM, 8x112):
+    # small batches for many steps, and crops of one size to keep the gesture visible. SGD at 0.004 to 0.04 and AdamW
+    # at 5e-4, with batches of 16 and multi-scale crops, gave much lower accuracy in the same number of epochs.
     "finetune": Recipe(
         batch_size=8, optimizer="adamw", base_lr=1e-3, base_batch=8, weight_decay=0.05, scale="shift",
     ),
-    # No weights given: plain SGD learns little in short runs from nothing, AdamW does (trial on direction pairs).
+    # From random weights: SGD learns little in short runs, AdamW learns more (tested on direction pairs).
     "scratch": Recipe(
         name="scratch", epochs=50, batch_size=32, optimizer="adamw", base_lr=1e-3, base_batch=32, weight_decay=0.05,
         schedule="cosine", warmup=0.1, dropout=0.2, label_smoothing=0.1,
     ),
-    # The demo's: a small residual network, 8 frames of 48 pixels, AdamW 2e-3; order decides, so nothing is mirrored.
+    # For the demo: a small residual network, 8 frames of 48 pixels, AdamW 2e-3. No flips, since classes are directions.
     "demo": Recipe(
         name="demo", epochs=12, batch_size=32, optimizer="adamw", base_lr=2e-3, base_batch=32, weight_decay=0.01,
         schedule="cosine", warmup=0.1, size=48, dropout=0.0, scale="none",
@@ -44,16 +44,16 @@ RECIPES: dict[str, Recipe] = {
         name="ucf-finetune", epochs=25, batch_size=64, base_lr=0.001, base_batch=64, weight_decay=5e-4, bias_lr=2,
         head_lr=5, first_conv_lr=5, schedule="step", warmup=0, size=224, flip="auto", dropout=0.8, partial_bn=True,
     ),
-    # The R(2+1)D paper's, from nothing (0.01 at 32 clips a GPU, 10 epochs of warm-up, x0.1 at 20, 30 and 40 of 45;
-    # weight decay of VMZ's script; random crops of 112 out of a short side of 128, consecutive frames; torchvision's
-    # reference mirrors).
+    # R(2+1)D paper, from random weights (0.01 at 32 clips per GPU, 10 epochs of warm-up, x0.1 at 20, 30 and 40 of 45;
+    # weight decay of VMZ's script; random crops of 112 from a short side of 128, consecutive frames; flips as in
+    # torchvision's reference).
     "r2plus1d": Recipe(
         name="r2plus1d", epochs=45, batch_size=32, base_lr=0.01, base_batch=32, schedule="step", warmup=10 / 45,
         steps=(20 / 45, 30 / 45, 40 / 45), clip_norm=0, size=112, sampling="dense", scale="shift", flip="auto",
         dropout=0,
     ),
-    # Its second half, on long clips from weights of short ones (0.001, x0.1 at every 4th of 15 epochs). In the paper,
-    # 8 frames and then 32 gave 68.0 on Kinetics, in a third of the time of 32 all along, which gave 69.4.
+    # Second stage of the R(2+1)D paper: long clips, from weights trained on short clips (0.001, x0.1 every 4th of 15
+    # epochs). In the paper, 8 frames and then 32 gave 68.0 on Kinetics in a third of the time of 32 frames only (69.4).
     "r2plus1d-longer": Recipe(
         name="r2plus1d-longer", epochs=15, batch_size=32, base_lr=0.001, base_batch=32, schedule="step", warmup=0,
         steps=(4 / 15, 8 / 15, 12 / 15), clip_norm=0, frames=32, size=112, sampling="dense", scale="shift", flip="auto",
@@ -63,13 +63,13 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe(base: str | Recipe | Mapping[str, Any] | None = None, *, weights: bool, **changes: Any) -> Recipe:
-    """The recipe asked for, still with its open (``None``) fields.
+    """Recipe with the given changes. Fields that are ``None`` are not filled yet.
 
     Args:
-        base: a name of `RECIPES`, a Recipe, a dict of its fields; None: ``"finetune"`` when weights are given,
-            ``"scratch"`` when not.
+        base: a name of `RECIPES`, a Recipe, or a dict of its fields; None: ``"finetune"`` with weights, else
+            ``"scratch"``.
         weights: whether training starts from given weights.
-        changes: fields to set; a None leaves the base's value.
+        changes: fields to set; None keeps the value of the base.
     """
     changes = {key: value for key, value in known_fields(changes).items() if value is not None}
     if base is None:
@@ -93,21 +93,23 @@ def resolve(
     devices: int = 1,
     precision: str = "32",
 ) -> Recipe:
-    """Fills the open fields of a recipe by the rules its docstring gives; a size left open is the design's own.
+    """Fills the fields of a recipe that are ``None``, by the rules in the docstring of `Recipe`.
+
+    A size that remains ``None`` is set by the design.
 
     Args:
         clips: number of training clips.
-        classes: their names, which say whether mirroring changes them.
-        short_side: median short side of the videos, pixels; None if unknown.
+        classes: class names, which show whether mirroring changes the class.
+        short_side: median short side of the videos in pixels; None if unknown.
         weights: whether training starts from given weights.
-        devices: how many train together.
-        precision: what the device does best, for a recipe that leaves it open.
+        devices: number of devices used together.
+        precision: default precision of the device, used if the recipe has none.
 
     Raises:
-        SpatempoError: fewer clips than devices, or a direction among the classes whose mirror image is not.
+        SpatempoError: fewer clips than devices, or a class is a direction without its mirror image in the classes.
     """
     if clips < devices:
-        raise SpatempoError(f"{clips} training clip(s) for {devices} devices; give at least one clip a device")
+        raise SpatempoError(f"{clips} training clip(s) for {devices} devices; give at least one clip per device")
     batch_size = min(recipe.batch_size, clips // devices)
     accumulate = min(recipe.accumulate, clips // (devices * batch_size))
     lr = recipe.lr

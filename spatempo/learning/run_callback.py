@@ -1,4 +1,4 @@
-"""What happens around the steps of a run: epochs' ends, validation, and the state to resume from."""
+"""Callback of a run: end of epochs, validation, and saving of the training state."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from spatempo.learning.progress import RunProgress, clock
 from spatempo.learning.records import Records, Row
 from spatempo.learning.state import save_state
 from spatempo.learning.unreadable import Unreadable
-from spatempo.learning.validate import loss_of, validate
+from spatempo.learning.validate import mean_loss, validate
 
 LOG_EVERY = 20  # optimiser steps between two points of the curves
-CHECK_EVERY = 10  # steps between two looks at the loss on devices that would have to wait for it
+CHECK_EVERY = 10  # optimiser steps between two checks of the loss on devices where reading it is slow
 
 
 class _Stop(Exception):
@@ -32,18 +32,17 @@ class _Stop(Exception):
 
 
 class RunCallback(L.Callback):
-    """Keeps a run.
+    """Handles epochs, validation and the training state of a run.
 
-    Lightning has its own notion of epochs, validation and restarts, and this one is kept apart from it on purpose:
-    Lightning's mid-epoch restart replays batches that were already trained on, and its distributed validation pads.
-    Lightning is given one epoch, all batches of the run that are left, and does what it does best within it: devices,
-    processes, precision, accumulation, clipping.
+    Lightning's own epochs, validation and restarts are not used: its mid-epoch restart repeats batches that were
+    already used for training, and its distributed validation pads the data. For Lightning, all remaining batches of
+    the run are one epoch. It handles devices, processes, precision, accumulation and gradient clipping.
 
     Args:
-        plan: what the run is going to do.
-        state: of the run to go on with, from ``load_state``; None: a new one.
-        val: makes the loader of this device's share (given its rank) of the validation clips; None: no validation.
-        progress, unreadable, interrupts: of this run.
+        plan: settings of the run.
+        state: state of the run to resume, from ``load_state``; None: a new run.
+        val: creates the loader of the validation clips of this device from its rank; None: no validation.
+        progress, unreadable, interrupts: objects of this run.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class RunCallback(L.Callback):
 
     @property
     def seconds(self) -> float:
-        """Wall time of the run so far, earlier processes' included."""
+        """Wall time of the run so far, including earlier processes."""
         return self._seconds_before + time.monotonic() - self._begun
 
     # --- Lightning's hooks -------------------------------------------------------------------------------------------
@@ -84,9 +83,9 @@ class RunCallback(L.Callback):
         learner.first_batch = self.done
         if trainer.is_global_zero:
             self.records.open(self.done // self.plan.recipe.accumulate)
-        if self.done // self.plan.per_epoch > len(self.records.history):  # it was interrupted while it validated
+        if self.done // self.plan.per_epoch > len(self.records.history):  # it was interrupted during validation
             self._finish_epoch(trainer, learner)
-            trainer.should_stop = self._asked_to_stop(trainer)
+            trainer.should_stop = self._stop_requested(trainer)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         pl_module.train()
@@ -111,16 +110,16 @@ class RunCallback(L.Callback):
         at_end = self.done % self.plan.per_epoch == 0
         if at_end:
             self._finish_epoch(trainer, learner)
-        stop = self._asked_to_stop(trainer)
-        if not at_end and (stop or self._due(step)):
+        stop = self._stop_requested(trainer)
+        if not at_end and (stop or self._state_is_due(step)):
             self._save_state(trainer, learner)
         if stop:
             trainer.should_stop = True
 
-    # --- an epoch's end ----------------------------------------------------------------------------------------------
+    # --- end of an epoch ---------------------------------------------------------------------------------------------
 
     def _finish_epoch(self, trainer: L.Trainer, learner: Learner) -> None:
-        resting = time.monotonic()
+        pause_begun = time.monotonic()
         learner.check_finite()
         if self.plan.world > 1:
             dist.all_reduce(learner.tally)
@@ -139,7 +138,7 @@ class RunCallback(L.Callback):
         }
         if self._make_val is not None:
             try:
-                row |= self._validated(trainer, learner)
+                row |= self._validate(trainer, learner)
             except _Stop:
                 self._save_state(trainer, learner)
                 return
@@ -149,31 +148,31 @@ class RunCallback(L.Callback):
         self._epoch_begun, self._epoch_before = now, 0.0
         better = self.records.add(row, learner.model, self.ema.average if self.ema else None)
         self._save_state(trainer, learner)
-        self.progress.rested(time.monotonic() - resting)
-        self._say(row, better)
+        self.progress.add_pause(time.monotonic() - pause_begun)
+        self._print_epoch(row, better)
 
-    def _validated(self, trainer: L.Trainer, learner: Learner) -> dict[str, float]:
+    def _validate(self, trainer: L.Trainer, learner: Learner) -> dict[str, float]:
         assert self._make_val is not None
         if self._val is None:
             self._val = self._make_val(trainer.global_rank)
         batches = len(self._val)
-        self.progress.resting("validating", 0, batches)
+        self.progress.show_pause("validating", 0, batches)
 
         def each(done: int, errors: list[str]) -> None:
             self.unreadable.add("validation", errors)
-            self.progress.resting("validating", done, batches)
+            self.progress.show_pause("validating", done, batches)
             if self.interrupts.received is not None and self.plan.world == 1:
-                raise _Stop  # with several devices the others would wait for this one for ever
+                raise _Stop  # with several devices the others would wait for this one forever
 
         model = learner.model
         with self.ema.applied(model) if self.ema else nullcontext():
-            if self.plan.world > 1:  # each device has its own batch-norm statistics; those that are saved count
+            if self.plan.world > 1:  # use the batch-norm statistics that are saved, since each device has its own
                 for buffer in model.buffers():
                     dist.broadcast(buffer, 0)
             result = validate(model, self._val, learner.device, tuple(model.classes or ()), each=each)
-        return {"val_loss": loss_of(result), "val_top1": result.top1, "val_top5": result.top5}
+        return {"val_loss": mean_loss(result), "val_top1": result.top1, "val_top5": result.top5}
 
-    def _say(self, row: Row, better: bool) -> None:
+    def _print_epoch(self, row: Row, better: bool) -> None:
         parts = [
             f"epoch {row['epoch']}/{self.plan.recipe.epochs}",
             f"train loss {row['train_loss']:.3f} top-1 {row['train_top1']:.3f}",
@@ -185,14 +184,14 @@ class RunCallback(L.Callback):
         self.progress.say("  ".join(parts))
 
     def _lr(self, step: int) -> float:
-        """The rate of the optimiser step just done (that of most weights)."""
+        """Learning rate of the last optimiser step (for most weights)."""
         return (self.plan.recipe.lr or 0.0) * lr_factor(self.plan.recipe, step - 1, self.plan.steps)
 
-    # --- the state to resume from ------------------------------------------------------------------------------------
+    # --- training state ----------------------------------------------------------------------------------------------
 
     def _save_state(self, trainer: L.Trainer, learner: Learner) -> None:
         self._saved = time.monotonic()
-        learner.check_finite()  # a state that cannot be gone on from must not replace one that can
+        learner.check_finite()  # an unusable state must not replace a usable one
         if not trainer.is_global_zero:
             return
         save_state(
@@ -219,7 +218,7 @@ class RunCallback(L.Callback):
         trainer.optimizers[0].load_state_dict(state["optimizer"])
         scheduler: Any = trainer.lr_scheduler_configs[0].scheduler
         scheduler.load_state_dict(state["scheduler"])
-        # the state has the next step's rate by the schedule of then, which a run with more epochs now does not end at
+        # the state contains the next learning rate of the old schedule, which differs if the number of epochs changed
         factor = lr_factor(self.plan.recipe, scheduler.last_epoch, self.plan.steps)
         scheduler._last_lr = [base * factor for base in scheduler.base_lrs]
         for group, lr in zip(trainer.optimizers[0].param_groups, scheduler._last_lr, strict=True):
@@ -230,17 +229,17 @@ class RunCallback(L.Callback):
         learner.tally.copy_(state["tally"])
         self.unreadable.load_state_dict(state["unreadable"])
 
-    def _due(self, step: int) -> bool:
+    def _state_is_due(self, step: int) -> bool:
         by_count = self.plan.save_every is not None and step % self.plan.save_every == 0
         return by_count or time.monotonic() - self._saved > 60 * self.plan.save_minutes
 
-    def _asked_to_stop(self, trainer: L.Trainer) -> bool:
-        asked = self.interrupts.received is not None
-        if self.plan.world > 1:  # all stop after the same step, or those who go on wait for ever
-            votes = torch.tensor(float(asked), device=trainer.strategy.root_device)
+    def _stop_requested(self, trainer: L.Trainer) -> bool:
+        requested = self.interrupts.received is not None
+        if self.plan.world > 1:  # all must stop after the same step, otherwise the remaining ones wait forever
+            votes = torch.tensor(float(requested), device=trainer.strategy.root_device)
             dist.all_reduce(votes)
-            asked = bool(votes > 0)
-        return asked
+            requested = bool(votes > 0)
+        return requested
 
 
 def _learner(module: L.LightningModule) -> Learner:

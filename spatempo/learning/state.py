@@ -1,6 +1,6 @@
-"""The training state of a run: one file of plain values and tensors, from which a killed run goes on exactly.
+"""Training state of a run: one file of plain values and tensors, from which an interrupted run continues exactly.
 
-It is not a checkpoint (that is ``spatempo.models.checkpoint``): nothing but the run that wrote it can use it.
+It is not a checkpoint (see ``spatempo.models.checkpoint``). Only the run that wrote it can use it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError  # the exception only: nothing is unpickled but plain values
+from pickle import UnpicklingError  # only the exception; only plain values are unpickled
 from typing import Any
 
 import torch
@@ -30,53 +30,53 @@ FORMAT = 1
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Writes a training state: temporary file, fsync, rename; a state already there stays until the new one is whole.
+    """Writes a training state atomically: a previous state is replaced only when the new one is complete.
 
     Args:
         state: numbers, strings, lists, dicts and tensors only.
         path: ``OUT/resume/state.pt``.
 
     Raises:
-        SpatempoError: it could not be written, for example on a full disk.
+        SpatempoError: it cannot be written, for example because the disk is full.
     """
-    # Through memory, because torch's writer turns a full disk into a RuntimeError that does not say so.
+    # Serialised in memory first, because torch's writer reports a full disk as a RuntimeError without the reason.
     memory = io.BytesIO()
     torch.save({"format": FORMAT, **state}, memory)
     write(path, memory.getvalue())
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Reads a training state; nothing in the file is executed.
+    """Reads a training state. No code in the file is executed.
 
     Raises:
-        SpatempoError: no such file, damaged, or of another format.
+        SpatempoError: the file does not exist, is damaged, or has another format.
     """
     if not path.is_file():
-        raise SpatempoError(f"{path}: there is no run to resume; start it without `resume`")
+        raise SpatempoError(f"{path}: no run to resume; start a new run without `resume`")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about the pickle protocol of files that are none of ours
+            warnings.simplefilter("ignore")  # torch warns about the pickle protocol of other files
             state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise SpatempoError(f"{path}: cannot be read ({error.strerror})") from error
     except (UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError) as error:
         raise SpatempoError(
-            f"{path}: is not a training state of spatempo, or is damaged ({type(error).__name__}); start the run again"
+            f"{path}: not a training state of spatempo, or damaged ({type(error).__name__}); start the run again"
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise SpatempoError(f"{path}: is not a training state of this version of spatempo; start the run again")
+        raise SpatempoError(f"{path}: not a training state of this version of spatempo; start the run again")
     return state
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file of a run whole or not at all, its folder made if missing; SpatempoError where that fails."""
-    with naming(path):
+    """Writes a file of a run atomically, and creates its folder if missing. Raises SpatempoError if that fails."""
+    with report_write_errors(path):
         write_whole(path, content)
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turns an error in writing `path` into one line that names the file, the mend, and what is left of the run."""
+def report_write_errors(path: Path) -> Iterator[None]:
+    """Converts an error while writing `path` to a one-line error with the file, a fix, and how to continue the run."""
     try:
         yield
     except OSError as error:
@@ -86,57 +86,57 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def writing_failed(error: WriteError, path: Path) -> SpatempoError:
-    """The line of a run that stops because `path`, in its folder or one below, could not be written."""
-    # not Path.is_file: it raises for a name that is too long
+    """Error of a run that stops because `path`, in its folder or a subfolder, could not be written."""
+    # not Path.is_file, which raises an error if a name is too long
     if not any(os.path.isfile(folder / "resume" / "state.pt") for folder in (path.parent, path.parent.parent)):
-        return error  # nothing was saved before
-    return SpatempoError(f"{error}. What was saved before still loads, and `resume` continues the run from there")
+        return error  # no earlier state
+    return SpatempoError(f"{error}. The last saved state is intact, and `resume` continues the run from it")
 
 
 def fingerprint_data(manifest: Manifest | None) -> dict[str, Any] | None:
-    """Identity of labelled clips: their number, and a digest over paths (within the root) and labels."""
+    """Identity of labelled clips: their number, and a digest of their paths (relative to the root) and labels."""
     if manifest is None:
         return None
     digest = hashlib.sha256()
     for sample in manifest.samples:
         try:
-            place = Path(sample.path).relative_to(manifest.root).as_posix()
+            path = Path(sample.path).relative_to(manifest.root).as_posix()
         except ValueError:
-            place = sample.path
-        digest.update(f"{place}\0{sample.label}\n".encode(errors="surrogateescape"))
+            path = sample.path
+        digest.update(f"{path}\0{sample.label}\n".encode(errors="surrogateescape"))
     return {"clips": len(manifest.samples), "digest": digest.hexdigest()}
 
 
 def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
-    """Raises a SpatempoError naming the first differences between the run of a state and the one now asked for.
+    """Raises a SpatempoError with the first differences between the saved run and the current settings.
 
     Args:
         old, new: ``model``, ``options``, ``classes``, ``preprocess``, ``train``, ``val``, ``devices``, ``recipe``.
-        path: of the state, for the message.
+        path: file of the state, for the message.
     """
     found: list[str] = []
     for part, words in (("train", "training"), ("val", "validation")):
         a, b = old.get(part), new.get(part)
         if a != b:
             counts = [f"{d['clips']} clips" if d else "none" for d in (a, b)]
-            same = " (as many, but other paths or labels)" if counts[0] == counts[1] else ""
+            same = " (with other paths or labels)" if counts[0] == counts[1] else ""
             found.append(f"{words} data was {counts[0]}, now {counts[1]}{same}")
     plain = ("model", "options", "classes", "preprocess", "devices")
-    old = _as_written_now(old)
+    old = _upgrade_identity(old)
     found += differences({k: old.get(k) for k in plain}, {k: new.get(k) for k in plain})
     then, now = old.get("recipe", {}), new.get("recipe", {})
     later = {k: v for k, v in Recipe().to_dict().items() if k in now and k not in then}  # fields of a newer version
-    same = {key: now[key] for key in SCHEDULE if key in now}  # may change, as far as `extend.check_past` allows
+    same = {key: now[key] for key in SCHEDULE if key in now}  # changes are checked by `extend.check_past`
     found += differences({**then, **later, **same}, now)
     if found:
         raise SpatempoError(
-            f"{path}: was written by another run: {'; '.join(found[:4])}; give the same data and settings to resume, "
-            "or another `out` to start a new run"
+            f"{path}: created with different settings: {'; '.join(found[:4])}; give the same data and settings to "
+            "resume, or another output folder (`out`) to start a new run"
         )
 
 
-def _as_written_now(identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The identity of a run with options that came after it, and with its short side."""
+def _upgrade_identity(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Identity of a run of an earlier version, with the options and the short side that were added later."""
     now = dict(identity)
     if "options" in now:
         design, _, _ = parse_name(now["model"])

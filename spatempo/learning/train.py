@@ -1,4 +1,4 @@
-"""``train``: from labelled videos to a checkpoint, in one call."""
+"""``train``: trains a model on labelled videos and saves checkpoints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spatempo.learning.extend import check_past
 from spatempo.learning.fit import fit
 from spatempo.learning.interrupts import Interrupts
 from spatempo.learning.learner import Learner
-from spatempo.learning.network import frames_read, known_options, settings_of, start_network, use_network
+from spatempo.learning.network import frames_read, settings_of, start_network, use_network, with_modality
 from spatempo.learning.plan import Plan, run_folder, state_file
 from spatempo.learning.progress import RunProgress, clock
 from spatempo.learning.recipe import Recipe
@@ -44,14 +44,14 @@ from spatempo.process import keep_memory
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run came to.
+    """Result of a run.
 
     Attributes:
         checkpoint: folder of the best checkpoint.
-        epochs: passes over the data, those before a restart included.
-        seconds: wall time, that before a restart included.
-        top1, top5: of the best checkpoint on the validation data, shares; None without any.
-        history: a dict per epoch: epoch, step, lr, train_loss, train_top1, val_loss, val_top1, val_top5, clips_per_s,
+        epochs: number of passes over the data, including those before a restart.
+        seconds: wall time, including the time before a restart.
+        top1, top5: accuracy of the best checkpoint on the validation data, as fractions; None without validation data.
+        history: one dict per epoch: epoch, step, lr, train_loss, train_top1, val_loss, val_top1, val_top5, clips_per_s,
             seconds.
     """
 
@@ -88,46 +88,51 @@ def train(
     callbacks: Sequence[L.Callback] = (),
     **fields: Any,
 ) -> TrainResult:
-    """Trains a model and keeps the best and the last checkpoint.
+    """Trains a model, and saves the best and the last checkpoint.
 
-    The run's folder holds ``recipe.json`` (resolved), ``best/`` and ``last/`` (checkpoints), ``logs/`` (TensorBoard and
-    ``epochs.csv``) and ``resume/state.pt``. Best is the highest validation top-1; among equals the lowest validation
-    loss, then the earliest. Without validation data best is the last.
+    The folder of the run contains ``recipe.json`` (resolved), ``best/`` and ``last/`` (checkpoints), ``logs/``
+    (TensorBoard and ``epochs.csv``) and ``resume/state.pt``. The best epoch has the highest validation top-1. Ties are
+    decided by the lowest validation loss, then by the earliest epoch. Without validation data the last epoch is best.
 
     Args:
-        data: training clips: a folder of class folders, a CSV, a published list, or a Manifest.
-        model: name of a design, see ``list_models``; or a model that ``create_model`` or ``load`` made, which is
-            trained in place. Frames, size, sampling and dropout are then its own where ``fields`` do not say otherwise.
+        data: training clips: a folder of class folders, a CSV, a published list file, or a Manifest.
+        model: name of a model, see ``list_models``; or a model from ``create_model`` or ``load``, which is trained in
+            place. In the latter case frames, size, sampling and dropout default to those of the model.
         val: validation clips, in any of these forms; their labels must be training classes.
-        out: the run's folder, new or empty; None: ``runs/MODEL``, or the first free of ``runs/MODEL-2``, ...
+        out: folder of the run, new or empty; None: ``runs/MODEL``, or the first free one of ``runs/MODEL-2``, ...
         recipe: a name of ``RECIPES``, a Recipe, or its fields; None: ``"finetune"`` with weights, else ``"scratch"``.
-        weights: image weights: a local file, or the name of a set that timm or torchvision download.
-        mean, std: what the weights want to be fed, three numbers each, if no ``.json`` beside them says so.
-        options: the design's, such as ``{"shift_div": 4}``, and ``create_model``'s ``modality`` and ``stack``.
-        resume: go on with the run in `out` from its last state; the same data and settings must be given (those left
-            out are taken from the run). On the CPU the result is that of a run that was never stopped, bit for bit.
-            Only ``epochs``, ``warmup`` and ``steps`` may change, if the learning rates of the steps already made stay
-            the same: a step schedule without warm-up and drops takes more epochs, cosine and onecycle do not.
+        weights: image-pretrained weights: a local file, or the name of a weight set of timm or torchvision, which is
+            downloaded.
+        mean, std: normalisation for the weights, three numbers each, if there is no ``.json`` next to the file.
+        options: options of the design, such as ``{"shift_div": 4}``, and ``modality`` and ``stack`` of
+            ``create_model``.
+        resume: continue the run in `out` from its last state. The same data and settings must be given; settings that
+            are not given are those of the run. On the CPU the result equals that of an uninterrupted run, bit for bit.
+            Only ``epochs``, ``warmup`` and ``steps`` may change, and only if the learning rates of the steps already
+            done stay the same: this allows more epochs for a step schedule without warm-up and drops, but not for
+            cosine and onecycle.
         device: ``"auto"`` (CUDA, else MPS, else CPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        devices: how many train together (DDP); None: all CUDA devices, else one.
-        nodes: machines, each started with this call under torchrun or SLURM.
-        workers: processes that read clips; None: one less than the cores, at most 8. The result does not depend on it.
-        start_method: of the workers (``"fork"``, ``"spawn"``, ``"forkserver"``); None: the platform's.
-        cache: keep decoded frames, for small data on small machines: True beside the run, or a folder.
-        max_unreadable: share of the clips of a data set that may be unreadable; each is named, none is replaced.
-        save_every: optimiser steps between two states within an epoch; None: only by time.
-        save_minutes: minutes between two states within an epoch. One is also saved at every epoch's end.
-        quiet: no progress; unreadable clips are named all the same.
-        callbacks: Lightning callbacks of yours. Lightning sees the run as a single epoch.
-        **fields: fields of the recipe, such as ``epochs=20, lr=0.02, size=112``; None leaves the recipe's.
+        devices: number of devices used together (DDP); None: all CUDA devices, else one.
+        nodes: number of machines; this call must run on each of them, under torchrun or SLURM.
+        workers: number of processes that read clips; None: number of cores minus one, at most 8. The result does not
+            depend on it.
+        start_method: start method of the workers (``"fork"``, ``"spawn"``, ``"forkserver"``); None: the default of the
+            platform.
+        cache: keep decoded frames on disk, for small data sets: True for a folder in that of the run, or a folder.
+        max_unreadable: largest fraction of unreadable clips per data set; each is reported, none is replaced.
+        save_every: optimiser steps between two saved states within an epoch; None: depends only on time.
+        save_minutes: minutes between two saved states within an epoch. A state is also saved after each epoch.
+        quiet: no progress output; unreadable clips are still reported.
+        callbacks: additional Lightning callbacks. For Lightning the run is a single epoch.
+        **fields: fields of the recipe, such as ``epochs=20, lr=0.02, size=112``; None keeps the value of the recipe.
 
     Returns:
-        What it came to.
+        The result of the run.
 
     Raises:
-        SpatempoError: something given cannot be used, too many clips cannot be read, the disk is full, or training
-            diverged; the line says what and how to mend it.
-        KeyboardInterrupt: interrupted; the state was saved, and how to go on was said on stderr. A second Ctrl-C
+        SpatempoError: invalid input, too many unreadable clips, a full disk, or diverged training; the message states
+            the problem and a fix.
+        KeyboardInterrupt: interrupted. The state was saved, and how to continue was printed on stderr. A second Ctrl-C
             does not wait for the end of the step and saves nothing.
     """
     _check_arguments(max_unreadable, save_every, save_minutes, workers)
@@ -137,8 +142,7 @@ def train(
     if given is not None:
         if weights is not None or mean is not None or std is not None or options:
             raise SpatempoError(
-                f"model: {name} is made already, so its weights, mean, std and options are its own: give them to "
-                "create_model"
+                f"model: {name} is already created: give `weights`, `mean`, `std` and `options` to create_model instead"
             )
         weights = given.weights
         fields = settings_of(given, fields)
@@ -149,15 +153,15 @@ def train(
     if setup.device == "cpu":
         keep_memory()
     given_weights = str(weights) if weights is not None else before.get("weights")
-    asked = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
-    train_clips, val_clips = load_clips(data, val, asked.val_split, asked.seed)
-    options = known_options(options or {}, before)
+    requested = make_recipe(recipe or before.get("recipe"), weights=given_weights is not None, **fields)
+    train_clips, val_clips = load_clips(data, val, requested.val_split, requested.seed)
+    options = with_modality(options or {}, before)
     reads = frames_read(model, options)
     resolved = resolve(
-        asked,
+        requested,
         clips=len(train_clips),
         classes=train_clips.classes,
-        short_side=None if asked.size else median_short_side(train_clips, reads=reads),
+        short_side=None if requested.size else median_short_side(train_clips, reads=reads),
         weights=given_weights is not None,
         devices=setup.world,
         precision=setup.precision,
@@ -215,7 +219,7 @@ def train(
     val_loader = None if val_set is None else partial(loading.val, val_set, world=setup.world)
     with Interrupts() as interrupts:
         callback = RunCallback(plan, state, val_loader, progress, unreadable, interrupts)
-        del state  # the callback's to release: it holds the weights and the optimiser once more
+        del state  # the callback releases it; it contains a second copy of the weights and the optimiser
         try:
             fit(learner, callback, setup, callbacks)
         finally:
@@ -230,8 +234,10 @@ def train(
         top5=best.get("val_top5"),
         history=records.history,
     )
-    scored = "no validation data, best is the last" if result.top1 is None else f"best top-1 {result.top1:.3f}"
-    progress.say(f"{scored}; {result.epochs} epochs in {clock(result.seconds)}; {result.checkpoint}")
+    best_score = (
+        "no validation data, best is the last epoch" if result.top1 is None else f"best top-1 {result.top1:.3f}"
+    )
+    progress.say(f"{best_score}; {result.epochs} epochs in {clock(result.seconds)}; {result.checkpoint}")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Clips that could not be read: each named once, counted, and too many of them end the run."""
+"""Unreadable clips: each is reported once and counted, and too many of them end the run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from spatempo.errors import SpatempoError
 
 
 class Unreadable:
-    """Keeps count over epochs, data sets and restarts. Nothing ever stands in for a clip that is bad.
+    """Counts unreadable clips over epochs, data sets and restarts. An unreadable clip is never replaced by another.
 
     Args:
-        clips: number of clips of each data set, ``{"training": 259, "validation": 30}``.
-        max_unreadable: share of a data set that may be unreadable; 0: none may.
-        say: is told each one, once.
+        clips: number of clips per data set, ``{"training": 259, "validation": 30}``.
+        max_unreadable: largest fraction of unreadable clips per data set; 0: none allowed.
+        say: called once for each unreadable clip.
     """
 
     def __init__(self, clips: dict[str, int], max_unreadable: float, say: Callable[[str], None]) -> None:
@@ -21,22 +21,22 @@ class Unreadable:
         self.errors: dict[str, list[str]] = {name: [] for name in clips}
 
     def add(self, name: str, errors: Sequence[str]) -> None:
-        """Counts errors (``"path: reason"``) of a data set.
+        """Adds errors (``"path: reason"``) of a data set.
 
         Raises:
-            SpatempoError: more than ``max_unreadable`` of it cannot be read.
+            SpatempoError: the fraction of unreadable clips is larger than ``max_unreadable``.
         """
         bad = self.errors[name]
         new = [error for error in dict.fromkeys(errors) if error not in bad]
         bad += new
         too_many = len(bad) > self.max_unreadable * self.clips[name]
-        for error in new[:-1] if too_many else new:  # the last one is named by the error below
-            self.say(f"unreadable {name} clip, left out: {error}")
+        for error in new[:-1] if too_many else new:  # the error below contains the last one
+            self.say(f"skipped unreadable {name} clip: {error}")
         if too_many:
-            allowed = f"only {self.max_unreadable:.1%} may be bad" if self.max_unreadable else "none may be bad"
+            allowed = f"at most {self.max_unreadable:.1%} is allowed" if self.max_unreadable else "none is allowed"
             raise SpatempoError(
-                f"{bad[-1]}: {len(bad)} of {self.clips[name]} {name} clips could not be read so far, and {allowed} "
-                "(`max_unreadable`); fix them or leave them out: `spatempo data scan` names every one"
+                f"{bad[-1]}: {len(bad)} of {self.clips[name]} {name} clips could not be read so far, but {allowed} "
+                "(`max_unreadable`); fix or remove them: `spatempo data scan` lists all of them"
             )
 
     def state_dict(self) -> dict[str, list[str]]:

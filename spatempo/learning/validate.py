@@ -1,4 +1,4 @@
-"""Validation during training: the evaluation room's scores, on this device's share of the clips, gathered exactly."""
+"""Validation during training, with the scores of the evaluation package; exact on any number of devices."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def validate(
     *,
     each: Callable[[int, list[str]], None],
 ) -> EvalResult:
-    """Scores every clip once and counts; the same number as ``test`` with one centre view gives.
+    """Scores every clip once; gives the same accuracy as ``test`` with one centre view.
 
-    Always in 32 bit, whatever training computes in, because that is how ``test`` and ``predict`` compute. Under DDP
-    every process must call it: each scores its share, and all get the same result.
+    Always computes in 32 bit, as ``test`` and ``predict`` do, even if training uses another precision. Under DDP every
+    process must call it. Each scores a part of the clips, and all get the same result.
 
     Args:
-        model: not wrapped; its modes are as before afterwards.
-        loader: of this device's share, see :class:`~spatempo.learning.batches.EvalShare`.
-        device: where the model is.
-        classes: names, for the result.
-        each: called after every batch with the number of batches done and the errors of clips that could not be read;
-            what it raises ends the validation.
+        model: the model without wrappers; its train or eval mode is restored.
+        loader: loader of the clips of this device, see :class:`~spatempo.learning.batches.EvalSampler`.
+        device: device of the model.
+        classes: class names, for the result.
+        each: called after every batch with the number of batches done and the errors of unreadable clips. An exception
+            that it raises ends the validation.
     """
     scores = Scores(len(classes))
     with eval_mode(model), torch.autocast(device.type, enabled=False):
@@ -47,8 +47,8 @@ def validate(
     return scores.gather().result(classes)
 
 
-def loss_of(result: EvalResult) -> float:
-    """Cross-entropy of the scores (mean logits over views), in nats, the mean over the videos."""
+def mean_loss(result: EvalResult) -> float:
+    """Mean cross-entropy over the videos, in nats, computed from the scores (mean logits over views)."""
     scores = result.scores.astype(np.float64)
     top = scores.max(1, keepdims=True)
     log_sum = np.log(np.exp(scores - top).sum(1)) + top[:, 0]

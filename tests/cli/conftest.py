@@ -1,4 +1,4 @@
-"""A tiny generated data set and an untrained checkpoint, made once; and how the tests call the command."""
+"""Fixtures: a tiny generated data set, an untrained checkpoint, and functions that run the command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learnt nothing, with the classes of `data`: all that the frame of the verbs needs."""
+    """An untrained model with the classes of `data`, which is enough to test the commands."""
     import torch
 
     from spatempo.data.manifest import load_manifest
@@ -40,7 +40,7 @@ def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def document(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Runs a command line with ``--json`` that must exit with `code`; returns the one document on stdout."""
+    """Runs a command line with ``--json`` that must exit with `code`; returns the JSON document on stdout."""
 
     def run(*words: object, code: int = 0) -> Any:
         capsys.readouterr()
@@ -52,7 +52,7 @@ def document(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
 
 @pytest.fixture
 def failure(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command line that must fail: exit code 2, nothing on stdout, one line on stderr, which is returned."""
+    """Runs a command line that must fail with exit code 2 and no stdout; returns the single line on stderr."""
 
     def run(*words: object) -> str:
         capsys.readouterr()

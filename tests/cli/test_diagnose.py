@@ -1,4 +1,4 @@
-"""``spatempo diagnose``: one document, words and tables, refusals of one line."""
+"""``spatempo diagnose``: JSON document, text output, and errors on one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.models.checkpoint import save_checkpoint
 from spatempo.models.registry import create_model
 
 
-def test_one_document(document, data, checkpoint, tmp_path):
+def test_json_document(document, data, checkpoint, tmp_path):
     found = document("diagnose", checkpoint, data / "test.csv", "--out", tmp_path / "page", "--workers", 0)
     assert {"ordered", "shuffled", "reversed", "frozen", "per_class", "by_frames", "report"} <= found.keys()
     assert all(0 <= found[key] <= 1 for key in ("ordered", "shuffled", "reversed", "frozen"))
@@ -27,21 +27,24 @@ def test_one_document(document, data, checkpoint, tmp_path):
     assert "tsm_smallresnet" in Path(found["report"]).read_text(encoding="utf-8")
 
 
-def test_for_people(capsys, data, checkpoint, tmp_path):
+def test_text_output(capsys, data, checkpoint, tmp_path):
     words = ["diagnose", str(checkpoint), str(data / "test.csv"), "--out", str(tmp_path), "--workers", "0"]
     assert main(words) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("tsm_smallresnet: ")
-    for heading in ("right answers", "in order", "class", "frames", f"report: {tmp_path / 'report.html'}"):
+    for heading in ("accuracy", "in order", "class", "frames", f"report: {tmp_path / 'report.html'}"):
         assert heading in captured.out
     assert "12/12 videos" in captured.err
 
 
 @pytest.mark.parametrize(
     ("design", "heads"),
-    [("sth", ["attention", "to time", "settled"]), ("gsf", ["gates", "open", "beyond 0.9", "weighs in"])],
+    [
+        ("sth", ["attention", "temporal branch", "one branch > 95%"]),
+        ("gsf", ["gates", "open", "above 0.9", "fusion weight"]),
+    ],
 )
-def test_inside_the_network(capsys, data, tmp_path, design, heads):
+def test_attention_and_gates_are_printed(capsys, data, tmp_path, design, heads):
     classes = list(load_manifest(data / "test.csv").classes)
     model = create_model(f"{design}_smallresnet", num_classes=len(classes), frames=2, size=16)
     model.classes = classes
@@ -52,12 +55,12 @@ def test_inside_the_network(capsys, data, tmp_path, design, heads):
     assert line.split() == " ".join(heads).split()
     rows = {line.split()[0]: line.split()[1:] for line in out[out.index(line) :].splitlines() if line.strip()}
     if design == "sth":
-        assert rows["layer1"] == rows["all"] == ["50.0%", "0.0%"]  # where training starts
+        assert rows["layer1"] == rows["all"] == ["50.0%", "0.0%"]  # the values at initialisation
     else:
         assert {"layer1.0.conv2", "layer3.1.conv2", "all"} <= rows.keys()
 
 
-def test_refusals(failure, data, checkpoint, tmp_path):
+def test_invalid_input_is_refused(failure, data, checkpoint, tmp_path):
     assert "no such checkpoint" in failure("diagnose", tmp_path / "none", data / "test.csv")
     assert "no such file" in failure("diagnose", checkpoint, tmp_path / "none.csv")
     given = ("--out", tmp_path / "out", "--workers", 0)

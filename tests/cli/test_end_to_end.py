@@ -1,4 +1,4 @@
-"""From nothing to a comparison, through the command alone: make, train, test, predict, resume, compare."""
+"""The whole workflow on the command line: make, train, test, predict, resume, compare."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def test_train_test_predict(document, data, tmp_path):
     assert (recipe["name"], recipe["dropout"], recipe["size"], recipe["batch_size"]) == ("demo", 0.25, 32, 6)
 
     tested = document("test", trained["checkpoint"], data / "val.csv", "--workers", 0)
-    assert tested["top1"] == pytest.approx(trained["top1"])  # one function gives both
+    assert tested["top1"] == pytest.approx(trained["top1"])  # both use the same function
     guess = document("predict", trained["checkpoint"], data / "videos" / "val" / "red_disc")[0]["predictions"][0]
     assert guess["label"] in tested["per_class"]
 
-    assert document(*words, "--resume")["top1"] == trained["top1"]  # nothing is left to do
+    assert document(*words, "--resume")["top1"] == trained["top1"]  # the run is already finished
 
 
 def test_compare(document, capsys, data, tmp_path):
@@ -44,7 +44,7 @@ def test_compare(document, capsys, data, tmp_path):
     assert rows[0]["params"] == rows[1]["params"]
     assert rows[0]["latency_ms"] > 0
     assert rows[0]["n"] == 12  # the folder's own test.csv
-    # without order there is nothing but a coin in a pair of movements: exactly 1/2, however little was learnt
+    # a model that ignores frame order is at chance level within a pair of movements: exactly 1/2, even untrained
     assert rows[0]["families"]["direction"]["within_pair"] == 0.5
     assert rows[0]["pairs"]["right_left"]["within_pair"] == 0.5
     page = Path(rows[0]["report"]).read_text(encoding="utf-8")
@@ -52,21 +52,21 @@ def test_compare(document, capsys, data, tmp_path):
     assert "data:image/png" in page
 
     before = (out / "tsm_smallresnet" / "best" / "model.safetensors").stat().st_mtime_ns
-    assert main([*map(str, words)]) == 0  # a second call takes what is there
+    assert main([*map(str, words)]) == 0  # a second call reuses the results
     captured = capsys.readouterr()
     assert "direction (within the pair)" in captured.out
     assert f"report: {out / 'report.html'}" in captured.out
     assert captured.err.count("taken from") == 2
     assert (out / "tsm_smallresnet" / "best" / "model.safetensors").stat().st_mtime_ns == before
 
-    assert main([*map(str, words), "--set", "dropout=0.3"]) == 2  # another comparison does not go there
+    assert main([*map(str, words), "--set", "dropout=0.3"]) == 2  # a different comparison cannot use this folder
     error = capsys.readouterr().err
     assert "dropout" in error
     assert str(out / "tsn_smallresnet.json") in error
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["--model", "tms_smallresnet"], "tsm_smallresnet"),
         (["--model", "tsm_smallresnet", "--recipe", "demmo"], "demmo"),
@@ -81,10 +81,10 @@ def test_compare(document, capsys, data, tmp_path):
         ([], "--model"),
     ],
 )
-def test_train_refuses(words, says, failure, data, tmp_path, monkeypatch):
+def test_train_refuses_invalid_input(words, message, failure, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert says in failure("train", data / "train.csv", *words)
-    assert not list(tmp_path.iterdir())  # before anything is written
+    assert message in failure("train", data / "train.csv", *words)
+    assert not list(tmp_path.iterdir())  # nothing was written
 
 
 def test_mean_and_std_take_commas_or_spaces(monkeypatch, data):
@@ -100,7 +100,7 @@ def test_mean_and_std_take_commas_or_spaces(monkeypatch, data):
     assert given == [("some.csv", (0.5, 0.25, 1.0), None)] * 2
 
 
-def test_train_stops_at_a_video_that_cannot_be_read(capsys, data, tmp_path):
+def test_train_stops_at_an_unreadable_video(capsys, data, tmp_path):
     folder = tmp_path / "d"
     shutil.copytree(data / "videos" / "train", folder)
     broken = folder / "red_disc" / "a text.mp4"
@@ -113,13 +113,13 @@ def test_train_stops_at_a_video_that_cannot_be_read(capsys, data, tmp_path):
     assert str(broken) in captured.err
     assert "data scan" in last
     assert "Traceback" not in captured.err
-    # unless told that some may be bad, and then the video is named all the same
+    # with --max-unreadable training continues, and the video is still reported
     assert main([*map(str, words), "--out", str(tmp_path / "run2"), "--max-unreadable", "0.1"]) == 0
     assert str(broken) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["--models", "tsn_smallresnet,tzm_smallresnet"], "tzm_smallresnet"),
         (["--models", ","], "no design"),
@@ -132,16 +132,16 @@ def test_train_stops_at_a_video_that_cannot_be_read(capsys, data, tmp_path):
         (["--models", "tsn_smallresnet", "--seeds", "0"], "seeds"),
     ],
 )
-def test_compare_refuses(words, says, failure, data, tmp_path):
-    assert says in failure("compare", data, *words, "--out", tmp_path / "out")
+def test_compare_refuses_invalid_input(words, message, failure, data, tmp_path):
+    assert message in failure("compare", data, *words, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_recipe_fields():
     assert recipe_fields({"lr": 0.1, "size": None, "freeze": False}, ["ema=0.9"]) == {"lr": 0.1, "ema": 0.9}
-    with pytest.raises(SpatempoError, match="--lr says that"):
+    with pytest.raises(SpatempoError, match="is set by --lr; use only --lr"):
         recipe_fields({"lr": 0.1}, ["lr=0.2"])
-    with pytest.raises(SpatempoError, match="--budget says that"):
+    with pytest.raises(SpatempoError, match="is set by --budget"):
         recipe_fields({}, ["epochs=2"], {"epochs": "--budget"})
-    with pytest.raises(SpatempoError, match="no such field; did you mean momentum"):
+    with pytest.raises(SpatempoError, match="unknown field of the recipe; did you mean momentum"):
         recipe_fields({}, ["momentun=0.2"])

@@ -1,4 +1,4 @@
-"""Names that act on a terminal: shown escaped wherever a person reads them, whole in JSON and in pages."""
+"""Names with terminal control characters: escaped in text output, unchanged in JSON and in pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="such names are not allo
 
 @pytest.fixture(scope="module")
 def named(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes, one with a colour in its name; videos named after attacks, one of them unreadable."""
+    """Three classes and videos whose names contain control characters; one video is unreadable."""
     root = tmp_path_factory.mktemp("named")
     videos = sorted((data / "videos" / "train" / "red_disc").glob("*.mp4"))
     for label in (RED, "blue"):
@@ -37,7 +37,7 @@ def check(captured: tuple[str, str]) -> None:
     for text in captured:
         lines = text.splitlines()
         assert all(line.isprintable() for line in lines), [line for line in lines if not line.isprintable()]
-        text.encode()  # no half characters
+        text.encode()  # no surrogates
 
 
 def test_every_command_escapes(named, tmp_path, capsys, document):
@@ -45,7 +45,7 @@ def test_every_command_escapes(named, tmp_path, capsys, document):
     small = ("--size", 32, "--frames", 2, "--epochs", 1, "--batch-size", 4, "--workers", 0)
     lines = [
         ("data", "scan", named, "--workers", 1),
-        ("train", named, "--model", "tsm_smallresnet", *small, "--out", run),  # stops at the unreadable one
+        ("train", named, "--model", "tsm_smallresnet", *small, "--out", run),  # stops at the unreadable video
         ("train", named, "--model", "tsm_smallresnet", *small, "--out", run, "--max-unreadable", 0.5),
         ("test", run / "best", named, "--workers", 0),
         ("predict", run / "best", named / "blue"),
@@ -62,7 +62,7 @@ def test_every_command_escapes(named, tmp_path, capsys, document):
     assert r"\x1b[31mred\u202e" in captured.out
     assert r"bad\x1b]0;title\x07.mp4" in captured.out
     found = document("test", run / "best", named, "--workers", 0)
-    assert {RED, "old\udcff"} < set(found["per_class"])  # whole for programs, and json escapes it
+    assert {RED, "old\udcff"} < set(found["per_class"])  # unchanged in JSON, which has its own escapes
     pytest.importorskip("pyarrow")
     from spatempo.evaluation.results.score_files import read_scores
 

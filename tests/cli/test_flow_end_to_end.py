@@ -1,4 +1,4 @@
-"""Train, test and predict on folders of optical flow, through the command alone."""
+"""Train, test and predict on folders of optical flow with the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def flow_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Something bright moves to the left or to the right: x of its flow below or above the middle, 128."""
+    """A square moves to the left or to the right: the x component of its flow is below or above the middle, 128."""
     root = tmp_path_factory.mktemp("flow")
     rng = np.random.default_rng(0)
     for part, count in (("train", 8), ("val", 3)):
@@ -29,14 +29,14 @@ def flow_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_flow_is_learnt_tested_and_predicted(document, failure, flow_data, data, tmp_path):
+def test_train_test_and_predict_on_flow(document, failure, flow_data, data, tmp_path):
     out = tmp_path / "flow"
     words = ["train", flow_data / "train", "--val", flow_data / "val", "--model", "tsn_smallresnet", "--out", out]
     words += ["--option", "modality=flow", "--option", "stack=3", "--recipe", "demo", "--size", 24, "--frames", 2]
     words += ["--batch-size", 4, "--epochs", 6, "--workers", 0, "--set", "flip=labels", "--cache"]
-    assert document(*words)["top1"] == 1.0  # mirrored clips of left are clips of right, or it would not learn
+    assert document(*words)["top1"] == 1.0  # needs correct mirroring: a mirrored "left" clip is a "right" clip
     again = [words[0], flow_data / "train", "--val", flow_data / "val", "--model", "tsn_smallresnet", "--out", out]
-    assert document(*again, "--workers", 0, "--cache", "--resume")["epochs"] == 6  # what is left out is the run's
+    assert document(*again, "--workers", 0, "--cache", "--resume")["epochs"] == 6  # other settings come from the run
     refused = failure(*again, "--workers", 0, "--resume", "--option", "modality=rgb", "--option", "stack=1")
     assert "modality" in refused
     tested = document("test", out / "best", flow_data / "val", "--workers", 0, "--clips", 2)
@@ -50,7 +50,7 @@ def test_flow_is_learnt_tested_and_predicted(document, failure, flow_data, data,
     assert "extract it first" in document("predict", out / "best", video, code=2)[0]["error"]
 
 
-def test_differences_of_a_video_are_trained_on(document, data, tmp_path):
+def test_training_on_rgb_differences(document, data, tmp_path):
     words = ["train", data / "train.csv", "--val", data / "val.csv", "--model", "tsn_smallresnet", "--out", tmp_path]
     words += ["--option", "modality=rgbdiff", "--recipe", "demo", "--size", 24, "--frames", 2, "--epochs", 1]
     trained = document(*words, "--batch-size", 6, "--workers", 0)

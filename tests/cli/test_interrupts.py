@@ -1,4 +1,4 @@
-"""Ctrl-C in a real terminal's way: the signal goes to the command and to every process it has started."""
+"""Ctrl-C as in a terminal: the signal is sent to the command and to every process that it has started."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="has no process groups of this kind")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no POSIX process groups")
 
 
 def interrupted(*words: object, when: str, cwd: Path) -> str:
-    """Starts a command, interrupts it once `when` (a piece of Python, of the process `p`) holds; returns stderr."""
+    """Starts a command, interrupts it when `when` (a Python expression of the process `p`) is true; returns stderr."""
     log = cwd / "stderr"
     with log.open("w") as stderr:
         p = subprocess.Popen(
@@ -32,15 +32,15 @@ def interrupted(*words: object, when: str, cwd: Path) -> str:
             time.sleep(0.02)
         os.killpg(p.pid, signal.SIGINT)
         code = p.wait(timeout=100)
-    said = log.read_text()
-    assert code == 130, said
-    assert "Traceback" not in said
-    assert said.endswith("spatempo: error: interrupted\n")
-    return said
+    printed = log.read_text()
+    assert code == 130, printed
+    assert "Traceback" not in printed
+    assert printed.endswith("spatempo: error: interrupted\n")
+    return printed
 
 
 def children(pid: int) -> int:
-    """How many processes it has started."""
+    """Number of child processes."""
     return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
@@ -50,14 +50,16 @@ proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Li
 @proc
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [1, 2, 3])
-def test_while_processes_start(data, tmp_path, moment):
-    """At that moment a process of Python that knows nothing of it would print where it was."""
-    when = f"children(p.pid) >= {moment}"  # one of them is multiprocessing's own
+def test_interrupt_while_processes_start(data, tmp_path, moment):
+    """Without special handling, a Python process that is still importing prints a traceback."""
+    when = f"children(p.pid) >= {moment}"  # one of them belongs to multiprocessing
     interrupted("data", "scan", data / "train.csv", "--full", "--workers", 3, when=when, cwd=tmp_path)
 
 
 @pytest.mark.slow
-def test_training(data, tmp_path):
+def test_interrupt_training(data, tmp_path):
     words = ("train", data / "train.csv", "--val", data / "val.csv", "--model", "tsm_smallresnet", "--epochs", 5000)
-    said = interrupted(*words, "--size", 32, "--workers", 2, "--out", "run", when="'epoch 1/' in text()", cwd=tmp_path)
-    assert "--resume continues the run in run" in said
+    printed = interrupted(
+        *words, "--size", 32, "--workers", 2, "--out", "run", when="'epoch 1/' in text()", cwd=tmp_path
+    )
+    assert "--resume continues the run in run" in printed

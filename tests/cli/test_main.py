@@ -1,4 +1,4 @@
-"""The command's frame: verbs, help, exit codes, one line on stderr, one document on stdout, and what it may import."""
+"""The ``spatempo`` command: help, exit codes, one line on stderr, one document on stdout, and its imports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def spatempo_process(*words: str, **kwargs) -> subprocess.CompletedProcess[str]:
 
 
 def failure(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Runs a command line that must fail: exit code 2, nothing on stdout, one line on stderr, which is returned."""
+    """Runs a command line that must fail with exit code 2 and no stdout; returns the single line on stderr."""
     assert main(words) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -55,38 +55,38 @@ def loaded_after(statement: str) -> set[str]:
         "from spatempo.cli.main import main; main(['--help'])",
         "from spatempo.cli.main import main; main(['train', '--help'])",
         "from spatempo.cli.main import main; main(['predict', '--tpo', '5'])",
-        *(f"import spatempo.cli.{verb.replace(' ', '_')}" for verb in COMMANDS),
+        *(f"import spatempo.cli.{name.replace(' ', '_')}" for name in COMMANDS),
     ],
 )
-def test_nothing_heavy_is_loaded(statement):
+def test_no_heavy_library_is_imported(statement):
     assert not loaded_after(statement) & set(HEAVY)
 
 
 def test_help_answers_within_half_a_second():
     seconds = []
-    for _ in range(3):  # the fastest of three: other tests share the cores
+    for _ in range(3):  # the fastest of three, since other tests use the same cores
         start = time.perf_counter()
         done = spatempo_process("--help")
         seconds.append(time.perf_counter() - start)
         assert done.returncode == 0
-        assert all(verb in done.stdout for verb in COMMANDS)
+        assert all(name in done.stdout for name in COMMANDS)
     assert min(seconds) < 0.5
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_each_verb_explains_itself(verb, capsys):
-    assert main([*verb.split(), "--help"]) == 0
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help(name, capsys):
+    assert main([*name.split(), "--help"]) == 0
     captured = capsys.readouterr()
-    assert f"usage: spatempo {verb}" in captured.out
-    assert COMMANDS[verb] in " ".join(captured.out.split())
+    assert f"usage: spatempo {name}" in captured.out
+    assert COMMANDS[name] in " ".join(captured.out.split())
     assert "--json" in captured.out
     assert captured.err == ""
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_each_verb_has_the_three_things(verb):
-    module = importlib.import_module("spatempo.cli." + verb.replace(" ", "_"))
-    assert inspect.getdoc(module.Options).startswith(COMMANDS[verb])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_options_run_and_show(name):
+    module = importlib.import_module("spatempo.cli." + name.replace(" ", "_"))
+    assert inspect.getdoc(module.Options).startswith(COMMANDS[name])
     assert callable(module.run)
     assert callable(module.show)
 
@@ -105,11 +105,11 @@ def test_public_names_all_exist():
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "parts"),
     [
         (["trian"], ["unknown command 'trian'", "'train'"]),
         (["stirfry"], ["unknown command 'stirfry'", "predict", "data make"]),
-        (["--frames", "8"], ["the command comes first", "--frames"]),
+        (["--frames", "8"], ["the command must come first", "--frames"]),
         (["data", "mkae"], ["'data mkae'", "'data make'"]),
         (["predict"], ["CHECKPOINT", "spatempo predict --help"]),
         (["predict", "ck", "a.mp4", "--tpo", "3"], ["--tpo", "(did you mean --top?)", "spatempo predict --help"]),
@@ -123,16 +123,16 @@ def test_public_names_all_exist():
     ],
 )
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])
-def test_usage_errors_are_one_line(words, says, json_flag, capsys):
+def test_usage_errors_are_one_line(words, parts, json_flag, capsys):
     error = failure(capsys, *words, *json_flag)
-    for part in says:
+    for part in parts:
         assert part in error
     assert "│" not in error
     assert "─" not in error
 
 
-class FakeVerb:
-    """A verb's module, for what `main` does around any of them."""
+class FakeCommand:
+    """The module of a command, to test what `main` does for every command."""
 
     @dataclass
     class Options:
@@ -150,19 +150,19 @@ class FakeVerb:
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Puts a verb in place of ``models`` whose work is the given function."""
+    """Replaces ``models`` by a command that calls the given function."""
 
     def put(run, json_flag=False):
-        options = FakeVerb.Options()
+        options = FakeCommand.Options()
         options.json = json_flag
         monkeypatch.setattr(command_parse, "parse", lambda *_: options)
-        monkeypatch.setattr(command.importlib, "import_module", lambda _: FakeVerb(run))
+        monkeypatch.setattr(command.importlib, "import_module", lambda _: FakeCommand(run))
         return main(["models"])
 
     return put
 
 
-def test_what_cannot_be_used_is_one_line_even_if_the_message_has_several(fake, capsys):
+def test_line_breaks_in_error_messages_are_escaped(fake, capsys):
     def run(_):
         raise SpatempoError("a\nclip.mp4: no label; add one\n")
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_used_is_one_line_even_if_the_message_has_several(fake, c
     assert capsys.readouterr() == ("", "spatempo: error: a\\nclip.mp4: no label; add one\n")
 
 
-def test_settings_have_the_names_of_the_command_line(fake, capsys):
+def test_settings_in_messages_become_flags(fake, capsys):
     def run(_):
         raise SpatempoError(
             "too many (`max_unreadable`); lower `lr`, or `precision=32`, `causal=True`, see `spatempo models`"
@@ -184,7 +184,7 @@ def test_settings_have_the_names_of_the_command_line(fake, capsys):
 
 
 @pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP])
-def test_a_path_that_the_system_refuses_is_one_line(fake, capsys, number):
+def test_system_errors_of_a_path_are_one_line(fake, capsys, number):
     def run(_):
         raise OSError(number, os.strerror(number), "some/path")
 
@@ -194,7 +194,7 @@ def test_a_path_that_the_system_refuses_is_one_line(fake, capsys, number):
     assert captured.count("\n") == 1
 
 
-def test_other_errors_of_the_system_are_defects(fake):
+def test_other_system_errors_keep_their_traceback(fake):
     def run(_):
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
@@ -202,7 +202,7 @@ def test_other_errors_of_the_system_are_defects(fake):
         fake(run)
 
 
-def test_a_defect_keeps_its_traceback(fake):
+def test_a_bug_keeps_its_traceback(fake):
     def run(_):
         raise ZeroDivisionError
 
@@ -210,7 +210,7 @@ def test_a_defect_keeps_its_traceback(fake):
         fake(run)
 
 
-def test_interrupt_is_130(fake, capsys):
+def test_interrupt_has_exit_code_130(fake, capsys):
     def run(_):
         raise KeyboardInterrupt
 
@@ -218,7 +218,7 @@ def test_interrupt_is_130(fake, capsys):
     assert capsys.readouterr().err == "spatempo: error: interrupted\n"
 
 
-def test_incomplete_work_is_shown_and_is_2(fake, capsys):
+def test_incomplete_results_are_shown_with_exit_code_2(fake, capsys):
     def run(_):
         raise output.Incomplete([1], "1 of 2 videos cannot be read")
 
@@ -228,7 +228,7 @@ def test_incomplete_work_is_shown_and_is_2(fake, capsys):
     assert captured.err == "spatempo: error: 1 of 2 videos cannot be read\n"
 
 
-def test_json_owns_stdout(fake, capsys):
+def test_stdout_contains_only_json(fake, capsys):
     def run(_):
         print("a library's chatter")
         return {"loss": float("nan"), "path": Path("a b")}
@@ -240,14 +240,14 @@ def test_json_owns_stdout(fake, capsys):
 
 
 @pytest.mark.parametrize("rank", ["RANK", "LOCAL_RANK", "NODE_RANK"])
-def test_only_the_first_of_many_processes_answers(fake, capsys, monkeypatch, rank):
+def test_only_the_first_process_prints_results(fake, capsys, monkeypatch, rank):
     monkeypatch.setenv(rank, "1")
     assert fake(lambda _: {}, json_flag=True) == 0
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pipes close differently there")
-def test_a_reader_that_goes_away_is_no_error():
+@pytest.mark.skipif(os.name == "nt", reason="pipes close differently on Windows")
+def test_a_closed_pipe_is_not_an_error():
     process = subprocess.Popen(
         [sys.executable, "-m", "spatempo", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""``predict --timeline`` from the command line: one document, the files, the bar, and what is refused."""
+"""``predict --timeline`` on the command line: JSON document, files, progress bar, and invalid input."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from spatempo.video.writer import write_video
 
 @pytest.fixture(scope="module")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds of noise at ten frames a second."""
+    """Twelve seconds of noise at 10 frames per second."""
     frames = np.random.default_rng(0).integers(0, 256, (120, 32, 48, 3)).astype(np.uint8)
     return write_video(tmp_path_factory.mktemp("long") / "a film.mp4", frames, 10)
 
 
-def test_the_document_and_the_files(document, checkpoint, long_video, tmp_path):
+def test_document_and_files(document, checkpoint, long_video, tmp_path):
     drawn = tmp_path / "drawn" / "film.mp4"
     drawn.parent.mkdir()
     found = document(
@@ -47,7 +47,7 @@ def test_the_document_and_the_files(document, checkpoint, long_video, tmp_path):
         assert (after.frames, after.fps) == (120, 10)
 
 
-def test_background_leaves_labels_out(document, checkpoint, long_video, tmp_path):
+def test_background_labels_give_no_segments(document, checkpoint, long_video, tmp_path):
     words = ("predict", checkpoint, long_video, "--timeline", "--min-score", 0, "--out", tmp_path)
     labels = {segment["label"] for segment in document(*words)["segments"]}
     assert labels
@@ -55,24 +55,24 @@ def test_background_leaves_labels_out(document, checkpoint, long_video, tmp_path
     assert labels.isdisjoint(segment["label"] for segment in document(*words, *given)["segments"])
 
 
-def test_for_people(capsys, checkpoint, long_video, tmp_path, monkeypatch):
+def test_text_output(capsys, checkpoint, long_video, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["predict", str(checkpoint), str(long_video), "--timeline", "--min-score", "0"]) == 0
     captured = capsys.readouterr()
     assert "0:00:00.00   " in captured.out
-    assert "in 0:00:12.00; windows of 2 s every 0.5 s (a guess: the checkpoint does not say" in captured.out
-    assert "looking" in captured.err
+    assert "in 0:00:12.00; windows of 2 s every 0.5 s (default, because the checkpoint does not contain" in captured.out
+    assert "scoring" in captured.err
     assert (tmp_path / "runs" / "timeline" / "a film" / "segments.srt").is_file()
     assert main(["predict", str(checkpoint), str(long_video), "--timeline", "--min-score", "1"]) == 0
     assert "0 segments of at least 1 s and score 1" in capsys.readouterr().out
     model = load(checkpoint)
     model.clip_seconds = 4.0
-    knows = save_checkpoint(model, tmp_path / "knows")
-    assert main(["predict", str(knows), str(long_video), "--timeline"]) == 0
-    assert "windows of 4 s every 1 s, as long as the videos it was trained on" in capsys.readouterr().out
+    with_length = save_checkpoint(model, tmp_path / "with length")
+    assert main(["predict", str(with_length), str(long_video), "--timeline"]) == 0
+    assert "windows of 4 s every 1 s, the length of its training videos" in capsys.readouterr().out
 
 
-def test_refuses(failure, checkpoint, long_video, tmp_path):
+def test_invalid_input_is_refused(failure, checkpoint, long_video, tmp_path):
     def refused(*words: object) -> str:
         return failure("predict", checkpoint, long_video, "--timeline", "--out", tmp_path / "none", *words)
 
@@ -101,8 +101,8 @@ def test_refuses(failure, checkpoint, long_video, tmp_path):
     assert "cannot be written" in refused("--annotate", here / "film.mp4")
 
 
-def test_an_interruption_leaves_no_half_files(checkpoint, long_video, tmp_path, monkeypatch, capsys):
-    """Ctrl-C while the annotated video is being written: what was whole before stays, of the rest there is nothing."""
+def test_an_interruption_leaves_no_incomplete_files(checkpoint, long_video, tmp_path, monkeypatch, capsys):
+    """Ctrl-C while the annotated video is written: complete files are kept, the incomplete video is removed."""
     import spatempo.video.annotate as annotate
 
     def interrupted(*given):
@@ -122,4 +122,4 @@ def test_a_real_process(checkpoint, long_video, tmp_path):
     done = subprocess.run([*words, "--timeline", "--out", str(tmp_path), "--json"], capture_output=True, text=True)
     assert done.returncode == 0
     assert json.loads(done.stdout)["windows"] == 21
-    assert "looking" in done.stderr
+    assert "scoring" in done.stderr

@@ -1,4 +1,4 @@
-"""Every numeric flag of every command: what is out of range is one line that names the flag, before any work."""
+"""Every numeric flag of every command: a value out of range is reported on one line with the flag, before any work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from spatempo.cli.main import COMMANDS
 from spatempo.limits import LIMITS
 
-BEFORE = {  # what must come first on the command line
+REQUIRED = {  # required arguments of each command
     "train": ("DATA", "--model", "tsm_smallresnet"),
     "test": ("CK", "DATA"),
     "predict": ("CK", "VIDEO"),
@@ -39,33 +39,33 @@ def numbers(options: type) -> dict[str, type]:
 
 
 FLAGS = [
-    (verb, name, kind)
-    for verb in BEFORE
-    for name, kind in numbers(importlib.import_module("spatempo.cli." + verb.replace(" ", "_")).Options).items()
+    (command, name, kind)
+    for command in REQUIRED
+    for name, kind in numbers(importlib.import_module("spatempo.cli." + command.replace(" ", "_")).Options).items()
 ]
 
 
-def test_every_command_with_numbers_is_here() -> None:
-    for verb in set(COMMANDS) - set(BEFORE):
-        assert not numbers(importlib.import_module("spatempo.cli." + verb.replace(" ", "_")).Options)
+def test_every_command_with_numeric_flags_is_tested() -> None:
+    for command in set(COMMANDS) - set(REQUIRED):
+        assert not numbers(importlib.import_module("spatempo.cli." + command.replace(" ", "_")).Options)
     assert len(FLAGS) >= 38
 
 
-@pytest.mark.parametrize(("verb", "name", "kind"), FLAGS)
-def test_out_of_range(verb, name, kind, failure, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("command", "name", "kind"), FLAGS)
+def test_out_of_range(command, name, kind, failure, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     limit, flag = LIMITS[name], "--" + name.replace("_", "-")
     bad = [limit.low - 1, limit.high + 1, -(10**30), 10**30]
     if kind is float:
         bad += [math.nan, math.inf, -math.inf]
     for value in bad:
-        line = failure(*verb.split(), *BEFORE[verb], f"{flag}={value}")
+        line = failure(*command.split(), *REQUIRED[command], f"{flag}={value}")
         assert f"error: {flag} {float(value) if kind is float else value}: give a " in line
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (("train", "DATA", "--model", "tsm_smallresnet", "--size", 99999999), "--size 99999999: give a whole number"),
         (("info", "tsm_smallresnet", "--frames", 100000000), "--frames 100000000: give a whole number"),
@@ -85,6 +85,6 @@ def test_out_of_range(verb, name, kind, failure, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_by_example(words, says, failure, tmp_path, monkeypatch):
+def test_examples(words, message, failure, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert says in failure(*words)
+    assert message in failure(*words)

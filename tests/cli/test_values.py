@@ -1,4 +1,4 @@
-"""The small languages inside flags, and how results become text."""
+"""Parsing of flag values, and formatting of results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from spatempo.errors import SpatempoError
         ("null", None),
         ("None", None),
         ("merge", "merge"),
-        ("NaN", "NaN"),  # JSON has no such number, so it is text
+        ("NaN", "NaN"),  # not a JSON number, so it is text
         ('"8"', "8"),
         ("[1, 2]", [1, 2]),
         ("", ""),
@@ -44,7 +44,7 @@ def test_values(text, value):
 
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans()))
-def test_numbers_come_back_as_they_were_written(value):
+def test_numbers_are_parsed_exactly(value):
     assert parse_options([f"x={json.dumps(value)}"]) == {"x": value}
 
 
@@ -54,7 +54,7 @@ def test_options():
 
 
 @pytest.mark.parametrize("pair", ["p", "=3", "1p=3", "p q=3", "p=1/0"])
-def test_bad_options_are_named(pair):
+def test_errors_name_the_invalid_option(pair):
     with pytest.raises(SpatempoError, match=pair.replace("=1/0", "|1/0")):
         parse_options([pair])
 
@@ -68,7 +68,7 @@ def test_rgb():
             parse_rgb("--mean", bad)
 
 
-def test_json_is_json(capsys):
+def test_json_output_is_valid(capsys):
     print_json({"a": np.float32(0.5), "b": np.arange(3), "c": (Path("x"), math.inf, math.nan), 1: True, "ü": "\udc80"})
     assert json.loads(capsys.readouterr().out) == {
         "a": 0.5,
@@ -81,7 +81,7 @@ def test_json_is_json(capsys):
         plain(object())
 
 
-def test_table_piped_cuts_nothing_and_interprets_nothing(capsys):
+def test_table_in_a_pipe_cuts_nothing_off_and_ignores_markup(capsys):
     long = "/videos/" + "x" * 500 + ".mp4"
     print_table(["video", "label", "n"], [(long, "[red]:smile:", 3), ("b", None, 0.12345)])
     text = capsys.readouterr().out
@@ -103,12 +103,12 @@ def test_percent():
     assert percent(None) is None
 
 
-def test_unreadable_are_named(capsys):
+def test_unreadable_videos_are_listed(capsys):
     print_unreadable([])
     assert capsys.readouterr().out == ""
     print_unreadable([{"path": "a b.mp4", "reason": "no video stream"}])
     assert capsys.readouterr().out == "1 video cannot be read:\n  a b.mp4: no video stream\n"
 
 
-def test_one_line_of_an_empty_box_still_says_something():
-    assert one_line("") == "the command line cannot be read"
+def test_one_line_of_an_empty_box_is_a_message():
+    assert one_line("") == "invalid command line"

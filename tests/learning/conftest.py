@@ -1,4 +1,4 @@
-"""Real, tiny videos shared by the tests of training."""
+"""Tiny videos for the tests of training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spatempo.video.writer import write_video
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``train.csv`` (22 clips) and ``val.csv`` (9) of three classes, told apart by their colour."""
+    """A folder with ``train.csv`` (22 clips) and ``val.csv`` (9) of three classes that differ in colour."""
     root = tmp_path_factory.mktemp("clips with spaces und Umläute")
     rng = np.random.default_rng(0)
     (root / "videos").mkdir()

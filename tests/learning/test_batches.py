@@ -1,4 +1,4 @@
-"""Properties of the batches of a run: every clip, no clip twice, on any number of devices, from anywhere on."""
+"""Properties of the batches of a run: no clip is used twice, on any number of devices, from any start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatempo.learning.batches import BatchStream, EvalShare
+from spatempo.learning.batches import BatchStream, EvalSampler
 
 sizes = st.fixed_dictionaries(
     {
@@ -21,34 +21,34 @@ sizes = st.fixed_dictionaries(
 )
 
 
-def whole(clips: int, how: dict[str, int], rank: int = 0, start: int = 0) -> BatchStream:
-    rest = {k: v for k, v in how.items() if k != "batch_size"}
-    return BatchStream(clips, how["batch_size"], rank=rank, start=start, **rest)
+def stream(clips: int, config: dict[str, int], rank: int = 0, start: int = 0) -> BatchStream:
+    rest = {k: v for k, v in config.items() if k != "batch_size"}
+    return BatchStream(clips, config["batch_size"], rank=rank, start=start, **rest)
 
 
 @settings(max_examples=60)
-@given(how=sizes, extra=st.integers(0, 40), start=st.integers(0, 60))
-def test_stream(how: dict[str, int], extra: int, start: int) -> None:
-    effective = how["batch_size"] * how["accumulate"] * how["world"]
+@given(config=sizes, extra=st.integers(0, 40), start=st.integers(0, 60))
+def test_stream(config: dict[str, int], extra: int, start: int) -> None:
+    effective = config["batch_size"] * config["accumulate"] * config["world"]
     clips = effective + extra
-    parts = [list(whole(clips, how, rank)) for rank in range(how["world"])]
-    per_epoch = whole(clips, how).per_epoch
-    assert per_epoch % how["accumulate"] == 0  # whole optimiser steps
-    assert clips - per_epoch * how["batch_size"] * how["world"] < effective  # no more left out than must be
+    parts = [list(stream(clips, config, rank)) for rank in range(config["world"])]
+    per_epoch = stream(clips, config).per_epoch
+    assert per_epoch % config["accumulate"] == 0  # whole optimiser steps
+    assert clips - per_epoch * config["batch_size"] * config["world"] < effective  # drops less than one step
     for part in parts:
-        assert len(part) == len(whole(clips, how)) == per_epoch * how["epochs"]
-        assert all(len(batch) == how["batch_size"] for batch in part)
-    for epoch in range(how["epochs"]):
+        assert len(part) == len(stream(clips, config)) == per_epoch * config["epochs"]
+        assert all(len(batch) == config["batch_size"] for batch in part)
+    for epoch in range(config["epochs"]):
         seen = [
             index
             for part in parts
             for e, index in chain.from_iterable(part[epoch * per_epoch : (epoch + 1) * per_epoch])
             if e == epoch
         ]
-        assert len(seen) == len(set(seen)) == per_epoch * how["batch_size"] * how["world"]
+        assert len(seen) == len(set(seen)) == per_epoch * config["batch_size"] * config["world"]
         assert set(seen) <= set(range(clips))
-    for rank, part in enumerate(parts):  # going on is the rest of the same stream
-        rest = whole(clips, how, rank, start)
+    for rank, part in enumerate(parts):  # a later start gives the rest of the same stream
+        rest = stream(clips, config, rank, start)
         assert list(rest) == part[start:]
         assert len(rest) == len(part[start:])
 
@@ -67,7 +67,7 @@ def test_too_few_clips() -> None:
 
 
 @given(clips=st.integers(0, 30), world=st.integers(1, 5))
-def test_evaluation_shares_are_a_partition(clips: int, world: int) -> None:
-    shares = [EvalShare(clips, rank=rank, world=world) for rank in range(world)]
-    assert sorted(chain.from_iterable(shares)) == list(range(clips))
-    assert all(len(share) == len(list(share)) for share in shares)
+def test_evaluation_samplers_use_every_clip_once(clips: int, world: int) -> None:
+    samplers = [EvalSampler(clips, rank=rank, world=world) for rank in range(world)]
+    assert sorted(chain.from_iterable(samplers)) == list(range(clips))
+    assert all(len(sampler) == len(list(sampler)) for sampler in samplers)

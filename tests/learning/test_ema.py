@@ -1,4 +1,4 @@
-"""The moving average against its formula."""
+"""The moving average agrees with its formula."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def test_average_by_hand() -> None:
     assert ema.average["num_batches_tracked"].item() == 3
     ema.update(net)  # d = min(.15, 2/11)
     assert ema.average["weight"].item() == pytest.approx(0.15 * 1.9 + 0.85 * 2)
-    assert net.weight.item() == 2.0  # the model itself is untouched
+    assert net.weight.item() == 2.0  # the model is unchanged
 
 
-def test_applied_gives_the_weights_back_even_after_an_error() -> None:
+def test_applied_restores_the_weights_after_an_error() -> None:
     net = nn.Linear(2, 2)
     ema = Ema(net, 0.9)
     with torch.no_grad():
@@ -45,7 +45,7 @@ def test_applied_gives_the_weights_back_even_after_an_error() -> None:
     assert torch.equal(net.weight, own)
 
 
-def test_state_goes_on_exactly() -> None:
+def test_average_continues_exactly_from_its_state() -> None:
     torch.manual_seed(0)
     net = nn.Linear(3, 3)
     a = Ema(net, 0.99)

@@ -1,4 +1,4 @@
-"""Freezing: the image network stays as it was given, and what is new to it learns."""
+"""Freezing: the image network does not change; the head and the parameters of operators are trained."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def make(name: str, **options: object) -> VideoModel:
         ("r2plus1d_18", {"width": 4}, None),
     ],
 )
-def test_the_head_and_what_is_new_learn(name, options, new):
+def test_the_head_and_new_parameters_are_trained(name, options, new):
     model = make(name, **options)
     freeze(model, Recipe(freeze=True))
     learning = {n for n, p in model.named_parameters() if p.requires_grad}
-    brought = {n for n, _ in model.named_parameters() if new is not None and new in n}
-    assert learning == brought | {"head.fc.weight", "head.fc.bias"}
-    assert bool(brought) is (new is not None)
+    added = {n for n, _ in model.named_parameters() if new is not None and new in n}
+    assert learning == added | {"head.fc.weight", "head.fc.bias"}
+    assert bool(added) is (new is not None)
 
 
 @pytest.mark.parametrize("recipe", [Recipe(partial_bn=True), Recipe(freeze=True)])
-def test_norms_of_the_image_network_do_not_move_and_those_of_gates_do(recipe):
+def test_batch_norms_of_the_image_network_are_frozen_and_those_of_gates_are_not(recipe):
     model = make("gsm_smallresnet")
     keep_frozen = freeze(model, recipe)
     norms = {n: m for n, m in model.named_modules() if isinstance(m, _BatchNorm)}

@@ -1,4 +1,4 @@
-"""Parameter groups and schedules, against the published rules and torch's own schedule."""
+"""Parameter groups and schedules, compared with the published rules and torch's own schedule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Net(nn.Module):
         self.bn1 = nn.BatchNorm2d(4)
         self.conv2 = nn.Conv2d(4, 4, 1)
         self.bn2 = nn.BatchNorm2d(4)
-        self.depthwise = nn.Conv2d(4, 4, 1, groups=4, bias=False)  # [4, 1, 1, 1]: a weight all the same
+        self.depthwise = nn.Conv2d(4, 4, 1, groups=4, bias=False)  # [4, 1, 1, 1]: still a weight
         self.norm = nn.GroupNorm(1, 4)
         self.scale = nn.Parameter(torch.ones(4, 1, 1))
         self.shared = self.conv2
@@ -55,7 +55,7 @@ PUBLISHED = replace(RECIPES["tsm-something"], lr=0.1)
 
 @pytest.mark.parametrize("modality", ["rgb", "rgbdiff", "flow"])
 def test_published_groups(modality: str) -> None:
-    """Rates and decays of TSM's and TSN's ``get_optim_policies``, which sets the first convolution of flow apart."""
+    """Rates and decays of ``get_optim_policies`` of TSM and TSN; for flow the first convolution has its own groups."""
     net = Net(modality)
     names = {id(p): n for n, p in net.named_parameters()}
     found = {
@@ -63,8 +63,8 @@ def test_published_groups(modality: str) -> None:
         for group in groups_of(net, PUBLISHED)
     }
     first = ["conv1.bias", "conv1.weight"] if modality == "flow" else []
-    apart = {"first weight": (["conv1.weight"], 5, 5e-4), "first bias": (["conv1.bias"], 10, 0)} if first else {}
-    assert found == apart | {
+    own = {"first weight": (["conv1.weight"], 5, 5e-4), "first bias": (["conv1.bias"], 10, 0)} if first else {}
+    assert found == own | {
         "weights": ([n for n in ("conv1.weight", "conv2.weight", "depthwise.weight") if n not in first], 1, 5e-4),
         "biases": ([n for n in ("conv1.bias", "conv2.bias") if n not in first], 2, 0),
         "norms": (["bn1.bias", "bn1.weight", "bn2.bias", "bn2.weight", "norm.bias", "norm.weight", "scale"], 1, 0),
@@ -74,7 +74,7 @@ def test_published_groups(modality: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["tsn_bninception", "tsm_resnet18", "r2plus1d_18"])
-def test_the_first_convolution_of_a_real_model_is_the_one_that_takes_the_flow(name: str) -> None:
+def test_the_first_convolution_of_a_real_model_takes_the_flow(name: str) -> None:
     with torch.device("meta"):
         model = create_model(name, num_classes=5, modality="flow")
     groups = {group["name"]: group["params"] for group in groups_of(model, PUBLISHED)}
@@ -121,7 +121,7 @@ def test_adamw() -> None:
 
 
 @pytest.mark.parametrize(("steps", "warmup"), [(40, 0.3), (7, 0.25), (101, 0.1)])
-def test_onecycle_is_torchs(steps: int, warmup: float) -> None:
+def test_onecycle_equals_that_of_torch(steps: int, warmup: float) -> None:
     weight = [nn.Parameter(torch.zeros(1))]
     reference = torch.optim.SGD(weight, lr=1.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -1,4 +1,4 @@
-"""Recipes: published numbers, the rules that fill what is open, errors in one line."""
+"""Recipes: published numbers, rules for fields that are None, errors on one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spatempo.learning.recipe import Recipe, differences
 from spatempo.learning.recipes import RECIPES, recipe, resolve
 
 
-def settle(given: Recipe, **facts: object) -> Recipe:
+def resolved(given: Recipe, **facts: object) -> Recipe:
     return resolve(given, **{"clips": 1000, "classes": ("a", "b"), "short_side": 240, "weights": True, **facts})  # type: ignore[arg-type]
 
 
@@ -28,8 +28,8 @@ def settle(given: Recipe, **facts: object) -> Recipe:
     ],
 )
 def test_published_recipes(name: str, clips: int, published: tuple[object, ...]) -> None:
-    r = settle(RECIPES[name], clips=clips)
-    steps = tuple(round(share * r.epochs) for share in r.steps)
+    r = resolved(RECIPES[name], clips=clips)
+    steps = tuple(round(step * r.epochs) for step in r.steps)
     assert (r.lr, r.batch_size, r.epochs, steps, r.weight_decay, r.dropout, r.partial_bn) == published
     assert (r.optimizer, r.momentum, r.clip_norm, r.schedule, r.gamma) == ("sgd", 0.9, 20, "step", 0.1)
     assert (r.bias_lr, r.head_lr, r.first_conv_lr) == (2, 5, 5)
@@ -37,14 +37,14 @@ def test_published_recipes(name: str, clips: int, published: tuple[object, ...])
 
 
 def test_short_clips_then_long_ones_as_published() -> None:
-    """The R(2+1)D paper: 0.01 and 45 epochs, then 0.001 and 15, each a tenth at every drop. An epoch of 10 steps."""
-    short, long = (settle(RECIPES[name], clips=240_000) for name in ("r2plus1d", "r2plus1d-longer"))
+    """The R(2+1)D paper: 0.01 for 45 epochs, then 0.001 for 15, with drops to a tenth. Here an epoch has 10 steps."""
+    short, long = (resolved(RECIPES[name], clips=240_000) for name in ("r2plus1d", "r2plus1d-longer"))
     assert (short.lr, short.epochs, short.frames, long.lr, long.epochs, long.frames) == (0.01, 45, 8, 0.001, 15, 32)
     for r in (short, long):
         assert (r.batch_size, r.sampling, r.size, r.weight_decay, r.dropout) == (32, "dense", 112, 1e-4, 0)
 
     def rates(r: Recipe) -> list[float]:
-        """At the first step of every epoch, as a multiple of the peak."""
+        """Learning rates at the first step of every epoch, as multiples of the peak."""
         return [lr_factor(r, 10 * epoch, 10 * r.epochs) for epoch in range(r.epochs)]
 
     assert rates(long) == pytest.approx([1] * 4 + [0.1] * 4 + [0.01] * 4 + [0.001] * 3)
@@ -60,39 +60,39 @@ def test_default_is_finetune_with_weights_and_scratch_without() -> None:
     assert recipe({"name": "finetune", "epochs": 7}, weights=False).epochs == 7
 
 
-def test_rate_follows_the_effective_batch_for_sgd_only() -> None:
+def test_rate_scales_with_the_effective_batch_size_for_sgd_only() -> None:
     r = Recipe(base_lr=0.02, base_batch=128, batch_size=8, accumulate=4)
-    assert settle(r, devices=2).lr == pytest.approx(0.02 * 8 * 4 * 2 / 128)
-    assert settle(Recipe(lr=0.3, batch_size=8)).lr == 0.3
-    assert settle(Recipe(optimizer="adamw", base_lr=2e-3, base_batch=32, batch_size=8)).lr == 2e-3
+    assert resolved(r, devices=2).lr == pytest.approx(0.02 * 8 * 4 * 2 / 128)
+    assert resolved(Recipe(lr=0.3, batch_size=8)).lr == 0.3
+    assert resolved(Recipe(optimizer="adamw", base_lr=2e-3, base_batch=32, batch_size=8)).lr == 2e-3
 
 
 @pytest.mark.parametrize(("short_side", "size"), [(132, 112), (223, 112), (224, None), (480, None), (None, None)])
-def test_size_follows_the_data(short_side: int | None, size: int) -> None:
-    assert settle(Recipe(), short_side=short_side).size == size
-    assert settle(Recipe(size=96), short_side=short_side).size == 96
+def test_size_depends_on_the_data(short_side: int | None, size: int) -> None:
+    assert resolved(Recipe(), short_side=short_side).size == size
+    assert resolved(Recipe(size=96), short_side=short_side).size == 96
 
 
-def test_batch_shrinks_to_the_data() -> None:
-    assert settle(Recipe(batch_size=16, accumulate=4), clips=10).batch_size == 10
-    assert settle(Recipe(batch_size=16, accumulate=4), clips=10).accumulate == 1
-    assert settle(Recipe(batch_size=16, accumulate=4), clips=40).accumulate == 2
+def test_batch_size_is_at_most_the_number_of_clips() -> None:
+    assert resolved(Recipe(batch_size=16, accumulate=4), clips=10).batch_size == 10
+    assert resolved(Recipe(batch_size=16, accumulate=4), clips=10).accumulate == 1
+    assert resolved(Recipe(batch_size=16, accumulate=4), clips=40).accumulate == 2
     with pytest.raises(SpatempoError, match="1 training clip"):
-        settle(Recipe(), clips=1, devices=2)
+        resolved(Recipe(), clips=1, devices=2)
 
 
-def test_flip_follows_the_classes() -> None:
-    assert settle(Recipe(flip="auto")).flip == "plain"
-    assert settle(Recipe(flip="auto"), classes=("turn left", "turn right", "wave")).flip == "labels"
-    assert settle(Recipe(flip="plain"), classes=("a", "b")).flip == "plain"
+def test_flip_depends_on_the_classes() -> None:
+    assert resolved(Recipe(flip="auto")).flip == "plain"
+    assert resolved(Recipe(flip="auto"), classes=("turn left", "turn right", "wave")).flip == "labels"
+    assert resolved(Recipe(flip="plain"), classes=("a", "b")).flip == "plain"
     with pytest.raises(SpatempoError, match="turn left"):
-        settle(Recipe(flip="auto"), classes=("turn left", "wave"))
+        resolved(Recipe(flip="auto"), classes=("turn left", "wave"))
 
 
-def test_a_head_is_new_only_beside_given_weights() -> None:
+def test_factors_of_new_layers_are_used_only_with_given_weights() -> None:
     for weights, rate in ((True, 5), (False, 1)):
-        settled = settle(RECIPES["tsm-something"], weights=weights)
-        assert (settled.head_lr, settled.first_conv_lr) == (rate, rate)
+        r = resolved(RECIPES["tsm-something"], weights=weights)
+        assert (r.head_lr, r.first_conv_lr) == (rate, rate)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_head_is_new_only_beside_given_weights() -> None:
         ("epochs", None),
     ],
 )
-def test_bad_values_name_the_field(field: str, value: object) -> None:
+def test_errors_contain_the_field_with_the_invalid_value(field: str, value: object) -> None:
     with pytest.raises(SpatempoError, match=f"`{field}=") as caught:
         Recipe(**{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
@@ -140,7 +140,7 @@ def test_round_trip_through_json(name: str) -> None:
     assert Recipe.from_dict(json.loads(json.dumps(RECIPES[name].to_dict()))) == RECIPES[name]
 
 
-def test_differences_are_named() -> None:
+def test_differences_are_listed() -> None:
     assert differences({"lr": 1, "a": 2}, {"lr": 3, "a": 2, "b": None}) == ["lr was 1, now 3"]
 
 

@@ -1,4 +1,4 @@
-"""Which epoch is the best."""
+"""Selection of the best epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.learning.records import Records
 
 
 def best_of(*scores: tuple[float | None, float | None]) -> Any:
-    """Epochs as (top-1, loss); the number of the best. Nothing is written: no process opened the files."""
+    """Number of the best epoch, given (top-1, loss) of each epoch. Writes no files, since `open` is not called."""
     records = Records(Path("nowhere"), {}, [], None)
     for epoch, (top1, loss) in enumerate(scores, 1):
         row = {"epoch": epoch, "step": epoch, "val_top1": top1, "val_loss": loss, "val_top5": top1}
@@ -25,8 +25,8 @@ def best_of(*scores: tuple[float | None, float | None]) -> Any:
 @pytest.mark.parametrize(
     ("scores", "best"),
     [
-        ([(0.5, 1.0), (0.7, 2.0), (0.6, 0.1)], 2),  # top-1 counts, whatever the loss
-        ([(0.7, 2.0), (0.7, 1.5), (0.7, 1.8)], 2),  # among equals the lowest loss
+        ([(0.5, 1.0), (0.7, 2.0), (0.6, 0.1)], 2),  # top-1 decides, not the loss
+        ([(0.7, 2.0), (0.7, 1.5), (0.7, 1.8)], 2),  # with equal top-1, the lowest loss
         ([(0.7, 1.5), (0.7, 1.5)], 1),  # then the earliest
         ([(0.0, 3.0), (0.0, 2.0)], 2),
         ([(None, None), (None, None)], 2),  # without validation the last

@@ -1,4 +1,4 @@
-"""A run that was cut off and resumed ends where the run that was not cut off ends, bit for bit."""
+"""A run that was interrupted and resumed gives the same result as an uninterrupted run, bit for bit."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from spatempo.errors import SpatempoError
 from spatempo.learning.state import load_state
 from spatempo.learning.train import TrainResult, train
 
-# 5 steps (of 4 clips) an epoch, 2 epochs; dropout and flips, so that chance has its say
-HOW: dict[str, Any] = {**TINY, "flip": "plain", "dropout": 0.5}
+# 5 steps (of 4 clips) per epoch, 2 epochs; with dropout and flips, so that random numbers affect the result
+SETTINGS: dict[str, Any] = {**TINY, "flip": "plain", "dropout": 0.5}
 
 
 class Crash(L.Callback):
-    """Dies after a number of batches of this process, like a kill between two steps: nothing is saved at the end."""
+    """Raises an error after a number of batches of this process, like a kill between two steps without saving."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -39,7 +39,7 @@ class Crash(L.Callback):
 
 
 class Interrupt(Crash):
-    """Presses Ctrl-C."""
+    """Sends SIGINT, like Ctrl-C."""
 
     def on_train_batch_start(self, *args: Any) -> None:
         self.after -= 1
@@ -50,12 +50,12 @@ class Interrupt(Crash):
         pass
 
 
-def run(clips: Path, out: Path, **how: Any) -> TrainResult:
-    return train(clips / "train.csv", val=clips / "val.csv", out=out, **{**HOW, **how})
+def run(clips: Path, out: Path, **settings: Any) -> TrainResult:
+    return train(clips / "train.csv", val=clips / "val.csv", out=out, **{**SETTINGS, **settings})
 
 
 def outcome(out: Path) -> dict[str, Any]:
-    """All that must not depend on a kill: weights, optimiser, average, history, both checkpoints."""
+    """Everything that must not depend on an interruption: weights, optimiser, average, history, both checkpoints."""
     state = load_state(out / "resume" / "state.pt")
     history = [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_s")} for row in state["history"]]
     keep = ("done", "model", "optimizer", "scheduler", "ema", "best")
@@ -79,32 +79,32 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
 
 
 @pytest.fixture(scope="module")
-def unbroken(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = tmp_path_factory.mktemp("unbroken")
+def uninterrupted(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("uninterrupted")
     run(clips, out)
     return outcome(out)
 
 
-def test_chance_has_its_say(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
-    """Without this every comparison below could pass by accident."""
+def test_random_numbers_affect_the_result(clips: Path, uninterrupted: dict[str, Any], tmp_path: Path) -> None:
+    """Otherwise the comparisons below could pass by accident."""
     run(clips, tmp_path, dropout=0.0)
     key = "head.fc.weight"
-    assert not torch.equal(outcome(tmp_path)["model"][key], unbroken["model"][key])
+    assert not torch.equal(outcome(tmp_path)["model"][key], uninterrupted["model"][key])
 
 
-def test_repeats(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
-    torch.manual_seed(99)  # what the caller's generator is at must not matter
+def test_runs_are_reproducible(clips: Path, uninterrupted: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(99)  # the state of the caller's generator must not matter
     run(clips, tmp_path)
-    assert_same(outcome(tmp_path), unbroken)
+    assert_same(outcome(tmp_path), uninterrupted)
 
 
 @pytest.mark.parametrize("after", [1, 4, 5, 8])
-def test_cut_off_anywhere(clips: Path, unbroken: dict[str, Any], tmp_path: Path, after: int) -> None:
-    """The last state lies up to one step back (every 2), at an epoch's end none; before the first there is none."""
+def test_interrupted_at_any_batch(clips: Path, uninterrupted: dict[str, Any], tmp_path: Path, after: int) -> None:
+    """The last state (every 2 steps) is up to one step old; there is none before the first, and one per epoch end."""
     with pytest.raises(RuntimeError, match="killed"):
         run(clips, tmp_path, save_every=2, callbacks=[Crash(after)])
     result = run(clips, tmp_path, save_every=2, resume=after > 1)
-    assert_same(outcome(tmp_path), unbroken)
+    assert_same(outcome(tmp_path), uninterrupted)
     assert [row["epoch"] for row in result.history] == [1, 2]
 
 
@@ -116,46 +116,46 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_cut_off_twice_whatever_the_recipe(clips: Path, tmp_path: Path, name: str) -> None:
-    how = CONFIGURATIONS[name]
-    run(clips, tmp_path / "unbroken", **how)
-    out = tmp_path / "broken"
-    per_epoch = 5 * how.get("accumulate", 1)
+def test_interrupted_twice_with_several_recipes(clips: Path, tmp_path: Path, name: str) -> None:
+    settings = CONFIGURATIONS[name]
+    run(clips, tmp_path / "uninterrupted", **settings)
+    out = tmp_path / "interrupted"
+    per_epoch = 5 * settings.get("accumulate", 1)
     with pytest.raises(RuntimeError, match="killed"):
-        run(clips, out, save_every=2, callbacks=[Crash(per_epoch - 1)], **how)
+        run(clips, out, save_every=2, callbacks=[Crash(per_epoch - 1)], **settings)
     with pytest.raises(RuntimeError, match="killed"):
-        run(clips, out, save_every=2, callbacks=[Crash(per_epoch)], resume=True, **how)
-    where = {key: HOW[key] for key in ("model", "workers", "device", "quiet")}
-    train(clips / "train.csv", val=clips / "val.csv", out=out, resume=True, **where)  # settings left out are the run's
-    assert_same(outcome(out), outcome(tmp_path / "unbroken"))
+        run(clips, out, save_every=2, callbacks=[Crash(per_epoch)], resume=True, **settings)
+    where = {key: SETTINGS[key] for key in ("model", "workers", "device", "quiet")}
+    train(clips / "train.csv", val=clips / "val.csv", out=out, resume=True, **where)  # other settings come from the run
+    assert_same(outcome(out), outcome(tmp_path / "uninterrupted"))
 
 
-def test_interrupt_saves_and_says_how_to_go_on(
-    clips: Path, unbroken: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_interrupt_saves_the_state_and_prints_how_to_continue(
+    clips: Path, uninterrupted: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         run(clips, tmp_path, callbacks=[Interrupt(7)])
     assert signal.getsignal(signal.SIGINT) is handler
-    assert load_state(tmp_path / "resume" / "state.pt")["done"] == 7  # nothing done is lost
+    assert load_state(tmp_path / "resume" / "state.pt")["done"] == 7  # no step is lost
     error = capfd.readouterr().err
     assert "`resume` continues the run" in error.replace("\n", " ")
     assert str(tmp_path) in error.replace("\n", "")
     run(clips, tmp_path, resume=True)
-    assert_same(outcome(tmp_path), unbroken)
+    assert_same(outcome(tmp_path), uninterrupted)
 
 
 def test_workers_end_with_the_run(clips: Path, tmp_path: Path) -> None:
-    """Left to the end of the program they would be terminated, which they outlive for a minute."""
-    with pytest.raises(KeyboardInterrupt) as caught:  # the error keeps everything of the run alive
+    """At the end of the program they would get SIGTERM, which they delay for a minute."""
+    with pytest.raises(KeyboardInterrupt) as caught:  # the error keeps references to all objects of the run
         run(clips, tmp_path, workers=1, callbacks=[Interrupt(7)])
     assert caught.value is not None
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_interrupted_validation_is_made_up_for(
-    clips: Path, unbroken: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+def test_interrupted_validation_is_repeated_on_resume(
+    clips: Path, uninterrupted: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
     from spatempo.learning import run_callback
 
@@ -172,7 +172,7 @@ def test_interrupted_validation_is_made_up_for(
     assert load_state(tmp_path / "resume" / "state.pt")["done"] == 5 * epoch
     assert len(load_state(tmp_path / "resume" / "state.pt")["history"]) == epoch - 1
     run(clips, tmp_path, resume=True)
-    assert_same(outcome(tmp_path), unbroken)
+    assert_same(outcome(tmp_path), uninterrupted)
 
 
 def test_resuming_a_finished_run_changes_nothing(clips: Path, tmp_path: Path) -> None:
@@ -183,63 +183,63 @@ def test_resuming_a_finished_run_changes_nothing(clips: Path, tmp_path: Path) ->
     assert_same(outcome(tmp_path), before)
 
 
-SCHEDULES_WITHOUT_END = {
+EXTENDABLE_SCHEDULES = {
     "constant": {"schedule": "step", "warmup": 0.0, "steps": ()},
-    # a drop at the first step of epoch 3: the run of two epochs ends right before it
+    # a drop at the first step of epoch 3: the run of two epochs ends just before it
     "drop after the end": {"schedule": "step", "warmup": 0.0, "steps": (1.0,), "then": {"steps": (0.5,)}},
     "the same warm-up": {"schedule": "step", "warmup": 0.4, "steps": (), "ema": 0.9, "then": {"warmup": 0.2}},
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULES_WITHOUT_END)
-def test_a_finished_run_takes_more_epochs(clips: Path, tmp_path: Path, name: str) -> None:
-    """As if it had been started with that many, bit for bit."""
-    how: dict[str, Any] = {**SCHEDULES_WITHOUT_END[name], "optimizer": "sgd", "lr": 0.01, "batch_size": 4}
-    then = how.pop("then", {})
-    run(clips, tmp_path / "whole", **{**how, **then, "epochs": 4})
-    run(clips, tmp_path / "extended", **{**how, "epochs": 2})
-    result = run(clips, tmp_path / "extended", resume=True, **{**how, **then, "epochs": 4})
+@pytest.mark.parametrize("name", EXTENDABLE_SCHEDULES)
+def test_a_finished_run_can_be_extended(clips: Path, tmp_path: Path, name: str) -> None:
+    """The result equals that of a run started with this number of epochs, bit for bit."""
+    settings: dict[str, Any] = {**EXTENDABLE_SCHEDULES[name], "optimizer": "sgd", "lr": 0.01, "batch_size": 4}
+    then = settings.pop("then", {})
+    run(clips, tmp_path / "whole", **{**settings, **then, "epochs": 4})
+    run(clips, tmp_path / "extended", **{**settings, "epochs": 2})
+    result = run(clips, tmp_path / "extended", resume=True, **{**settings, **then, "epochs": 4})
     assert_same(outcome(tmp_path / "extended"), outcome(tmp_path / "whole"))
     assert result.epochs == 4
     recipes = [json.loads((tmp_path / run / "recipe.json").read_text()) for run in ("whole", "extended")]
     assert recipes[0] == recipes[1]
-    # and again: the extended run is a run of four epochs now
-    assert run(clips, tmp_path / "extended", resume=True, **{**how, **then, "epochs": 4}).epochs == 4
+    # resuming again works: the extended run is now a run of four epochs
+    assert run(clips, tmp_path / "extended", resume=True, **{**settings, **then, "epochs": 4}).epochs == 4
 
 
 @pytest.mark.parametrize(
-    ("schedule", "says"),
+    ("schedule", "message"),
     [
         ({"schedule": "onecycle"}, "its onecycle schedule"),
         ({"schedule": "cosine"}, "its cosine schedule"),
         ({"schedule": "step", "warmup": 0.0, "steps": (0.5,)}, "or give `steps` and `warmup`"),
     ],
 )
-def test_more_epochs_are_refused_where_the_past_would_change(
-    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], schedule: dict[str, Any], says: str
+def test_more_epochs_are_refused_if_earlier_steps_would_change(
+    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], schedule: dict[str, Any], message: str
 ) -> None:
     run(clips, tmp_path, **schedule)
     before = outcome(tmp_path)
     with pytest.raises(SpatempoError, match=r"cannot be resumed with `epochs=4` after 2") as caught:
         run(clips, tmp_path, resume=True, epochs=4, **schedule)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert f"`weights={tmp_path / 'best'}`" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert_same(outcome(tmp_path), before)
     capfd.readouterr()
     run(clips, tmp_path, resume=True, quiet=False, **schedule)
-    said = capfd.readouterr().err
-    assert "nothing is left to do: all 2 epochs are done" in said
-    assert "of epoch 3" not in said
+    printed = capfd.readouterr().err
+    assert "the run is finished: all 2 epochs are done" in printed
+    assert "of epoch 3" not in printed
 
 
 def test_fewer_epochs_than_done_are_refused(clips: Path, tmp_path: Path) -> None:
     run(clips, tmp_path, schedule="step", warmup=0.0, steps=())
-    with pytest.raises(SpatempoError, match="2 epochs are done already"):
+    with pytest.raises(SpatempoError, match="2 epochs are already done"):
         run(clips, tmp_path, resume=True, epochs=1, schedule="step", warmup=0.0, steps=())
 
 
-def test_logs_have_no_gap_and_no_repeat(clips: Path, tmp_path: Path) -> None:
+def test_logs_have_no_gaps_and_no_duplicates(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
         run(clips, tmp_path, callbacks=[Crash(8)])
     run(clips, tmp_path, resume=True)
@@ -253,7 +253,7 @@ def test_other_settings_are_refused(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatempoError, match=r"lr was 0.001, now 0.5"):
         run(clips, tmp_path, resume=True, lr=0.5)
     with pytest.raises(SpatempoError, match="validation data was 9 clips, now none"):
-        train(clips / "train.csv", out=tmp_path, resume=True, **HOW)
+        train(clips / "train.csv", out=tmp_path, resume=True, **SETTINGS)
     with pytest.raises(SpatempoError, match="tsn_smallresnet"):
         run(clips, tmp_path, resume=True, model="tsn_smallresnet")
 
@@ -261,14 +261,14 @@ def test_other_settings_are_refused(clips: Path, tmp_path: Path) -> None:
 def test_nothing_to_resume(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(SpatempoError, match="no run to resume"):
         run(clips, tmp_path / "new", resume=True)
-    with pytest.raises(SpatempoError, match="name the run to continue with `out`"):
-        train(clips / "train.csv", resume=True, **HOW)
+    with pytest.raises(SpatempoError, match="give the folder of the run to continue \\(`out`\\)"):
+        train(clips / "train.csv", resume=True, **SETTINGS)
 
 
 SCRIPT = """
 import sys
 
-def main(root, out, kill_after, how, signals):
+def main(root, out, kill_after, settings, signals):
     import os, signal
     import lightning as L
     import torch
@@ -282,55 +282,55 @@ def main(root, out, kill_after, how, signals):
                 os.kill(os.getpid(), signal.SIGKILL) if signals == "kill" else os.killpg(0, signal.SIGTERM)
 
     torch.set_num_threads(1)
-    train(root + "/train.csv", val=root + "/val.csv", out=out, save_every=1, callbacks=[Kill()], **eval(how))
+    train(root + "/train.csv", val=root + "/val.csv", out=out, save_every=1, callbacks=[Kill()], **eval(settings))
 
-if __name__ == "__main__":  # spawned workers import this file, and should not have to load all of that
+if __name__ == "__main__":  # spawned workers import this file, and need none of the imports above
     main(*sys.argv[1:])
 """
 
 
-def kill_and_resume(clips: Path, out: Path, kill_after: int, signals: str = "kill", **how: Any) -> dict[str, Any]:
-    """A process of its own ends in the middle of an epoch, the rest is done in this one.
+def kill_and_resume(clips: Path, out: Path, kill_after: int, signals: str = "kill", **settings: Any) -> dict[str, Any]:
+    """A subprocess is ended in the middle of an epoch, and this process resumes the run.
 
     Args:
-        signals: ``"kill"``: SIGKILL to the process; ``"terminate"``: SIGTERM to it and its workers.
+        signals: ``"kill"``: SIGKILL to the process; ``"terminate"``: SIGTERM to the process and its workers.
     """
-    how = {**HOW, **how}
+    settings = {**SETTINGS, **settings}
     script = out.with_suffix(".py")
     script.write_text(SCRIPT, encoding="utf-8")
-    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(how), signals]
+    words = [sys.executable, str(script), str(clips), str(out), str(kill_after), repr(settings), signals]
     done = subprocess.run(words, capture_output=True, timeout=300, check=False, start_new_session=True)
     code, saved = (-signal.SIGKILL, kill_after - 1) if signals == "kill" else (128 + signal.SIGTERM, kill_after)
     assert done.returncode == code, done.stderr.decode()[-2000:]
     state = load_state(out / "resume" / "state.pt")
-    assert state["done"] == saved  # our callback comes before the one that saves
-    run(clips, out, resume=True, **{k: how[k] for k in ("workers", "start_method") if k in how})
+    assert state["done"] == saved  # the callback of this test runs before the one that saves
+    run(clips, out, resume=True, **{k: settings[k] for k in ("workers", "start_method") if k in settings})
     return outcome(out)
 
 
-def test_killed_process(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
-    assert_same(kill_and_resume(clips, tmp_path / "run", 8), unbroken)
+def test_killed_process(clips: Path, uninterrupted: dict[str, Any], tmp_path: Path) -> None:
+    assert_same(kill_and_resume(clips, tmp_path / "run", 8), uninterrupted)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "start_method"), [(1, "spawn"), (2, "spawn"), (2, None)])
 def test_killed_process_with_workers(
-    clips: Path, unbroken: dict[str, Any], tmp_path: Path, workers: int, start_method: str | None
+    clips: Path, uninterrupted: dict[str, Any], tmp_path: Path, workers: int, start_method: str | None
 ) -> None:
-    """`unbroken` read its clips without workers: neither they nor the kill may change anything."""
+    """`uninterrupted` has no workers: neither workers nor the kill may change the result."""
     found = kill_and_resume(clips, tmp_path / "run", 8, workers=workers, start_method=start_method)
-    assert_same(found, unbroken)
+    assert_same(found, uninterrupted)
 
 
 @pytest.mark.slow
-def test_terminated_with_its_workers(clips: Path, unbroken: dict[str, Any], tmp_path: Path) -> None:
-    """As a cluster or ``timeout`` do it: everything gets the signal, and the step in hand is saved all the same."""
-    assert_same(kill_and_resume(clips, tmp_path / "run", 8, signals="terminate", workers=1), unbroken)
+def test_terminated_with_its_workers(clips: Path, uninterrupted: dict[str, Any], tmp_path: Path) -> None:
+    """A cluster or ``timeout`` sends the signal to all processes; the current step is still finished and saved."""
+    assert_same(kill_and_resume(clips, tmp_path / "run", 8, signals="terminate", workers=1), uninterrupted)
 
 
 @pytest.fixture(autouse=True)
-def _no_litter() -> Iterator[None]:
-    """No test may leave deterministic mode, generators or handlers changed for the next."""
+def _global_state_is_unchanged() -> Iterator[None]:
+    """No test may change the deterministic mode for the next one."""
     before = torch.get_rng_state(), torch.are_deterministic_algorithms_enabled()
     yield
     assert torch.are_deterministic_algorithms_enabled() == before[1]

@@ -1,4 +1,4 @@
-"""The R(2+1)D paper's way to long clips: train on short ones, then fine-tune, as docs/training.md shows it."""
+"""Training on long clips as in the R(2+1)D paper: train on short clips, then fine-tune (see docs/training.md)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from spatempo.learning.train import train
 from spatempo.models.checkpoint import load
 
 
-def run(clips: Path, out: Path, **how: Any) -> Any:
-    how = {**TINY, "model": "r2plus1d_18", "options": {"width": 4}, "epochs": 1, **how}
-    return load(train(clips / "train.csv", out=out, **how).checkpoint)
+def run(clips: Path, out: Path, **settings: Any) -> Any:
+    settings = {**TINY, "model": "r2plus1d_18", "options": {"width": 4}, "epochs": 1, **settings}
+    return load(train(clips / "train.csv", out=out, **settings).checkpoint)
 
 
-def test_long_clips_go_on_from_short_ones(clips: Path, tmp_path: Path) -> None:
+def test_long_clips_start_from_weights_of_short_clips(clips: Path, tmp_path: Path) -> None:
     short = run(clips, tmp_path / "short", recipe="r2plus1d", frames=2)
     started = run(clips, tmp_path / "still", recipe="r2plus1d-longer", weights=tmp_path / "short", frames=4, lr=1e-12)
     for (name, a), b in zip(short.named_parameters(), started.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0, msg=name)  # the classifier too
     for model, frames in ((short, 2), (started, 4)):
-        fed = model.preprocess
-        assert (fed.frames, fed.sampling, fed.window, fed.size) == (frames, "dense", None, 16)
+        spec = model.preprocess
+        assert (spec.frames, spec.sampling, spec.window, spec.size) == (frames, "dense", None, 16)
     long = run(clips, tmp_path / "long", recipe="r2plus1d-longer", weights=tmp_path / "short", frames=4)
     assert long.recipe["name"] == "r2plus1d-longer"
-    assert long.recipe["lr"] == 0.001 * 4 / 32  # in proportion to the batch
+    assert long.recipe["lr"] == 0.001 * 4 / 32  # proportional to the batch size
     assert not torch.allclose(long.backbone.stem[0].weight, short.backbone.stem[0].weight, atol=1e-7)

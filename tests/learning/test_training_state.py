@@ -1,4 +1,4 @@
-"""The training state's file: whole or not at all, plain values only, and not for another run."""
+"""The file of the training state: atomic, with plain values only, and refused for another run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["state.pt"]
 
 
-def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
+def test_full_disk_keeps_the_previous_state(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
     save_state({"done": 1}, path)
     with (
@@ -46,7 +46,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("kind", ["cut", "text", "empty", "pickle", "other", "folder"])
-def test_damaged_states_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_damaged_states_are_one_line_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "state.pt"
     save_state({"done": 1, "weights": torch.zeros(1000)}, path)
@@ -75,7 +75,7 @@ def test_bare_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not Path("evil").exists()
 
 
-def test_data_is_told_apart() -> None:
+def test_fingerprints_of_different_data_differ() -> None:
     def manifest(root: str, *clips: tuple[str, int]) -> Manifest:
         samples = tuple(Sample(f"{root}/{name}", label) for name, label in clips)
         return Manifest("x", Path(root), samples, ("a", "b"))
@@ -83,12 +83,12 @@ def test_data_is_told_apart() -> None:
     base = fingerprint_data(manifest("/r", ("1", 0), ("2", 1)))
     assert fingerprint_data(manifest("/elsewhere", ("1", 0), ("2", 1))) == base  # the folder may move
     assert fingerprint_data(manifest("/r", ("1", 0), ("2", 0))) != base
-    assert fingerprint_data(manifest("/r", ("2", 1), ("1", 0))) != base  # an index stands for a clip
+    assert fingerprint_data(manifest("/r", ("2", 1), ("1", 0))) != base  # clips are referred to by index
     assert fingerprint_data(manifest("/r", ("1", 0))) != base
     assert fingerprint_data(None) is None
 
 
-def test_another_run_is_refused_by_name() -> None:
+def test_different_settings_are_refused_and_listed() -> None:
     run = {"model": "tsm_x", "train": {"clips": 5, "digest": "a"}, "val": None, "recipe": {"lr": 0.1}, "devices": 1}
     path = Path("state.pt")
     check_same_run(run, {**run}, path)
@@ -96,35 +96,34 @@ def test_another_run_is_refused_by_name() -> None:
     for change, words in [
         ({"model": "tsn_x"}, "model was 'tsm_x', now 'tsn_x'"),
         ({"train": {"clips": 6, "digest": "b"}}, "training data was 5 clips, now 6 clips"),
-        ({"train": {"clips": 5, "digest": "b"}}, "as many, but other paths or labels"),
+        ({"train": {"clips": 5, "digest": "b"}}, "5 clips (with other paths or labels)"),
         ({"val": {"clips": 2, "digest": "c"}}, "validation data was none, now 2 clips"),
         ({"recipe": {"lr": 0.2}}, "lr was 0.1, now 0.2"),
         ({"recipe": {"lr": 0.1, "first_conv_lr": 5.0}}, "first_conv_lr was 1.0, now 5.0"),
         ({"devices": 2}, "devices was 1, now 2"),
     ]:
-        with pytest.raises(SpatempoError, match="another run") as caught:
+        with pytest.raises(SpatempoError, match="created with different settings") as caught:
             check_same_run(run, {**run, **change}, path)
         assert words in str(caught.value)
 
 
-def test_a_run_of_before_an_option_and_the_short_side_is_the_same_run() -> None:
-    fed = Preprocess(size=48, resize=55).to_dict()
+def test_a_run_of_an_earlier_version_can_be_resumed() -> None:
+    spec = Preprocess(size=48, resize=55).to_dict()
     now = {
         "model": "gsm_smallresnet",
         "options": {"placement": None, "ratio": None, "every": 1, "shuffle": False, "causal": False},
-        "preprocess": fed,
+        "preprocess": spec,
     }
     then = {
         **now,
         "options": {"placement": None, "share": None, "shuffle": False, "causal": False},
-        "preprocess": {**fed, "resize": None},
+        "preprocess": {**spec, "resize": None},
     }
     path = Path("state.pt")
     check_same_run(then, now, path)
     with pytest.raises(SpatempoError, match=r"options was .*'every': 1.* now .*'every': None"):
         check_same_run(then, {**now, "options": {**now["options"], "every": None}}, path)
-    asked = Recipe(size=48, frames=2)
-    recipe = resolve(asked, clips=4, classes=("a", "b"), short_side=None, weights=False)
+    recipe = resolve(Recipe(size=48, frames=2), clips=4, classes=("a", "b"), short_side=None, weights=False)
     for before, short_side in ((then, 55), ({}, 54)):
         network = start_network("tsn_smallresnet", ["a", "b"], recipe, None, None, None, {}, before)
         assert network.preprocess.short_side == short_side

@@ -1,4 +1,4 @@
-"""A tiny run, and what else several tests of training use."""
+"""Settings of a tiny run, and helpers for several tests of training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 COLOURS = ("red", "green", "blue")
-# 22 clips in batches of 4: 5 a epoch, 2 left over
+# 22 clips in batches of 4: 5 batches per epoch, 2 clips dropped
 TINY = {
     "model": "tsm_smallresnet",
     "size": 16,
@@ -22,7 +22,7 @@ TINY = {
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes: the way a disk fills, as far as a writer can tell."""
+    """Context in which no file can be larger than `size` bytes, which simulates a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

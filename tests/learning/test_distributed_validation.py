@@ -1,4 +1,4 @@
-"""Validation shared among processes is that of one process to the last bit, however unevenly the clips divide."""
+"""Validation on several processes equals that on one process bit for bit, even if the clips do not divide evenly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spatempo.learning.validate import validate
 
 
 class Colour(nn.Module):
-    """Scores of a clip that do not depend on who else is in the batch."""
+    """Scores that do not depend on the other clips in the batch."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         super().__init__()
@@ -34,40 +34,40 @@ class Colour(nn.Module):
         return torch.stack([one.mean((1, 2, 3)) for one in clip])
 
 
-class _Given(Exception):
-    """A process has handed over what it gathered."""
+class _Gathered(Exception):
+    """A process has passed its part to `all_gather_object`."""
 
 
-def shared(data: ClipDataset, model: Any, world: int, monkeypatch: pytest.MonkeyPatch) -> list[EvalResult]:
-    """What each of `world` processes gets; one after the other, first up to where they meet, then once more."""
-    given: list[Any] = []
+def validate_on(data: ClipDataset, model: Any, world: int, monkeypatch: pytest.MonkeyPatch) -> list[EvalResult]:
+    """Results of `world` simulated processes. Each runs twice: once up to the gathering, then with all parts."""
+    gathered: list[Any] = []
 
-    def hand_over(parts: list[Any], mine: Any) -> None:
-        if len(given) < world:
-            given.append(mine)
-            raise _Given
-        parts[:] = given
+    def all_gather(parts: list[Any], own: Any) -> None:
+        if len(gathered) < world:
+            gathered.append(own)
+            raise _Gathered
+        parts[:] = gathered
 
     def run(rank: int) -> EvalResult:
         own = Loading(0).val(data, rank, world)
         return validate(model, own, torch.device("cpu"), tuple(model.classes), each=lambda done, errors: None)
 
-    meeting = SimpleNamespace(
+    fake_dist = SimpleNamespace(
         is_available=lambda: True,
         is_initialized=lambda: True,
         get_world_size=lambda: world,
-        all_gather_object=hand_over,
+        all_gather_object=all_gather,
     )
-    monkeypatch.setattr(scores, "dist", meeting)
+    monkeypatch.setattr(scores, "dist", fake_dist)
     for rank in range(world):
-        with suppress(_Given):
+        with suppress(_Gathered):
             run(rank)
     return [run(rank) for rank in range(world)]
 
 
 @pytest.mark.parametrize("world", [2, 3, 8])
-def test_uneven_shares_count_as_one(clips: Path, tmp_path: Path, monkeypatch, world: int) -> None:
-    """Seven clips, the fifth of which cannot be read: 4 + 3, or 3 + 2 + 2, or one each and one process without any."""
+def test_uneven_parts_give_the_result_of_one_process(clips: Path, tmp_path: Path, monkeypatch, world: int) -> None:
+    """Seven clips, the fifth is unreadable: 4 + 3, or 3 + 2 + 2, or one each and one process without clips."""
     rows = (clips / "val.csv").read_text(encoding="utf-8").splitlines()[:8]
     for row in rows[1:]:
         path = tmp_path / row.split(",")[0]
@@ -78,10 +78,10 @@ def test_uneven_shares_count_as_one(clips: Path, tmp_path: Path, monkeypatch, wo
     manifest = load_manifest(tmp_path / "val.csv")
     model = Colour(manifest.classes)
     data = ClipDataset(manifest, model.preprocess, train=False)
-    alone = evaluate(model, manifest)
-    assert (alone.n, len(alone.unreadable)) == (6, 1)
-    assert len({tuple(row) for row in alone.scores.tolist()}) == 6
-    for result in shared(data, model, world, monkeypatch):
-        assert np.array_equal(result.scores, alone.scores)
-        assert result.indices.tolist() == alone.indices.tolist() == [0, 1, 2, 3, 5, 6]
-        assert result.to_json() == alone.to_json()
+    single = evaluate(model, manifest)
+    assert (single.n, len(single.unreadable)) == (6, 1)
+    assert len({tuple(row) for row in single.scores.tolist()}) == 6
+    for result in validate_on(data, model, world, monkeypatch):
+        assert np.array_equal(result.scores, single.scores)
+        assert result.indices.tolist() == single.indices.tolist() == [0, 1, 2, 3, 5, 6]
+        assert result.to_json() == single.to_json()

@@ -1,4 +1,4 @@
-"""Each verb: the keys it promises, what it prints for people, and what it says of input that cannot be used."""
+"""Each command: its JSON keys, its text output, and its messages for invalid input."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def test_models_keys(document):
     assert rows[0]["params"] == rows[1]["params"]  # a shift has no parameters
 
 
-def test_models_tells_which_have_a_causal_form(document):
+def test_models_lists_which_models_have_a_causal_form(document):
     assert {row["name"]: row["causal"] for row in document("models", "tsm_resnet50*")} == {
         "tsm_resnet50": True,
         "tsm_resnet50_nl": False,
     }
 
 
-def test_models_says_what_is_near(failure):
+def test_models_suggests_similar_names(failure):
     assert "tsm_resnet" in failure("models", "tms_resnet50")
 
 
@@ -51,10 +51,10 @@ def test_info_keys_and_the_published_figures(document):
     assert facts["macs"] == pytest.approx(32.70e9, rel=1e-4)
     assert (facts["frames"], facts["size"], facts["classes"]) == (8, 224, 174)
     assert {"params", "macs", "note"} <= facts["published"].keys()
-    assert facts["published"]["classes"] == 174  # of the network asked for, not of the first in the table
+    assert facts["published"]["classes"] == 174  # of the requested network, not of the first in the table
 
 
-def test_info_of_what_nobody_published(document):
+def test_info_without_published_figures(document):
     published = document("info", "tsm_smallresnet", "--size", 48)["published"]
     assert published["params"] is None
     assert "no published" in published["note"]
@@ -66,7 +66,7 @@ def test_info_takes_options(document):
     assert facts["options"]["shift_div"] == 4
 
 
-def test_info_tells_which_macs_the_published_ones_are(document, capsys):
+def test_info_compares_published_macs_with_products(document, capsys):
     facts = document("info", "tsm_resnet50_nl", "--classes", 174)
     assert (facts["params"], facts["options"]["non_local"]) == (31_223_022, True)
     assert [round(facts[key] / 1e9, 2) for key in ("macs", "macs_with_products")] == [49.14, 61.1]
@@ -77,7 +77,7 @@ def test_info_tells_which_macs_the_published_ones_are(document, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["tms_resnet50"], "tsm_resnet50"),
         (["tsm_smallresnet", "--option", "nonsense=1"], "nonsense"),
@@ -87,11 +87,11 @@ def test_info_tells_which_macs_the_published_ones_are(document, capsys):
         (["tsm_smallresnet", "--size", "-5"], "--size -5"),
     ],
 )
-def test_info_refuses(words, says, failure):
-    assert says in failure("info", *words)
+def test_info_refuses_invalid_input(words, message, failure):
+    assert message in failure("info", *words)
 
 
-def test_info_for_people(capsys):
+def test_info_text_output(capsys):
     assert main(["info", "tsm_resnet50"]) == 0
     text = capsys.readouterr().out
     assert "24,327,632" in text
@@ -109,6 +109,15 @@ def test_doctor(document):
     assert all({"what", "reason", "fix"} <= problem.keys() for problem in found["problems"])
 
 
+def test_doctor_prints_each_problem_with_its_fix(capsys):
+    from spatempo.cli import doctor
+
+    problem = {"what": "decoder pyav", "reason": "not found", "fix": "pip install av"}
+    groups = {group: {} for group in ("packages", "decoders", "encoders", "devices", "machine", "extras")}
+    doctor.show({"spatempo": "1", "python": "3", "torch": None, "torchvision": None, **groups, "problems": [problem]})
+    assert "problem: decoder pyav: not found\n   fix: pip install av\n" in capsys.readouterr().out
+
+
 # --- data
 
 
@@ -120,13 +129,13 @@ def test_data_make(document, tmp_path):
     assert document("data", "make", tmp_path / "d", "--preset", "tiny")["rendered"] == 0
 
 
-def test_data_make_refuses(failure, tmp_path):
+def test_data_make_refuses_invalid_input(failure, tmp_path):
     assert "demo" in failure("data", "make", tmp_path / "d", "--preset", "dmeo")
     (tmp_path / "mine.txt").write_text("precious")
     assert str(tmp_path) in failure("data", "make", tmp_path, "--preset", "tiny")
 
 
-def test_data_scan_names_what_cannot_be_read(document, data, tmp_path):
+def test_data_scan_lists_unreadable_files(document, data, tmp_path):
     shutil.copytree(data / "videos" / "test", tmp_path / "clips")
     fake = tmp_path / "clips" / "move_left" / "a text.mp4"
     fake.write_text("this is not a video")
@@ -137,7 +146,7 @@ def test_data_scan_names_what_cannot_be_read(document, data, tmp_path):
     assert Path(found["manifest"]).read_text(encoding="utf-8").count("\n") == 13
 
 
-def test_data_scan_for_people(capsys, tmp_path):
+def test_data_scan_text_output(capsys, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.mp4").write_text("text")
     assert main(["data", "scan", str(tmp_path), "--workers", "1"]) == 0
@@ -146,13 +155,13 @@ def test_data_scan_for_people(capsys, tmp_path):
     assert f"{tmp_path / 'a' / 'x.mp4'}: " in text
 
 
-def test_data_scan_of_nothing(failure, tmp_path):
+def test_data_scan_of_an_empty_folder(failure, tmp_path):
     (tmp_path / "empty").mkdir()
     assert str(tmp_path / "empty") in failure("data", "scan", tmp_path / "empty")
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "codec_cases").is_dir(), reason="needs ../shared/data/codec_cases")
-def test_every_awkward_file_is_read_or_named(document):
+def test_every_difficult_file_is_read_or_listed(document):
     found = document("data", "scan", SHARED / "data" / "codec_cases", "--workers", 1)
     assert found["readable"] + len(found["unreadable"]) == found["clips"] >= 12
     assert all(entry["reason"] for entry in found["unreadable"])
@@ -166,15 +175,15 @@ def test_test_keys(document, checkpoint, data):
     keys = {"top1", "top5", "mean_class", "per_class", "confusion", "n", "clips", "crops", "unreadable"}
     assert keys <= found.keys()
     assert (found["n"], found["clips"], found["crops"]) == (12, 1, 1)
-    right = sum(found["confusion"][k][k] for k in range(6))
-    assert found["top1"] == pytest.approx(right / 12)
+    correct = sum(found["confusion"][k][k] for k in range(6))
+    assert found["top1"] == pytest.approx(correct / 12)
     assert sum(map(sum, found["confusion"])) == 12
     assert list(found["families"]) == ["direction", "order", "control"]
     assert found["families"]["control"]["within_pair"] is None
     assert set(found["pairs"]) == {"right_left", "pop"}
 
 
-def test_test_takes_a_protocol_or_views(document, checkpoint, data):
+def test_test_with_a_protocol_or_views(document, checkpoint, data):
     by_name = document("test", checkpoint, data / "val.csv", "--protocol", "ucf-hmdb", "--workers", 0)
     by_count = document("test", checkpoint, data / "val.csv", "--clips", 3, "--crops", 3, "--workers", 0)
     assert (by_name["clips"], by_name["crops"]) == (2, 3)
@@ -184,7 +193,7 @@ def test_test_takes_a_protocol_or_views(document, checkpoint, data):
     assert (averaged["clips"], averaged["crops"], averaged["average"]) == (10, 1, "softmax")
 
 
-def test_test_for_people(capsys, checkpoint, data, tmp_path):
+def test_test_text_output(capsys, checkpoint, data, tmp_path):
     shutil.copytree(data, tmp_path / "d")
     broken = video(tmp_path / "d")
     broken.write_bytes(b"")
@@ -200,7 +209,7 @@ def test_test_for_people(capsys, checkpoint, data, tmp_path):
 
 @pytest.fixture(scope="module")
 def another(data, tmp_path_factory) -> Path:
-    """A checkpoint of the same classes, fed 3 frames of 24 pixels."""
+    """A checkpoint with the same classes for clips of 3 frames of 24 pixels."""
     import torch
 
     from spatempo.data.manifest import load_manifest
@@ -213,7 +222,7 @@ def another(data, tmp_path_factory) -> Path:
     return save_checkpoint(model, tmp_path_factory.mktemp("another") / "best")
 
 
-def test_test_of_an_ensemble(capsys, document, checkpoint, another, data, tmp_path):
+def test_test_with_an_ensemble(capsys, document, checkpoint, another, data, tmp_path):
     pytest.importorskip("pyarrow")
     from spatempo.evaluation.results.fusion import fuse
     from spatempo.evaluation.results.score_files import read_scores
@@ -222,15 +231,15 @@ def test_test_of_an_ensemble(capsys, document, checkpoint, another, data, tmp_pa
     files = [tmp_path / f"{name}.parquet" for name in ("both", "one", "two")]
     checkpoints = (checkpoint, another)
     both = document("test", checkpoint, *words, "--ensemble", another, "--scores", files[0])
-    alone = [
+    single = [
         document("test", each, *words, "--scores", file) for each, file in zip(checkpoints, files[1:], strict=True)
     ]
-    own = [{"checkpoint": str(each), "top1": found["top1"]} for each, found in zip(checkpoints, alone, strict=True)]
+    own = [{"checkpoint": str(each), "top1": found["top1"]} for each, found in zip(checkpoints, single, strict=True)]
     assert both["members"] == own
     fused = fuse(*map(read_scores, files[1:]), on="logits")
     assert (read_scores(files[0]).scores == fused.scores).all()
     assert {key: both[key] for key in fused.to_json()} == json.loads(json.dumps(fused.to_json()))
-    assert set(alone[0]) | {"members"} == set(both)
+    assert set(single[0]) | {"members"} == set(both)
     three = document("test", checkpoint, *words, "--ensemble", another, "--ensemble", checkpoint)
     assert [row["checkpoint"] for row in three["members"]] == [str(checkpoint), str(another), str(checkpoint)]
     assert main([*map(str, ("test", checkpoint, *words, "--ensemble", another))]) == 0
@@ -244,8 +253,8 @@ def test_test_refuses_an_ensemble_of_other_classes(failure, checkpoint, data, tm
     model = create_model("tsn_smallresnet", num_classes=2, frames=2, size=24)
     model.classes = ["wave", "clap"]
     other = save_checkpoint(model, tmp_path / "other")
-    said = failure("test", checkpoint, data / "test.csv", "--ensemble", other)
-    assert f"--ensemble {other}: its classes are not those of {checkpoint}" in said
+    message = failure("test", checkpoint, data / "test.csv", "--ensemble", other)
+    assert f"--ensemble {other}: its classes, or their order, differ from those of {checkpoint}" in message
     assert "no/such" in failure("test", checkpoint, data / "test.csv", "--ensemble", "no/such")
 
 
@@ -254,7 +263,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_test_refuses(failure, checkpoint, data, tmp_path):
+def test_test_refuses_invalid_input(failure, checkpoint, data, tmp_path):
     table = data / "test.csv"
     assert "unknown-thing" in failure("test", checkpoint, table, "--protocol", "unknown-thing")
     assert "--clips" in failure("test", checkpoint, table, "--protocol", "ucf-hmdb", "--clips", 2)
@@ -270,13 +279,13 @@ def test_test_refuses(failure, checkpoint, data, tmp_path):
 
 
 class Bomb:
-    """Code that would run if anybody unpickled it."""
+    """Object that runs code when it is unpickled."""
 
     def __reduce__(self):
         return (Path("exploded").touch, ())
 
 
-def test_a_pickle_is_no_checkpoint(failure, data, tmp_path, monkeypatch):
+def test_a_pickle_is_not_loaded_as_a_checkpoint(failure, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bomb = tmp_path / "bomb" / "model.safetensors"
     bomb.parent.mkdir()
@@ -304,12 +313,12 @@ def test_predict_keys(document, checkpoint, data):
 def test_predict_agrees_with_test(document, checkpoint, data):
     found = document("test", checkpoint, data / "test.csv", "--workers", 0)
     rows = document("predict", checkpoint, data / "videos" / "test", "--top", 1)
-    right = sum(row["predictions"][0]["label"] == Path(row["video"]).parent.name for row in rows)
+    correct = sum(row["predictions"][0]["label"] == Path(row["video"]).parent.name for row in rows)
     assert len(rows) == found["n"]
-    assert right / len(rows) == pytest.approx(found["top1"])
+    assert correct / len(rows) == pytest.approx(found["top1"])
 
 
-def test_one_bad_video_does_not_lose_the_others(document, capsys, checkpoint, data, tmp_path):
+def test_other_videos_are_labelled_if_one_is_unreadable(document, capsys, checkpoint, data, tmp_path):
     fake = write(tmp_path / "text.mp4", "not a video")
     words = ("predict", checkpoint, video(data), fake, video(data, "red_disc"))
     rows = document(*words, code=2)
@@ -338,7 +347,7 @@ def test_expand(data, tmp_path):
         expand(str(tmp_path / "empty"))
 
 
-def test_predict_refuses(failure, checkpoint, data, tmp_path):
+def test_predict_refuses_invalid_input(failure, checkpoint, data, tmp_path):
     assert "VIDEO" in failure("predict", checkpoint)
     assert "--top 0" in failure("predict", checkpoint, video(data), "--top", 0)
     assert "no/such" in failure("predict", "no/such", video(data))
