@@ -144,7 +144,7 @@ def test_r2d_takes_the_frames_it_was_made_for(tmp_path):
     model = small_of("r2d", frames=5)
     assert model.preprocess.frames == 5
     assert model.backbone.stem[0].kernel_size == (5, 7, 7)
-    with pytest.raises(SpatempoError, match=r"is made for clips of 5 frames and got 8: make it with frames=8"):
+    with pytest.raises(SpatempoError, match=r"is made for clips of 5 frames and got 8: create it with frames=8"):
         model(clips(8))
     save_checkpoint(model, tmp_path)
     assert torch.equal(load(tmp_path)(clips(5)), model(clips(5)))
@@ -256,7 +256,7 @@ def test_published_figures_beside_ours(name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("r3d_19", {}, "no '19' layers; it has 18, 34"),
+        ("r3d_19", {}, "no size '19'; its sizes are 18, 34"),
         ("r2plus1d_18", {"midplanes": "block"}, "midplanes must be 'paper' or 'torchvision'"),
         ("r2plus1d_18", {"form": "caffe2"}, "form must be"),
         ("r3d_18", {"midplanes": "paper"}, "no option 'midplanes'"),

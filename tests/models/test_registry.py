@@ -62,7 +62,7 @@ def test_a_checkpoint_keeps_its_variant(tmp_path):
         ("tsm_resnet5", {}, "did you mean.*resnet50"),
         ("nothing_at_all", {}, "unknown"),
         ("tsm", {}, "give a backbone"),
-        ("tsm_resnet50", {"backbone": "resnet18"}, "one of the two"),
+        ("tsm_resnet50", {"backbone": "resnet18"}, "give only one"),
         ("tsm_resnet18", {"shift_dvi": 8}, "no option 'shift_dvi'; it has shift_div"),
         ("tsn_resnet18", {"shift_div": 8}, "no option 'shift_div'"),
         ("tsm_resnet18", {"shift_div": 1}, "shift_div"),

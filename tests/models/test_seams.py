@@ -74,5 +74,5 @@ def test_state_names_are_stable_and_in_the_order_of_running():
     )
     assert model.state_names[-2:] == ("head.sum", "head.count")
     assert len(model.state_names) == len(model.init_state(2))
-    with pytest.raises(SpatempoError, match="cannot go frame by frame"):
+    with pytest.raises(SpatempoError, match="cannot run frame by frame"):
         _ = small("tsm_smallresnet").state_names

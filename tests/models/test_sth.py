@@ -93,8 +93,8 @@ def test_every_3x3_of_the_residual_blocks_and_nothing_else():
     ("backbone", "options", "message"),
     [
         ("resnext50", {}, "layer1.0.conv2 has 32 groups"),
-        ("mobilenet_v2", {}, "InvertedResidual.*take a ResNet"),
-        ("regnet_x_400mf", {}, "ResBottleneckBlock.*take a ResNet"),
+        ("mobilenet_v2", {}, "InvertedResidual.*use a ResNet"),
+        ("regnet_x_400mf", {}, "ResBottleneckBlock.*use a ResNet"),
         ("timm/densenet121", {}, "no residual blocks"),
         ("resnet18", {"p": 0.3}, "p must be 0 or a unit fraction"),
         ("resnet18", {"p": "1/3"}, r"layer1\.0\.conv1: p = 1/3 .* 64"),

@@ -200,9 +200,9 @@ def test_stands_before_the_second_stage():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("tsm_resnet50_nl", {"causal": True}, "whole clip: take either causal or non_local"),
-        ("tsm_mobilenet_v2", {"non_local": True}, "non_local.*torchvision/mobilenet_v2 has none: take a ResNet"),
-        ("tsm", {"non_local": True, "backbone": "timm/resnest14d"}, "basic and bottleneck blocks.*take a ResNet"),
+        ("tsm_resnet50_nl", {"causal": True}, "whole clip: give either causal or non_local"),
+        ("tsm_mobilenet_v2", {"non_local": True}, "non_local.*torchvision/mobilenet_v2 has none: use a ResNet"),
+        ("tsm", {"non_local": True, "backbone": "timm/resnest14d"}, "basic or bottleneck blocks.*use a ResNet"),
         ("tsm_bninception", {"non_local": True}, "BN-Inception"),
         ("tsm_convnext_tiny", {"temporal_pool": True}, "second stage of a ResNet.*torchvision/convnext_tiny"),
         ("tsm_bninception", {"temporal_pool": True}, "BN-Inception"),

@@ -239,7 +239,7 @@ def test_frames_that_do_not_divide_the_channels_are_refused_and_the_model_goes_o
         ("resnet18", {"shift_div": 1}, "shift_div"),
         ("resnet18", {"every": 0}, "every"),
         ("resnet18", {"causal": True}, "causal"),
-        ("mobilenet_v3_large", {}, "InvertedResidual.*take a ResNet"),
+        ("mobilenet_v3_large", {}, "InvertedResidual.*use a ResNet"),
         ("timm/densenet121", {}, "no residual blocks"),
     ],
 )

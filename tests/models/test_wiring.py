@@ -172,7 +172,7 @@ def test_the_error_names_the_file_the_model_and_the_first_difference(tmp_path):
     with pytest.raises(SpatempoError) as error:
         load_on_meta(path, "tsm_resnet50", {})
     assert str(error.value) == (
-        f"{path}: is not for this tsm_resnet50: its keys tell of other temporal operators (at layer1.0.conv1 the file "
+        f"{path}: does not fit this tsm_resnet50: its temporal operators differ (at layer1.0.conv1 the file "
         "has none, the model TemporalShift); give placement='inplace'"
     )
 
@@ -191,8 +191,8 @@ def test_a_network_that_shifts_both_ways_is_noted_in_a_causal_model(tmp_path):
     ("name", "options", "want"),
     [
         ("tsm_smallresnet", {"shift_div": 4}, None),
-        ("tsm_smallresnet", {}, "trained with shift_div=4, and this model has shift_div=8"),
-        ("tsn_smallresnet", {}, "trained in tsm_smallresnet, and this model is tsn_smallresnet"),
+        ("tsm_smallresnet", {}, "trained with shift_div=4, but this model has shift_div=8"),
+        ("tsn_smallresnet", {}, "trained in tsm_smallresnet, but this model is tsn_smallresnet"),
     ],
 )
 def test_a_checkpoint_of_ours_says_what_it_was_trained_in(tmp_path, name, options, want):
