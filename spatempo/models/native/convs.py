@@ -86,7 +86,7 @@ def plain_stem(channels: int, width: int, t: int, *, pad: bool = True) -> nn.Seq
 
 
 def factorised_stem(channels: int, width: int, mid: int) -> nn.Sequential:
-    """1x7x7 convolution to ``mid`` channels with spatial stride 2, batch norm, ReLU, 3x1x1 convolution, batch norm, ReLU."""
+    """1x7x7 convolution (spatial stride 2) to ``mid`` channels and 3x1x1 convolution, both with batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv3d(channels, mid, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
         nn.BatchNorm3d(mid),
