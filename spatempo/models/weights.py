@@ -148,25 +148,26 @@ def _fit(model: VideoModel, weights: dict[str, Tensor], layout: WeightLayout | N
     missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # absent in files from before torch 0.4.1
     unexpected = [k for k in weights if k not in shapes]
     misshaped = [k for k in weights if k in shapes and shapes[k] != weights[k].shape]
-    wrong = {"lacks": missing, "has unknown": unexpected, "has other shapes for": misshaped}
+    wrong = {"lacks {n} {w}": missing, "has {n} unknown {w}": unexpected, "has {n} {w} with a wrong shape": misshaped}
     note = None
     if operators is not None:
         # First make sure that it is the same image network; only then can its operators be compared.
         at = tuple(f"backbone.{name}." for name in {**operators, **model_operators(model)})
-        _refuse(model, source, {what: [k for k in keys if not k.startswith(at)] for what, keys in wrong.items()})
+        _refuse(model, source, {name: [k for k in keys if not k.startswith(at)] for name, keys in wrong.items()})
         note = check_wiring(model, operators, source)
     _refuse(model, source, wrong)
-    model.load_state_dict(_through_operators(model, weights) if layout is None else weights, strict=False)
+    model.load_state_dict(_convert_replaced(model, weights) if layout is None else weights, strict=False)
     return note
 
 
 def _refuse(model: VideoModel, source: str, wrong: dict[str, list[str]]) -> None:
-    for what, keys in wrong.items():
+    """Raises an error for the first problem that has keys; ``wrong`` maps templates of problems to keys."""
+    for problem, keys in wrong.items():
         if keys:
             some = ", ".join(k.removeprefix("backbone.") for k in keys[:3]) + (", ..." if len(keys) > 3 else "")
+            found = problem.format(n=len(keys), w="weight" if len(keys) == 1 else "weights")
             raise SpatempoError(
-                f"{source}: does not fit {model.name}: it {what} {len(keys)} of its weights ({some}); "
-                "is it a file of another network?"
+                f"{source}: does not fit {model.name}: it {found} ({some}); is it a file of another network?"
             )
 
 
@@ -186,7 +187,7 @@ def _image_shapes(model: VideoModel) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _through_operators(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def _convert_replaced(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Converts the image weights of replaced modules to the weights of the operators that replace them."""
     weights = dict(weights)
     for name, module in model.named_modules():

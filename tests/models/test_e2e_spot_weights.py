@@ -101,5 +101,5 @@ def test_warnings(tmp_path):
     assert model.head.fc.weight.abs().max() < 0.01
     assert_close(model.backbone.conv1.weight, weights["_features.conv1.weight"])  # pyright: ignore[reportArgumentType]
     del weights["_features.layer2.0.conv1.net.weight"]
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer2\.0\.conv1\.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer2\.0\.conv1\.weight\)"):
         loaded(weights, tmp_path, "tsm_resnet18", placement="inplace")

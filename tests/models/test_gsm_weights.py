@@ -109,7 +109,7 @@ def test_released_checkpoints_load(tmp_path, name):
         create_model(f"tsn_{name.partition('_')[2]}", num_classes=5, pretrained=str(file))
     removed = next(key for key in weights if key.endswith("conv3D.bias"))
     torch.save({k: v for k, v in weights.items() if k != removed}, file)
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(.*temporal\.conv3D\.bias\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(.*temporal\.conv3D\.bias\)"):
         create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
 
 

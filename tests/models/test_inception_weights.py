@@ -102,7 +102,7 @@ def test_mean_and_std_of_a_json_file_are_used(inceptions, tmp_path):
 def test_the_error_names_a_missing_bias(inceptions, tmp_path):
     weights = {k: v for k, v in inceptions["bninception"].state_dict().items() if k != "inception_4d_3x3.bias"}
     save_file(weights, tmp_path / "w.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(inception_4d_3x3\.bias\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(inception_4d_3x3\.bias\)"):
         create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
 
 

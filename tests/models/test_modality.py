@@ -115,7 +115,7 @@ def test_weights_of_a_flow_network_load_unchanged(tmp_path):
     assert torch.equal(model.backbone.conv1.weight, weights["conv1.weight"])
     assert model.preprocess.mean == (0.5, 0.5)
     assert model.preprocess.std == pytest.approx((0.226, 0.226))  # TSM: the mean of ImageNet's std
-    with pytest.raises(SpatempoError, match=r"other shapes for 1 of its weights \(conv1.weight\)"):
+    with pytest.raises(SpatempoError, match=r"1 weight with a wrong shape \(conv1.weight\)"):
         create_model("tsm_resnet18", num_classes=4, pretrained=str(tmp_path / "flow.pth"))
 
 

@@ -192,15 +192,13 @@ def test_image_weights_at_p_0_give_the_image_network(image):
 def test_the_error_uses_the_key_names_of_the_file(image, tmp_path):
     weights, _ = image
     cases = {
-        r"lacks 1 of its weights \(layer1.0.conv1.weight\)": {
-            k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"
-        },
-        r"has unknown 1 of its weights \(layer9.weight\)": {**weights, "layer9.weight": torch.ones(1)},
-        r"has other shapes for 1 of its weights \(layer1.0.conv1.weight\)": {
+        r"lacks 1 weight \(layer1.0.conv1.weight\)": {k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"},
+        r"has 1 unknown weight \(layer9.weight\)": {**weights, "layer9.weight": torch.ones(1)},
+        r"has 1 weight with a wrong shape \(layer1.0.conv1.weight\)": {
             **weights,
             "layer1.0.conv1.weight": torch.ones(64, 48, 3, 3),
         },
-        r"has unknown 1 of its weights \(layer1.0.conv1.spatial_weight\)": {
+        r"has 1 unknown weight \(layer1.0.conv1.spatial_weight\)": {
             **weights,
             "layer1.0.conv1.spatial_weight": torch.ones(64, 48, 3, 3),
         },

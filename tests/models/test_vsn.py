@@ -192,7 +192,7 @@ def test_image_weights_load_strictly_and_unchanged(tmp_path):
     assert all(torch.equal(kept[k], weights[k]) for k in kept)
     weights.pop("layer4.1.conv2.weight")
     save_file(weights, tmp_path / "w.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer4.1.conv2.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer4.1.conv2.weight\)"):
         create_model("vsn_resnet18", num_classes=3, **known)
 
 

@@ -57,10 +57,10 @@ def test_the_error_names_weights_that_do_not_fit(tmp_path):
     weights = torchvision.models.resnet18(weights=None).state_dict()
     missing = {k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"}
     save_file(missing, tmp_path / "missing.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer1.0.conv1.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer1.0.conv1.weight\)"):
         create_model("tsm_resnet18", pretrained=str(tmp_path / "missing.safetensors"))
     save_file({**weights, "layer9.weight": torch.ones(1)}, tmp_path / "more.safetensors")
-    with pytest.raises(SpatempoError, match=r"unknown 1 of its weights \(layer9.weight\)"):
+    with pytest.raises(SpatempoError, match=r"1 unknown weight \(layer9.weight\)"):
         create_model("tsm_resnet18", pretrained=str(tmp_path / "more.safetensors"))
     with pytest.raises(SpatempoError, match="no such weight file"):
         create_model("tsm_resnet18", pretrained="nowhere/w.pth")
