@@ -1,6 +1,6 @@
-"""Designs, backbones, heads, the registry, checkpoints, and other code's weight files.
+"""Designs, backbones, heads, the registry, checkpoints, and weight files of other code.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them. What a design of one's own needs is among them::
+Public names are loaded on first use; ``__init__.pyi`` lists them. They include everything that a custom design needs::
 
     from spatempo.models import Build, Parts, plug_at_conv, register_design, residual_sites
 """

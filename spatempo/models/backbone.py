@@ -1,6 +1,6 @@
-"""2D backbones by their names: ours, torchvision's and timm's.
+"""2D backbones by name: spatempo's, torchvision's and timm's.
 
-The libraries are imported where a name needs them: each takes longer to import than torch does.
+The libraries are imported only when a name needs them, because each takes longer to import than torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spatempo.models.backbones.inception_v3 import InceptionV3
 from spatempo.models.backbones.smallresnet import SmallResNet
 from spatempo.models.chain import module_chain
 
-# Short names of the field for what the libraries spell out.
+# Common short names -> the libraries' full names.
 ALIASES = {"resnext50": "resnext50_32x4d", "resnext101": "resnext101_32x8d", "wide_resnet50": "wide_resnet50_2"}
 OURS: dict[str, Callable[[], nn.Module]] = {
     "smallresnet": SmallResNet,
@@ -32,10 +32,11 @@ def make_backbone(name: str) -> Backbone:
     """Builds a backbone with random weights.
 
     Args:
-        name: ours, else torchvision's, else timm's; ``torchvision/NAME`` and ``timm/NAME`` choose explicitly.
+        name: looked up in spatempo, then torchvision, then timm; ``torchvision/NAME`` and ``timm/NAME`` choose
+            explicitly.
 
     Raises:
-        SpatempoError: no library has it, or it is of a torchvision family that is not known here.
+        SpatempoError: no library has it, or its torchvision family is not supported.
     """
     library, _, short = name.rpartition("/")
     short = ALIASES.get(short, short)
@@ -65,7 +66,7 @@ def _ours(name: str) -> Backbone:
     net = OURS[name]()
     base = Backbone(net, f"spatempo/{name}", int(getattr(net, "num_features", 0)), _call, mean_pool, ("fc.",))
     if isinstance(net, CaffeNet):
-        base.classifier = ("fc.", "top_cls_fc.", "last_linear.")  # TSN's, its InceptionV3's, Cadene's
+        base.classifier = ("fc.", "top_cls_fc.", "last_linear.")  # names in TSN, TSN's InceptionV3, and Cadene's models
         base.links = net.chain()
         base.preprocess = {"size": net.image_size, "mean": CAFFE_MEAN, "std": CAFFE_STD}
         base.adapt = partial(rgb_weights, first=next(name for name, _ in net.named_children()))

@@ -1,9 +1,9 @@
-"""Where in a backbone an operator goes: its residual blocks, and the first convolution of their residual branch.
+"""Sites: the places in a backbone where an operator can be placed.
 
-The rule, stated once: in residual families every block, at the first convolution of its residual branch; in
-inverted-residual families the expanding convolution of the blocks whose shortcut is the identity (TSM's ten of
-MobileNetV2). The tables below say where the blocks of each library have that convolution. They name block classes by
-their full names: importing timm and torchvision takes seconds, and most models need one of them or neither.
+In residual networks every block is a site, at the first convolution of its residual branch. In inverted-residual
+networks only blocks with an identity shortcut are sites, at their expanding convolution (ten in MobileNetV2, as in
+TSM). The tables below give the name of that convolution for the block classes of each library. They use full class
+names because importing timm and torchvision takes seconds, and most models need only one of them or neither.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from spatempo.errors import SpatempoError
 
 
 class Site(NamedTuple):
-    """A residual block that an operator can serve.
+    """A residual block in which an operator can be placed.
 
     Attributes:
         name: the block's name in the backbone, for example ``layer1.0``.
         block: the block.
-        conv_name: the first convolution of its residual branch, for example ``layer1.0.conv1``.
+        conv_name: name of the first convolution of its residual branch, for example ``layer1.0.conv1``.
         conv: that convolution.
-        position: which of its stage's residual blocks it is, from 0 (every one counted, served or not).
+        position: index among all residual blocks of its stage, from 0 (blocks that are not sites count too).
     """
 
     name: str
@@ -61,17 +61,17 @@ _RESIDUAL: dict[str, str] = {
 
 
 def _expanding(name: str, block: nn.Module) -> str | None:
-    """``name`` if that convolution widens its input, as an inverted residual's first one does unless expansion is 1."""
+    """``name`` if that convolution has more output than input channels, else ``None`` (expansion factor 1)."""
     conv = block.get_submodule(name)
     assert isinstance(conv, nn.Conv2d)
     return name if conv.out_channels > conv.in_channels and conv.groups == 1 else None
 
 
-# inverted residuals: block class -> (has it an identity shortcut?, name of its expanding convolution or None)
+# inverted residuals: block class -> (whether it has an identity shortcut, name of its expanding convolution or None)
 _INVERTED: dict[str, tuple[Callable[[Any], bool], Callable[[Any], str | None]]] = {
     "torchvision.models.mobilenetv2.InvertedResidual": (
         lambda b: b.use_res_connect,
-        # features: expand, depthwise, project, norm; without expansion the first is missing
+        # modules: expand, depthwise, project, norm; the first is missing if there is no expansion
         lambda b: "conv.0.0" if len(b.conv) == 4 else None,
     ),
     "torchvision.models.mobilenetv3.InvertedResidual": (lambda b: b.use_res_connect, partial(_expanding, "block.0.0")),
@@ -92,7 +92,7 @@ _INVERTED: dict[str, tuple[Callable[[Any], bool], Callable[[Any], str | None]]] 
 
 _KNOWN = frozenset((*_RESIDUAL, *_INVERTED))
 
-# convolutions of the residual branch of ResNet's blocks: a basic block has two 3x3, a bottleneck a 3x3 between two 1x1
+# convolutions of the residual branch of ResNet blocks: two 3x3 in a basic block; 1x1, 3x3, 1x1 in a bottleneck
 _RESNET: dict[str, tuple[str, ...]] = {
     "spatempo.models.backbones.smallresnet.BasicBlock": ("conv1", "conv2"),
     "torchvision.models.resnet.BasicBlock": ("conv1", "conv2"),
@@ -103,13 +103,16 @@ _RESNET: dict[str, tuple[str, ...]] = {
 
 
 def last_conv(block: nn.Module) -> nn.Conv2d | None:
-    """The last convolution of a ResNet block's residual branch, as wide as the block's output; else ``None``."""
+    """The last convolution of the residual branch of a ResNet block; ``None`` for other blocks.
+
+    It has as many output channels as the block.
+    """
     names = _RESNET.get(full_name(type(block)))
     conv = block.get_submodule(names[-1]) if names else None
     return conv if isinstance(conv, nn.Conv2d) else None
 
 
-# inverted residuals: block class -> the batch norm behind the convolution that narrows again, where the branch ends
+# inverted residuals: block class -> the batch norm after the projecting convolution, the last module of the branch
 _LAST_NORM: dict[str, str] = {
     "torchvision.models.mobilenetv2.InvertedResidual": "conv.3",
     "timm.models._efficientnet_blocks.InvertedResidual": "bn3",
@@ -117,75 +120,75 @@ _LAST_NORM: dict[str, str] = {
 
 
 def inverted_end(block: nn.Module) -> str | None:
-    """The name of the batch norm that ends an inverted residual's branch; ``None`` for other blocks."""
+    """Name of the last batch norm of an inverted residual block's branch; ``None`` for other blocks."""
     return _LAST_NORM.get(full_name(type(block)))
 
 
 def require_resnet_block(site: Site, source: str, design: str) -> tuple[str, ...]:
-    """The names of the convolutions of a ResNet block's residual branch: two of a basic block, three of a bottleneck.
+    """Names of the convolutions in the residual branch of a ResNet block: two in a basic block, three in a bottleneck.
 
     Raises:
-        SpatempoError: the block is neither, naming it and what to take instead.
+        SpatempoError: the block is neither; the message names it and suggests a backbone.
     """
     names = _RESNET.get(full_name(type(site.block)))
     if names is None:
         raise SpatempoError(
-            f"{design} is for ResNet's basic and bottleneck blocks, and {site.name} of {source} is a "
-            f"{type(site.block).__name__}: take a ResNet, for example {design}_resnet50"
+            f"{design} needs ResNet's basic or bottleneck blocks, but {site.name} of {source} is a "
+            f"{type(site.block).__name__}: use a ResNet, for example {design}_resnet50"
         )
     return names
 
 
 def require_sites(net: nn.Module, source: str) -> list[Site]:
-    """The sites of a backbone, which must have some.
+    """The sites of a backbone.
 
     Raises:
-        SpatempoError: it has none, naming ``source`` and what to take instead.
+        SpatempoError: it has none; the message names ``source`` and suggests other backbones.
     """
     sites = list(residual_sites(net))
     if not sites:
         raise SpatempoError(
-            f"backbone {source} has no residual blocks that an operator can serve; take a ResNet, ResNeXt, RegNet, "
-            "MobileNet, EfficientNet, ConvNeXt or another residual family"
+            f"backbone {source} has no residual blocks in which an operator can be placed; use a ResNet, ResNeXt, "
+            "RegNet, MobileNet, EfficientNet, ConvNeXt or another residual family"
         )
     return sites
 
 
-def _refuse_relative(name: str, block: nn.Module) -> None:
-    """A block that only descends from a known one may keep its convolutions elsewhere, and must not be passed over."""
+def _refuse_subclass(name: str, block: nn.Module) -> None:
+    """Raises an error for a subclass of a known block class, because its convolutions may differ."""
     for parent in type(block).__mro__[1:]:
         if full_name(parent) in _KNOWN:
             raise SpatempoError(
-                f"{name} is a {type(block).__name__}, a kind of {parent.__name__} whose first convolution is not known"
+                f"{name} is a {type(block).__name__}, an unknown subclass of {parent.__name__}: use another backbone"
             )
 
 
 def residual_sites(net: nn.Module) -> Iterator[Site]:
-    """The blocks of ``net`` that an operator can serve, in the order of the network; none if it has no such blocks."""
-    seen: dict[str, int] = {}  # stage (the blocks' container) -> residual blocks counted so far
+    """The sites of ``net`` in network order; empty if it has none."""
+    seen: dict[str, int] = {}  # stage (the parent module of the blocks) -> residual blocks counted so far
     for name, block in net.named_modules():
         kind = full_name(type(block))
         conv_name = _RESIDUAL.get(kind)
-        served = conv_name is not None
+        is_site = conv_name is not None
         if kind in _INVERTED:
             has_identity, expanding = _INVERTED[kind]
             conv_name = expanding(block)
-            served = has_identity(block) and conv_name is not None
-        elif not served:
-            _refuse_relative(name, block)
+            is_site = has_identity(block) and conv_name is not None
+        elif not is_site:
+            _refuse_subclass(name, block)
             continue
         stage = name.rpartition(".")[0]
         position = seen.get(stage, 0)
         seen[stage] = position + 1
-        if served and conv_name is not None:
+        if is_site and conv_name is not None:
             yield Site(name, block, f"{name}.{conv_name}", block.get_submodule(conv_name), position)
 
 
 def residual_blocks(net: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Every residual block of the known families, served by an operator or not."""
+    """Names and modules of all residual blocks of known classes, whether or not they are sites."""
     return [(n, m) for n, m in net.named_modules() if full_name(type(m)) in _KNOWN]
 
 
 def full_name(kind: type) -> str:
-    """Module and name of a class, as the tables have it."""
+    """Module and qualified name of a class, as used in the tables."""
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,4 +1,4 @@
-"""What a design is given to build a model with (:class:`Build`), and what it gives back (:class:`Parts`)."""
+"""Input and output of a design function: it receives a :class:`Build` and may return :class:`Parts`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from spatempo.operators.context import ForwardContext
 
 
 class Plug(NamedTuple):
-    """One operator and where it was placed.
+    """An operator and its place in the network.
 
     Attributes:
-        name: of the module at which it is, in the 2D network: ``layer1.0.conv1``.
-        kind: ``"conv"`` (mixes what the convolution gets), ``"before"`` (what a block gets), ``"after"`` (what a module
-            puts out), or ``"replace"`` (is there instead of the module).
-        module: the module at which it is; for ``"replace"`` the operator itself.
+        name: name of the module in the 2D network, for example ``layer1.0.conv1``.
+        kind: ``"conv"`` (applied to the input of a convolution), ``"before"`` (to the input of a block), ``"after"``
+            (to the output of a module), or ``"replace"`` (replaces the module).
+        module: the module with this name; for ``"replace"`` the operator itself.
         operator: the operator.
     """
 
@@ -32,30 +32,30 @@ class Plug(NamedTuple):
     operator: nn.Module
 
     def __str__(self) -> str:
-        """One line for a checkpoint; of the operator only its class and :meth:`extra_repr`.
+        """One line for checkpoints, with the operator's class and :meth:`extra_repr`.
 
-        How torch prints an operator's layers is left out: it follows from that, and changes between versions.
+        The operator's layers are not printed, because their text changes between torch versions.
         """
         return f"{self.name} {self.kind}: {type(self.operator).__name__}({self.operator.extra_repr()})"
 
 
 @dataclass
 class Build:
-    """A model under construction: the 2D network, and the facts that a design may need.
+    """A model under construction.
 
     Attributes:
-        net: the 2D network without its classifier, on which :mod:`spatempo.models.seams` works; of a native design an
-            empty module.
-        source: where the network is from, for example ``torchvision/resnet50``; of a native design its size, ``"18"``.
+        net: the 2D network without its classifier, which the functions of :mod:`spatempo.models.seams` modify. An empty
+            module for native designs.
+        source: origin of the network, for example ``torchvision/resnet50``. For native designs its size, ``"18"``.
         context: the model's forward context, for operators.
         num_classes: K.
-        features: F, channels of the pooled feature that a head gets.
-        dropout: before the classifier.
+        features: F, channels of the pooled features that the head receives.
+        dropout: dropout probability before the classifier.
         input: input specification of the model; ``input.frames`` is T.
-        links: the network as a chain of layers, where it is known as one.
+        links: the network as a chain of layers, empty if that is unknown.
         maps: ``(net, images [N, 3, H, W]) -> [N, C', H', W']``.
-        plugs: what was placed where; written by ``seams``.
-        removed: prefixes of image weights that have no use any more; written by ``seams``.
+        plugs: the operators placed so far; filled by ``seams``.
+        removed: prefixes of image weights that are no longer used; filled by ``seams``.
     """
 
     net: nn.Module
@@ -72,42 +72,42 @@ class Build:
 
     @property
     def frames(self) -> int:
-        """T, frames of a clip."""
+        """T, the number of frames per clip."""
         return self.input.frames
 
     def linear_head(
         self, features: int | None = None, *, consensus: str = "average", pool: str = "logits"
     ) -> LinearHead:
-        """The usual head, see :class:`~spatempo.models.head.LinearHead`.
+        """Creates the default head, see :class:`~spatempo.models.head.LinearHead`.
 
         Args:
-            features: F where it is not the network's.
-            consensus: by name, see :func:`~spatempo.models.consensus.make_consensus`.
+            features: F, if it differs from that of the network.
+            consensus: name of the consensus, see :func:`~spatempo.models.consensus.make_consensus`.
             pool: ``"logits"`` or ``"features"``.
         """
         features = features or self.features
-        made = make_consensus(consensus, features, self.frames)
-        return LinearHead(features, self.num_classes, self.dropout, consensus=made, pool=pool)
+        module = make_consensus(consensus, features, self.frames)
+        return LinearHead(features, self.num_classes, self.dropout, consensus=module, pool=pool)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a design brings besides the operators that it places. Everything is optional.
+    """Parts of a model that a design provides in addition to its operators. All are optional.
 
     Attributes:
-        head: from features to logits; the default is :meth:`Build.linear_head`.
-        input: input specification, where it differs from ``build.input``.
-        feature_maps: a module from the 2D network's maps of a clip, ``[B, C, T, H, W]``, to the model's,
-            ``[B, C', T', H', W']``, which are then averaged over space; for example a 3D tail. Its parameters are
-            stored under ``tail.``.
-        causal: whether the model can go frame by frame; ``None`` (the default) is no.
-        network: of a native design, the whole network: clips ``[B, C, T, H, W]`` to maps (see
+        head: maps features to logits; the default is :meth:`Build.linear_head`.
+        input: input specification, if it differs from ``build.input``.
+        feature_maps: a module applied to the 2D network's maps of a clip, for example a 3D tail:
+            ``[B, C, T, H, W] -> [B, C', T', H', W']``. Its output is averaged over space. Its parameters are stored
+            under ``tail.``.
+        causal: whether the model can process a clip frame by frame; ``None`` (the default) means no.
+        network: the whole network of a native design: clips ``[B, C, T, H, W]`` to maps (see
             :class:`~spatempo.models.native.model.NativeModel`).
         extra_inputs: names of keyword inputs, such as ``("boxes",)``: ``model(clip, boxes=...)``. Operators and the
             head read them from ``build.context.extras``.
-        options: settled values of options, where they are not those given.
+        options: final values of options that differ from the given ones.
         weights_source: ``library/name`` whose published weight sets fit the network, for example
-            ``torchvision/r3d_18``, where it is not ``build.source``.
+            ``torchvision/r3d_18``, if it is not ``build.source``.
     """
 
     head: Head | None = None
@@ -121,7 +121,7 @@ class Parts:
 
 
 def in_network_order(plugs: Sequence[Plug], net: nn.Module) -> tuple[Plug, ...]:
-    """Plugs in the order in which the network has their modules, which is as good as that in which they run."""
+    """Sorts plugs by the position of their modules in the network, which is the order in which they run."""
     position = {name: i for i, (name, _) in enumerate(net.named_modules())}
     rank = {"before": 0, "conv": 1, "replace": 2, "after": 3}
 
@@ -129,6 +129,6 @@ def in_network_order(plugs: Sequence[Plug], net: nn.Module) -> tuple[Plug, ...]:
         if plug.kind != "after":
             return position[plug.name], rank[plug.kind]
         inside = (i for name, i in position.items() if name == plug.name or name.startswith(f"{plug.name}."))
-        return max(inside), rank[plug.kind]  # after all that is inside the module
+        return max(inside), rank[plug.kind]  # after all submodules of the module
 
     return tuple(sorted(plugs, key=key))

@@ -1,10 +1,10 @@
-"""The catalogue as `spatempo models` lists it, from figures that were counted before: neither torch nor a network.
+"""The catalogue that `spatempo models` lists, read from a file so that torch need not be imported.
 
-``catalogue.json`` holds a row per model. After a change of designs or backbones write it again with::
+``catalogue.json`` has one row per model. After a change of designs or backbones, update it with::
 
     python -m spatempo.models.catalogue
 
-A test compares it with what is counted.
+A test compares the file with newly counted figures.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ FILE = Path(__file__).with_name("catalogue.json")
 def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
     """Rows ``name, operator, backbone, causal, params, macs, source`` of the models that match a glob, sorted by name.
 
-    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes. The models of designs that a
-    file outside spatempo registers are counted now.
+    Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes. Figures of designs registered
+    outside spatempo are counted at each call.
     """
     rows = {row["name"]: row for row in json.loads(FILE.read_text(encoding="utf-8"))}
     if "spatempo.models.design" in sys.modules:  # else no file that registers a design has been imported
@@ -36,7 +36,7 @@ def catalogue(pattern: str = "*") -> list[dict[str, Any]]:
 
 
 def write() -> Path:
-    """Counts every model of spatempo's own and writes ``catalogue.json``. Takes some seconds."""
+    """Counts the figures of all built-in models and writes ``catalogue.json``. Takes some seconds."""
     from spatempo.models.info import catalogue_row
     from spatempo.models.registry import list_models
 

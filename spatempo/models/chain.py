@@ -1,7 +1,7 @@
-"""A 2D network as a chain: links that give its maps when they run one after the other, and where the chain is parted.
+"""A 2D network as a chain of links that run one after the other, and splitting such a chain.
 
-Designs with several stages need it: a 2D trunk under a 3D tail, a module between two stages. Not every network is a
-chain of modules; those of unknown make have no links and cannot be parted.
+Some designs need this: a 2D trunk with a 3D tail, or a module between two stages. Not every network is a chain of
+modules. Networks of unknown structure have no links and cannot be split.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from spatempo.errors import SpatempoError
 
 
 class Link(NamedTuple):
-    """One link.
+    """One link of a chain.
 
     Attributes:
-        name: ``layer2``, or ``inception_3a``.
-        run: ``(net, x) -> x``; it takes the network, so that a copy of a model runs its own layers.
-        modules: names of the network's modules that only this link runs.
+        name: for example ``layer2`` or ``inception_3a``.
+        run: ``(net, x) -> x``; it takes the network as an argument so that a copy of a model runs its own layers.
+        modules: names of the modules that only this link runs.
     """
 
     name: str
@@ -36,7 +36,7 @@ class _RunModule(NamedTuple):
 
 
 class RunChain(NamedTuple):
-    """Links one after the other, as the function ``(net, images) -> maps`` of a backbone."""
+    """Runs links one after the other: the function ``(net, images) -> maps`` of a backbone."""
 
     links: tuple[Link, ...]
 
@@ -47,24 +47,24 @@ class RunChain(NamedTuple):
 
 
 def module_chain(*names: str) -> tuple[Link, ...]:
-    """Links that are one module each."""
+    """A chain in which each link is one module."""
     return tuple(Link(name, _RunModule(name), (name,)) for name in names)
 
 
-def part(net: nn.Module, links: Sequence[Link], name: str, source: str) -> tuple[RunChain, RunChain]:
-    """What runs up to and including the layer ``name``, and what runs on from its output.
+def split_chain(net: nn.Module, links: Sequence[Link], name: str, source: str) -> tuple[RunChain, RunChain]:
+    """Splits a chain after the layer ``name``: the links up to and including it, and the links after it.
 
     Args:
         net: the network.
         links: its chain.
-        name: a link, or a layer inside a link that is a plain sequence: ``layer2``, ``layer2.0``, ``features.6``.
-        source: of the network, for the error.
+        name: a link, or a layer inside a link that is an ``nn.Sequential``: ``layer2``, ``layer2.0``, ``features.6``.
+        source: origin of the network, for the error message.
 
     Raises:
-        SpatempoError: the network is no known chain, or the chain has no such layer.
+        SpatempoError: the network has no chain, or the chain has no such layer.
     """
     if not links:
-        raise SpatempoError(f"{source} is not known as a chain of layers, so it cannot be parted at {name!r}")
+        raise SpatempoError(f"{source} has no known chain of layers, so it cannot be split at {name!r}")
     before: list[Link] = []
     rest = list(links)
     while rest:
@@ -77,5 +77,5 @@ def part(net: nn.Module, links: Sequence[Link], name: str, source: str) -> tuple
         else:
             before.append(link)
     raise SpatempoError(
-        f"{source} has no layer {name!r} at which it can be parted; it has {', '.join(link.name for link in links)}"
+        f"{source} has no layer {name!r} at which it can be split; it has {', '.join(link.name for link in links)}"
     )

@@ -1,8 +1,8 @@
-"""A complete checkpoint in one file: weights and all that is needed to use them.
+"""Checkpoints: weights and the full description of a model in one file.
 
-``<folder>/model.safetensors`` holds the tensors and, in its header, one JSON document: format version, design, backbone
-and options, class names, preprocessing, length of the training videos, the plugged modules, recipe and metrics. One
-file means that one rename makes a new checkpoint appear whole or not at all. No pickle is involved.
+``<folder>/model.safetensors`` contains the tensors and, in its header, one JSON document: format version, design,
+backbone and options, class names, preprocessing, length of the training videos, the placed operators, recipe and
+metrics. Because it is one file, a single rename replaces a checkpoint atomically. No pickle is involved.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def save_checkpoint(
     metrics: Mapping[str, float] | None = None,
     state_dict: Mapping[str, Tensor] | None = None,
 ) -> Path:
-    """Writes a checkpoint, replacing an earlier one in ``folder`` only once the new one is safe on disk.
+    """Writes a checkpoint. An earlier one in ``folder`` is replaced only when the new one is completely written.
 
     Args:
         model: the model, with ``classes`` and ``preprocess`` set.
-        folder: made if missing.
-        recipe: how it was trained; the model's own by default.
-        metrics: what it scored, for people.
-        state_dict: other weights than the model's present ones (an average over training steps).
+        folder: created if missing.
+        recipe: training recipe; by default ``model.recipe``.
+        metrics: measured metrics, for information only.
+        state_dict: weights to store instead of the model's current ones, for example an average over training steps.
 
     Returns:
         The folder.
@@ -72,22 +72,22 @@ def save_checkpoint(
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
-    """Reads a checkpoint: the model in eval mode with ``classes``, ``preprocess`` and ``recipe``.
+    """Loads a checkpoint and returns the model in eval mode, with ``classes``, ``preprocess`` and ``recipe`` set.
 
     Args:
-        path: a checkpoint's folder or its file; for a run's folder, its ``best``.
-        device: where to put it.
+        path: a checkpoint folder or file, or a run folder, of which ``best`` is loaded.
+        device: device for the model.
 
     Raises:
-        SpatempoError: not a checkpoint, damaged, or of a newer format; or its weights do not fit its own description.
+        SpatempoError: not a checkpoint, damaged, of a newer format, or its weights do not match its description.
     """
     file = _find(Path(path))
     header, tensors = _read(file)
     design = DESIGNS.get(header.design)
     if design is None:
         raise SpatempoError(
-            f"{file}: is of the design {header.design!r}, which is not known here: import the file that "
-            "registers it first (CONTRIBUTING.md shows how)"
+            f"{file}: the design {header.design!r} is not registered: first import the file that registers it (see "
+            "CONTRIBUTING.md)"
         )
     preprocess = Preprocess.from_dict(header.preprocess)
     model = create_model(
@@ -108,7 +108,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
     model.metrics = header.metrics
     differing = same_operators(header, model.plugged)
     if differing is not None:
-        raise SpatempoError(f"{file}: operators differ from what this version builds, first at {differing!r}")
+        raise SpatempoError(f"{file}: its operators differ from those of this version, first at {differing!r}")
     try:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
@@ -118,7 +118,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
 
 
 def describe_checkpoint(path: str | Path) -> Header:
-    """What a checkpoint says about its model, without reading the weights."""
+    """Reads the description of a checkpoint's model, without the weights."""
     return _read(_find(Path(path)), weights=False)[0]
 
 
@@ -128,7 +128,7 @@ def _find(path: Path) -> Path:
             return candidate
     if path.exists():
         raise SpatempoError(
-            f"{path}: holds no checkpoint ({FILE}); give the folder that training wrote, such as RUN/best"
+            f"{path}: contains no checkpoint ({FILE}); give the folder that training wrote, such as RUN/best"
         )
     raise SpatempoError(f"{path}: no such checkpoint; training writes one to RUN/best")
 
@@ -140,10 +140,10 @@ def _read(file: Path, weights: bool = True) -> tuple[Header, dict[str, Tensor]]:
             tensors = {k: content.get_tensor(k) for k in content.keys()} if weights else {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise SpatempoError(
-            f"{file}: is not a spatempo checkpoint, or is damaged ({error}); weights of other code go to --weights"
+            f"{file}: not a spatempo checkpoint, or damaged ({error}); pass weights of other code with `weights`"
         ) from error
     if text is None:
         raise SpatempoError(
-            f"{file}: has weights but no description of a model; create one and give it `weights={file}`"
+            f"{file}: contains weights but no description of a model; create a model with `weights={file}`"
         )
     return Header.from_json(text, file), tensors

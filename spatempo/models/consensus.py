@@ -1,9 +1,9 @@
-"""How the scores of a clip's frames become the clip's: the consensus functions of TSN.
+"""Consensus functions of TSN, which combine the scores of a clip's frames into scores of the clip.
 
-Wang et al., ECCV 2016, compare average, maximum and a weighted average; the journal version (TPAMI 2019) adds the mean
-of the best k and attention, and finds the average best on trimmed videos. All act on the frames' logits, before any
-softmax. Those with a running form are the same when frames come one by one: their state after the last frame of a clip
-gives the clip's scores.
+Wang et al., ECCV 2016, compare average, maximum and a weighted average. The journal version (TPAMI 2019) adds top-k
+averaging and attention, and finds the average best on trimmed videos. All of them combine the logits of the frames,
+before any softmax. A consensus with a running form can also process frames one by one: after the last frame of a clip
+it gives the same scores.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ State = tuple[Tensor, ...]
 
 
 class Consensus(nn.Module):
-    """Logits ``[B, T, K]`` and the features that they came from, ``[B, T, F]``, to the clip's logits ``[B, K]``.
+    """Maps the logits ``[B, T, K]`` and features ``[B, T, F]`` of frames to the clip's logits ``[B, K]``.
 
-    :attr:`state_names` are those of the tensors of the running form; empty: it has none.
+    Attributes:
+        state_names: names of the state tensors of the running form; empty if there is no running form.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
@@ -32,11 +33,11 @@ class Consensus(nn.Module):
         raise NotImplementedError
 
     def begin(self, zeros: Tensor) -> State:
-        """The state before the first frame, from zeros ``[B, K]``."""
+        """Creates the state before the first frame, from zeros ``[B, K]``."""
         raise NotImplementedError
 
     def step(self, logits: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
-        """The scores so far, and the next state."""
+        """Returns the scores so far, and the next state."""
         raise NotImplementedError
 
 
@@ -57,7 +58,7 @@ class AverageConsensus(Consensus):
 
 
 class TopKConsensus(Consensus):
-    """Of every class the mean of its best k frames; k = 1 is the maximum. Of fewer than k frames: of all."""
+    """For each class, the mean of its k highest frames (or of all, if there are fewer); k = 1 is the maximum."""
 
     state_names = ("best",)  # so far, [B, k, K]
 
@@ -78,9 +79,9 @@ class TopKConsensus(Consensus):
 
 
 class LinearConsensus(Consensus):
-    """A learnt weight for every place in the clip: ``g = sum_t w_t f_t``, beginning with 1/T.
+    """A learnt weight per frame position: ``g = sum_t w_t f_t``, initialised to 1/T.
 
-    T is fixed by that, and the order of the frames matters.
+    It fixes T, and it depends on the order of the frames.
     """
 
     def __init__(self, frames: int) -> None:
@@ -91,18 +92,19 @@ class LinearConsensus(Consensus):
         if logits.shape[1] != len(self.weight):
             raise SpatempoError(
                 f"consensus 'linear' has a weight for each of {len(self.weight)} frames and got {logits.shape[1]}: "
-                f"give clips of {len(self.weight)}, or make the model with frames={logits.shape[1]}"
+                f"give clips of {len(self.weight)} frames, or create the model with frames={logits.shape[1]}"
             )
         return (self.weight * logits).sum(1)
 
 
 class AttentionConsensus(Consensus):
-    """A weight from what is in the frame: ``g = sum_t a_t f_t`` with ``a = softmax over t of w . feature_t``.
+    """A weight computed from each frame's features: ``g = sum_t a_t f_t`` with ``a = softmax over t of w . feature_t``.
 
-    w is learnt and begins with 0, as the average.
+    w is learnt and initialised to 0, so that the consensus starts as the average.
     """
 
-    state_names = ("exponent", "weights", "sum")  # the largest, their sum, the weighted sum: a softmax in one pass
+    # one-pass softmax: the largest exponent, the sum of the weights, the weighted sum of the logits
+    state_names = ("exponent", "weights", "sum")
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -116,8 +118,8 @@ class AttentionConsensus(Consensus):
         return nn.functional.linear(features, self.weight)
 
     def begin(self, zeros: Tensor) -> State:
-        none = zeros[:, :1]
-        return torch.full_like(none, -torch.inf), none, zeros
+        zero = zeros[:, :1]
+        return torch.full_like(zero, -torch.inf), zero, zeros
 
     def step(self, logits: Tensor, features: Tensor, state: State) -> tuple[Tensor, State]:
         exponents = self.exponents(features).to(state[0].dtype)
@@ -129,12 +131,12 @@ class AttentionConsensus(Consensus):
 
 
 def make_consensus(name: str, features: int, frames: int) -> Consensus:
-    """A consensus by its name.
+    """Creates a consensus by name.
 
     Args:
-        name: one of ``NAMES``, in which ``top3`` stands for any ``topK``.
+        name: one of ``NAMES``, or ``topK`` with any number K.
         features: F.
-        frames: T, which only ``linear`` depends on.
+        frames: T, used only by ``linear``.
 
     Raises:
         SpatempoError: an unknown name.

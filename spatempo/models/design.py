@@ -1,4 +1,4 @@
-"""What a design is, and how one is registered."""
+"""The description of a design, and the decorator that registers one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.models.build import Parts
 from spatempo.models.layout import WeightLayout
 from spatempo.models.published import Published
 
-# What `list_models` shows for a design that serves any residual backbone. Every other one it can serve works too.
+# Backbones that `list_models` shows for a design that supports any residual backbone. Others work too.
 LISTED_BACKBONES = (
     "resnet18",
     "resnet34",
@@ -33,32 +33,32 @@ Case = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Design:
-    """A way to make a video network.
+    """A published method for building a video network.
 
     Attributes:
         name: for example ``tsm``; may contain underscores.
         source: the paper.
-        options: names and defaults of the design's options.
-        backbones: what ``list_models`` combines it with; of a native design its sizes, ``""`` where its
-            name is that of its only model.
-        plug: ``(build, **options) -> Parts | None`` places operators in ``build.net``, or makes a native network.
-        native: whether it brings its own network instead of working on a 2D backbone.
-        preprocess: input specification of its models unless told otherwise.
-        variants: names that stand for a backbone (or size) with options other than the defaults, as
+        options: names and default values of the design's options.
+        backbones: backbones that ``list_models`` combines it with. For native designs its sizes, with ``""`` for a
+            model whose name is the design's name.
+        plug: ``(build, **options) -> Parts | None``; places operators in ``build.net``, or creates a native network.
+        native: whether it creates its own network instead of using a 2D backbone.
+        preprocess: default input specification of its models.
+        variants: names for a backbone (or size) with options other than the defaults, for example
             ``"resnet50_nl": ("resnet50", {"non_local": True})`` for ``tsm_resnet50_nl``.
-        older: values of options that checkpoints from before the option existed do not name, where that is not the
-            default.
+        older: option values for checkpoints older than the option, if they differ from the default.
         fixed_frames: whether its parameters depend on T. The number of frames is then stored with the options, and
-            another T raises one clear error.
-        layouts: weight files of other code that its models read.
+            clips of another T raise an error.
+        layouts: layouts of weight files of other code that its models can read.
         published: published figures by the rest of the model's name: ``{"resnet50": (Published(...), ...)}``.
-        small: its smallest test configurations by label, ``""`` for the design as it is:
-            ``(backbone or size, options)``. The contract tests run them all.
-        studied: what ``python -m spatempo.studies.designs`` trains, by label as in ``small``; by default the smallest
-            one, and its causal form if there is one.
-        order_blind: whether it gives a clip and its frames in any other order the same score.
-        settle: ``(model, layout, options)``, called once foreign weights are in: takes over what else they ask for.
-            ``layout`` is the name of the file's layout, or empty; ``options`` are those of a checkpoint of ours.
+        small: its smallest test configurations by label, ``(backbone or size, options)``; the label of the default
+            configuration is ``""``. The contract tests run all of them.
+        studied: configurations that ``python -m spatempo.studies.designs`` trains, by label as in ``small``. By default
+            the smallest one, and its causal form if there is one.
+        order_blind: whether the score of a clip is the same for any order of its frames.
+        settle: ``(model, layout, options)``, called after weights are loaded, to adopt settings that they require.
+            ``layout`` is the name of the file's layout, or empty; ``options`` are those of a spatempo checkpoint, or
+            empty.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Design:
 
     @property
     def studies(self) -> Mapping[str, Case]:
-        """What is trained to see whether the design sees order, by label."""
+        """Configurations that are trained to test whether the design uses the order of frames, by label."""
         if self.studied is not None:
             return self.studied
         backbone, options = self.small[""]
@@ -93,7 +93,7 @@ class Design:
         return "causal" in self.options
 
     def model_name(self, rest: str) -> str:
-        """The name of one of its models."""
+        """Name of one of its models, for example ``tsm_resnet50`` for ``"resnet50"``."""
         return f"{self.name}_{rest}" if rest else self.name
 
 
@@ -113,15 +113,15 @@ def register_design(
     Its keyword-only parameters are the design's options.
 
     Args:
-        name: the design's.
+        name: name of the design.
         source: the paper.
-        backbones: 2D networks that ``list_models`` combines it with.
-        sizes: of a native design, whose function makes the network itself (``Parts(network=...)``): its models are
-            ``<name>_<size>``, and just ``<name>`` for the size ``""``.
+        backbones: 2D backbones that ``list_models`` combines it with.
+        sizes: sizes of a native design, whose function creates the whole network (``Parts(network=...)``). Its models
+            are ``<name>_<size>``, and ``<name>`` for the size ``""``.
         **facts: any other field of :class:`Design`.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: a design of this name is already registered.
     """
 
     def register(plug: Plugger) -> Plugger:
@@ -129,8 +129,8 @@ def register_design(
             raise ValueError(f"a design called {name!r} is registered already ({DESIGNS[name].source})")
         parameters = inspect.signature(plug).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        served = backbones if sizes is None else sizes
-        DESIGNS[name] = Design(name, source, options, served, plug, native=sizes is not None, **facts)
+        listed = backbones if sizes is None else sizes
+        DESIGNS[name] = Design(name, source, options, listed, plug, native=sizes is not None, **facts)
         return plug
 
     return register

@@ -1,11 +1,11 @@
-"""A network's first convolution for other input than single RGB frames: optical flow, differences, stacks of frames.
+"""The first convolution for input other than single RGB frames: optical flow, differences, stacks of frames.
 
-Nothing else of a network knows how many channels a frame has, so any design on any backbone can take any modality.
+Only the first convolution depends on the number of input channels, so any design on any backbone supports any modality.
 
-Image weights. A stack of RGB frames repeats the kernel for every frame of it and divides by their number, so that a
-still clip gives the image network's values. For other modalities TSN's rule (Wang et al., ECCV 2016, "cross-modality
-pre-training"): the mean over the RGB channels of the first kernel, repeated for every channel of the new input, without
-rescaling. The bias stays. TSM's code has the same.
+ImageNet weights are converted. For a stack of RGB frames the kernel is repeated for each frame and divided by their
+number, so that a still clip gives the values of the image network. Other modalities follow TSN (Wang et al., ECCV 2016,
+"cross-modality pre-training"): the kernel is averaged over the RGB channels and repeated for each input channel,
+without rescaling. The bias is unchanged. TSM's code does the same.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ from spatempo.inputs.spec import Preprocess
 from spatempo.models.video_model import VideoModel
 
 
-def widen_first_conv(net: nn.Module, fed: Preprocess, name: str) -> None:
-    """Gives the first convolution of a new network for RGB the channels of an input specification.
+def widen_first_conv(net: nn.Module, spec: Preprocess, name: str) -> None:
+    """Changes the first convolution of a new RGB network to the number of channels of an input specification.
 
-    The kernel's channels start as independent as RGB's were, for as repeated ones a network that is trained from
-    nothing would see only their sum; image weights are repeated when they are loaded (:func:`fit_first_conv`). A
-    convolution that has the channels already stays.
+    The new kernel is random, not repeated: with repeated channels, a network trained from scratch would see only the
+    sum of its input channels. Image weights are repeated when they are loaded (:func:`fit_first_conv`). A convolution
+    that already has this number of channels is not changed.
 
     Args:
-        net: with random weights.
-        name: the model's or the network's, for messages.
+        net: a network with random weights.
+        spec: the input specification.
+        name: name of the model or network, for error messages.
 
     Raises:
-        SpatempoError: the network does not begin with a convolution of RGB.
+        SpatempoError: the first convolution does not have RGB input.
     """
-    if fed.channels == 3:
+    if spec.channels == 3:
         return
-    place, conv = first_conv(net)
-    if conv.in_channels == fed.channels:
+    layer, conv = first_conv(net)
+    if conv.in_channels == spec.channels:
         return
     if conv.in_channels != 3 or conv.groups != 1:
-        raise SpatempoError(f"{name}: {place} is no convolution of RGB, so it cannot be made one of {fed.modality}")
+        raise SpatempoError(f"{name}: {layer} does not take RGB, so it cannot be converted to {spec.modality}")
     weight = conv.weight.detach()
-    shape = (weight.shape[0], fed.channels, *weight.shape[2:])
+    shape = (weight.shape[0], spec.channels, *weight.shape[2:])
     conv.weight = nn.Parameter(torch.randn(shape, dtype=weight.dtype, device=weight.device) * weight.std())
-    conv.in_channels = fed.channels
+    conv.in_channels = spec.channels
 
 
 def first_conv(net: nn.Module) -> tuple[str, nn.Conv2d | nn.Conv3d]:
-    """The first convolution of a network and its name."""
+    """Name and module of the first convolution of a network."""
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             return name, module
@@ -54,7 +55,7 @@ def first_conv(net: nn.Module) -> tuple[str, nn.Conv2d | nn.Conv3d]:
 
 
 def fit_first_conv(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights by the model's own names, in which an RGB kernel at the start becomes one of the model's modality."""
+    """Converts the RGB kernel of the first convolution to the model's modality, in weights with the model's names."""
     if model.preprocess.channels == 3:
         return weights
     name, conv = first_conv(model.backbone)
@@ -64,13 +65,13 @@ def fit_first_conv(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, T
     return {**weights, key: fit_kernel(weights[key], model.preprocess)}
 
 
-def fit_kernel(kernel: Tensor, fed: Preprocess) -> Tensor:
-    """An image network's kernel ``[C_out, 3, ...]`` as one of an input specification, ``[C_out, channels, ...]``."""
-    if fed.kind.pictures:
-        return torch.cat([kernel] * fed.stack, 1) / fed.stack
-    return repeat_mean(kernel, fed.channels)
+def fit_kernel(kernel: Tensor, spec: Preprocess) -> Tensor:
+    """Converts an RGB kernel to an input specification: ``[C_out, 3, ...] -> [C_out, spec.channels, ...]``."""
+    if spec.kind.pictures:
+        return torch.cat([kernel] * spec.stack, 1) / spec.stack
+    return repeat_mean(kernel, spec.channels)
 
 
 def repeat_mean(kernel: Tensor, channels: int) -> Tensor:
-    """``[C_out, 3, ...]`` to ``[C_out, channels, ...]``: the mean over the RGB channels, repeated."""
+    """Averages a kernel over its RGB channels and repeats it: ``[C_out, 3, ...] -> [C_out, channels, ...]``."""
     return kernel.mean(1, keepdim=True).repeat_interleave(channels, 1)

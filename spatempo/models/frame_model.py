@@ -1,4 +1,4 @@
-"""A video network made of an image network and temporal operators."""
+"""A video network made of a 2D image network and temporal operators."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from spatempo.operators.context import State
 
 
 class FrameModel(VideoModel):
-    """Frames through a 2D backbone with operators, perhaps a part that makes maps of the clip of theirs, and a head.
+    """A 2D backbone with operators, applied to each frame, then an optional module on the clip's maps, and a head.
 
-    The backbone's parameters carry the names of the library it comes from.
+    The backbone's parameters have the names used by its library.
 
     Args:
         build: the 2D network with the design's operators.
-        backbone: the network's facts.
+        backbone: description of the 2D network.
         feature_maps: see :class:`~spatempo.models.build.Parts`.
-        causal: whether it can go frame by frame.
+        causal: whether it can process a clip frame by frame.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class FrameModel(VideoModel):
             fixed_frames=fixed_frames,
         )
         if causal and (feature_maps is not None or not head.state_names):
-            part = "its feature maps" if feature_maps is not None else type(head).__name__
+            part = "Parts.feature_maps" if feature_maps is not None else type(head).__name__
             raise SpatempoError(f"{name}: {part} needs the whole clip, so the model has no causal form")
         self.tail = feature_maps
         self.causal = causal
@@ -96,7 +96,7 @@ class FrameModel(VideoModel):
             return super()._features(clip)
         self._check_clip(clip)
         self.context.open(clip.shape[2])
-        try:  # folded all the way: maps of a clip are not needed
+        try:  # frames stay folded to the end: the clip's maps are not needed
             return self.context.unfold(self._image_features(self.context.fold(clip.transpose(1, 2))))
         finally:
             self.context.close()
@@ -107,10 +107,10 @@ class FrameModel(VideoModel):
         if not self.causal:
             raise self._not_causal()
         self._check_step(frames, state)
-        own = len(state) - len(self.head.state_names)
-        features, kept = self._run_step(frames, state[:own])
-        scores, so_far = self.head.step(features, state[own:])
-        return scores, (*kept, *so_far)
+        operator_tensors = len(state) - len(self.head.state_names)
+        features, operator_state = self._run_step(frames, state[:operator_tensors])
+        scores, head_state = self.head.step(features, state[operator_tensors:])
+        return scores, (*operator_state, *head_state)
 
     def init_state(
         self,
@@ -125,47 +125,47 @@ class FrameModel(VideoModel):
         dtype, device = dtype or like.dtype, device or like.device
         side = size or self.preprocess.size
         height, width = (side, side) if isinstance(side, int) else side
-        kept = self._kept_on_meta(batch_size, height, width)
-        zeros = [torch.zeros(t.shape, dtype=dtype, device=device) for t in kept]
+        shapes = [tensor.shape for tensor in self._operator_state_on_meta(batch_size, height, width)]
+        zeros = [torch.zeros(shape, dtype=dtype, device=device) for shape in shapes]
         return (*zeros, *self.head.init_state(batch_size, dtype, device))
 
     @property
     def state_names(self) -> tuple[str, ...]:
         if not self.causal:
             raise self._not_causal()
-        self._kept_on_meta(1, self.preprocess.size, self.preprocess.size)
-        where = {id(module): name for name, module in self.named_modules()}
-        names = [f"{where[id(op)]}.{name}" for op in self.context.owners for name in op.state_names]
+        self._operator_state_on_meta(1, self.preprocess.size, self.preprocess.size)
+        module_names = {id(module): name for name, module in self.named_modules()}
+        names = [f"{module_names[id(op)]}.{name}" for op in self.context.owners for name in op.state_names]
         return (*names, *(f"head.{name}" for name in self.head.state_names))
 
     def _check_step(self, frames: Tensor, state: State) -> None:
-        count, of_head = self.step_frames, len(self.head.state_names)
-        self._check_clip(frames, "what step() takes", str(count))
+        count, head_tensors = self.step_frames, len(self.head.state_names)
+        self._check_clip(frames, "the input of step()", str(count))
         if frames.shape[2] != count:
             one = "one frame" if count == 1 else f"{count} frames"
             raise SpatempoError(
                 f"step() takes {one} of each stream, [B, {self.preprocess.channels}, {count}, H, W], got "
-                f"{frames.shape[2]} in shape {list(frames.shape)}; go through a clip by clip.split({count}, 2)"
+                f"{frames.shape[2]} in shape {list(frames.shape)}; split a clip with clip.split({count}, 2)"
             )
-        if not isinstance(state, tuple | list) or len(state) < of_head:
+        if not isinstance(state, tuple | list) or len(state) < head_tensors:
             raise SpatempoError(
-                "step() takes the state of model.init_state(batch_size), or of the step before, got "
+                "step() takes the state returned by model.init_state(batch_size) or by the previous step, got "
                 f"{type(state).__name__}"
             )
-        if not torch.compiler.is_compiling() and len(state[-of_head]) != len(frames):
+        if not torch.compiler.is_compiling() and len(state[-head_tensors]) != len(frames):
             raise SpatempoError(
-                f"step() got {len(frames)} streams and the state of {len(state[-of_head])}: make it by "
+                f"step() got {len(frames)} streams and a state of {len(state[-head_tensors])}: create it with "
                 f"model.init_state({len(frames)})"
             )
 
-    def _kept_on_meta(self, batch_size: int, height: int, width: int) -> State:
-        """What the operators keep, for its shapes: a step on the meta device computes nothing and copies no weight."""
+    def _operator_state_on_meta(self, batch_size: int, height: int, width: int) -> State:
+        """Runs a step on the meta device, which computes nothing and copies no weights, to get the state's shapes."""
         named = (*self.named_parameters(), *self.named_buffers())
         on_meta = {f"model.{k}": torch.empty_like(v, device="meta") for k, v in named}
         size = (batch_size, self.preprocess.channels, self.step_frames, height, width)
         frames = torch.empty(size, device="meta", dtype=next(self.parameters()).dtype)
         modes = {m: m.training for m in self.modules()}
-        self.eval()  # a batch norm in training mode refuses the single value that a small frame may leave it
+        self.eval()  # in training mode batch norm rejects maps of a single value, which small frames may give
         try:
             with torch.no_grad():
                 return functional_call(_Probe(self), on_meta, (frames,))
@@ -174,22 +174,22 @@ class FrameModel(VideoModel):
                 module.training = training
 
     def _run_step(self, frames: Tensor, past: State | None) -> tuple[Tensor, State]:
-        """Features ``[B, T', F]`` of the next frames ``[B, C, T, H, W]``, and what the operators kept."""
+        """Features ``[B, T', F]`` of the next frames ``[B, C, T, H, W]``, and the operators' new state."""
         self.context.open_step(frames.shape[2], past)
-        kept: State = ()
+        state: State = ()
         try:
             features = self.context.unfold(self._image_features(self.context.fold(frames.transpose(1, 2))))
         finally:
-            kept = self.context.close()
-        return features, kept
+            state = self.context.close()
+        return features, state
 
-    # --- what it is made of ------------------------------------------------------------------------------------------
+    # --- components --------------------------------------------------------------------------------------------------
 
     @property
     def reach(self) -> Reach | None:
         if self.tail is not None or not self.head.per_frame:
             return None
-        past, future, jump = 0, 0, 1  # jump: frames of the clip from one frame to the next at this depth
+        past, future, jump = 0, 0, 1  # jump: distance between neighbouring frames at this depth, in frames of the clip
         for operator in self.operators:
             if operator.reach is None:
                 return None
@@ -204,19 +204,17 @@ class FrameModel(VideoModel):
         return residual_blocks(self.backbone)
 
     def new_parameters(self) -> list[nn.Parameter]:
-        own = [] if self.tail is None else list(self.tail.parameters())
-        return [*super().new_parameters(), *own]
+        tail = [] if self.tail is None else list(self.tail.parameters())
+        return [*super().new_parameters(), *tail]
 
     def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         return self._adapt(weights, self.preprocess.kind) if self._adapt else weights
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        # the backbone library's own switch would lose the number of frames; this one carries it along
+        # the backbone library's own implementation would lose the number of frames
         blocks = residual_blocks(self.backbone)
         if not blocks:
-            raise SpatempoError(
-                f"{self.name} has no residual blocks that could be computed again: leave it switched off"
-            )
+            raise SpatempoError(f"{self.name} has no residual blocks, so it does not support gradient checkpointing")
         set_recomputed([block for _, block in blocks], self.context, enable)
 
     def _image_features(self, images: Tensor) -> Tensor:
@@ -224,7 +222,7 @@ class FrameModel(VideoModel):
 
 
 class _Probe(nn.Module):
-    """Runs one step and returns what the operators kept."""
+    """Runs one step and returns the state of the operators."""
 
     def __init__(self, model: FrameModel) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Heads: from the features of a clip's frames to the clip's logits.
+"""Heads, which map the features of a clip's frames to the clip's logits.
 
-:class:`Head` is what a video model asks of a head, whichever it is. :class:`LinearHead` is the usual one: dropout and a
-linear layer per frame, then a consensus of the frames' logits (:mod:`spatempo.models.consensus`).
+:class:`Head` is the interface. :class:`LinearHead` is the default: dropout and a linear layer per frame, then a
+consensus of the frames' logits (:mod:`spatempo.models.consensus`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from spatempo.operators.context import State
 class Head(nn.Module):
     """Features ``[B, T, F]`` to logits ``[B, K]``.
 
-    A subclass writes :meth:`forward`; :meth:`frame_logits` where a single frame has a score, else it sets
-    ``per_frame = False``; and :meth:`init_state` and :meth:`step` where it has a running form, which ``state_names``
-    then tells.
+    A subclass implements :meth:`forward`. It also implements :meth:`frame_logits`, or sets ``per_frame = False`` if
+    single frames have no score. A head with a running form implements :attr:`state_names`, :meth:`init_state` and
+    :meth:`step`.
 
     Attributes:
-        per_frame: whether single frames have logits. ``False``: the score belongs to the clip alone.
-        state_names: names of the tensors of the running form; empty where there is none.
+        per_frame: whether single frames have logits; ``False`` if only whole clips have.
+        state_names: names of the state tensors of the running form; empty if there is no running form.
     """
 
     per_frame: ClassVar[bool] = True
@@ -42,31 +42,32 @@ class Head(nn.Module):
         """Logits of every frame, ``[B, T, F] -> [B, T, K]``.
 
         Raises:
-            SpatempoError: the score of this head belongs to the clip alone.
+            SpatempoError: this head scores whole clips only.
         """
         raise SpatempoError(f"{type(self).__name__} scores whole clips: single frames have no logits")
 
     def init_state(self, batch_size: int, dtype: torch.dtype, device: torch.device | str) -> State:
-        """The state before the first frame."""
-        raise SpatempoError(f"{type(self).__name__} has no running form, so the model cannot go frame by frame")
+        """Creates the state before the first frame."""
+        raise SpatempoError(f"{type(self).__name__} has no running form, so the model cannot run frame by frame")
 
     def step(self, features: Tensor, state: State) -> tuple[Tensor, State]:
-        """The logits so far, ``[B, K]``, after the next frames' features ``[B, T, F]``, and the next state."""
-        raise SpatempoError(f"{type(self).__name__} has no running form, so the model cannot go frame by frame")
+        """Processes features of the next frames, ``[B, T, F]``; returns logits so far, ``[B, K]``, and next state."""
+        raise SpatempoError(f"{type(self).__name__} has no running form, so the model cannot run frame by frame")
 
 
 class LinearHead(Head):
-    """Dropout and a linear layer on each frame's feature, then a consensus of the frames.
+    """Dropout and a linear layer on the features of each frame, then a consensus of the frames.
 
-    The weights start at N(0, 0.001), the bias at zero, as published for TSN and TSM.
+    Weights are initialised from N(0, 0.001) and the bias to zero, as published for TSN and TSM.
 
     Args:
         features: F.
         num_classes: K.
-        dropout: before the linear layer.
-        consensus: of the frames' logits; the average by default.
-        pool: ``"logits"``: the consensus of the frames' logits is the clip's; ``"features"``: the features are averaged
-            over time first, so that dropout acts once per clip (3D networks). In eval mode both averages are the same.
+        dropout: dropout probability before the linear layer.
+        consensus: consensus of the frames' logits; the average by default.
+        pool: ``"logits"``: the clip's logits are the consensus of its frames' logits. ``"features"``: features are
+            averaged over time before the linear layer, so that dropout is applied once per clip (3D networks). In eval
+            mode both averages give the same result.
     """
 
     def __init__(
@@ -102,8 +103,8 @@ class LinearHead(Head):
         return self._classify(features.flatten(0, 1)).unflatten(0, (features.shape[0], -1))
 
     def init_state(self, batch_size: int, dtype: torch.dtype, device: torch.device | str) -> State:
-        wide = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
-        return self.consensus.begin(torch.zeros(batch_size, self.num_classes, dtype=wide, device=device))
+        dtype = torch.promote_types(dtype, torch.float32)  # a bfloat16 sum would lose frames after the 256th
+        return self.consensus.begin(torch.zeros(batch_size, self.num_classes, dtype=dtype, device=device))
 
     def step(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         logits = self.frame_logits(features)

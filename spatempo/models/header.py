@@ -1,7 +1,7 @@
-"""The description of a model in a checkpoint's header: one JSON document, and how older forms of it are read.
+"""The description of a model in a checkpoint's header: one JSON document, also read in older formats.
 
-Format 2 is the present one. Format 1 had R2D's number of frames as its option ``stem_frames``, GSM's option
-``ratio`` as ``share``, and the operators as lines without their kind.
+Format 2 is the current one. In format 1, R2D's number of frames was the option ``stem_frames``, GSM's option ``ratio``
+was called ``share``, and the lines of operators had no kind.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Header:
-    """All that builds a model again, and what it was trained on.
+    """Settings needed to build a model again, and facts about its training.
 
     Attributes:
         name, design, backbone, options: see :class:`~spatempo.models.video_model.VideoModel`.
-        dropout: before the classifier.
-        num_classes, classes: K, and the names if known.
-        preprocess: the input specification, as :meth:`~spatempo.inputs.spec.Preprocess.to_dict` gives it.
-        frames: T, where the design works for one number of frames only.
+        dropout: dropout probability before the classifier.
+        num_classes, classes: K, and the class names if known.
+        preprocess: the input specification, as returned by :meth:`~spatempo.inputs.spec.Preprocess.to_dict`.
+        frames: T, for designs with a fixed number of frames.
         clip_seconds: median length of the training videos.
-        plugged: one line per operator, see :class:`~spatempo.models.build.Plug`; ``None`` in a file that does not say.
-        recipe, metrics: how it was trained and what it scored.
-        format: of the file that this was read from.
+        plugged: one line per operator, see :class:`~spatempo.models.build.Plug`.
+        recipe, metrics: training recipe and measured metrics.
+        format: format of the file that this was read from.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Header:
     format: int = field(default=FORMAT)
 
     def to_json(self) -> str:
-        """The document, in the present format."""
+        """The JSON document, in the current format."""
         return json.dumps({**asdict(self), "format": FORMAT})
 
     @classmethod
@@ -57,7 +57,7 @@ class Header:
 
         Args:
             text: JSON.
-            where: the file, for errors.
+            where: the file, for error messages.
 
         Raises:
             SpatempoError: damaged, or of a newer format.
@@ -70,7 +70,7 @@ class Header:
         if not isinstance(found, int) or found < 1:
             raise SpatempoError(f"{where}: its description is damaged (no format); train or save it again")
         if found > FORMAT:
-            raise SpatempoError(f"{where}: is of format {found}, newer than this spatempo knows; upgrade it")
+            raise SpatempoError(f"{where}: format {found} is newer than this version of spatempo; upgrade spatempo")
         if found == 1:
             facts = _from_format_1(facts)
         known = {f.name: f.type for f in fields(cls)}
@@ -106,15 +106,15 @@ def _from_format_1(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def present_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a design by their present names; R2D's ``stem_frames`` is a fact of the model now."""
+    """Options of a design by their current names, without R2D's ``stem_frames``, which is no longer an option."""
     return {"ratio" if name == "share" else name: v for name, v in options.items() if name != "stem_frames"}
 
 
 def same_operators(header: Header, plugged: list[str]) -> str | None:
     """The first operator in which a header and a model differ, or ``None``.
 
-    Lines of format 1 are ``backbone.<module>: <operator>`` without a kind, except that an operator on a block's input
-    was listed under ``<block>.temporal_in``, and in the order of modules.
+    Lines of format 1 are ``backbone.<module>: <operator>``, in the order of modules and without a kind. An operator at
+    the input of a block was listed as ``<block>.temporal_in``.
     """
     if header.format > 1:
         return _first_difference(header.plugged, plugged)
@@ -122,8 +122,8 @@ def same_operators(header: Header, plugged: list[str]) -> str | None:
 
 
 def _line_of_format_1(line: str) -> str:
-    place, _, operator = line.partition(": ")
-    name, _, kind = place.rpartition(" ")
+    module, _, operator = line.partition(": ")
+    name, _, kind = module.rpartition(" ")
     return f"backbone.{name}{'.temporal_in' if kind == 'before' else ''}: {operator}"
 
 

@@ -1,4 +1,4 @@
-"""What a model costs and sees: parameters, MACs, shapes, temporal receptive field; and the published figures."""
+"""Facts about a model: parameters, MACs, shapes, temporal receptive field, and published figures."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from spatempo.operators.watch import watch
 
 
 def count_params(model: nn.Module) -> int:
-    """Parameters, batch norm's scale and shift included, its running statistics not."""
+    """Number of parameters, including the scale and shift of batch norms but not their running statistics."""
     return sum(p.numel() for p in model.parameters())
 
 
 def count_macs(model: VideoModel, frames: int, size: int, *, products: bool = False) -> int:
-    """Multiply-accumulates of convolutions and linear layers for one view of ``frames`` x ``size`` x ``size``.
+    """Counts multiply-accumulates of convolutions and linear layers for one view of ``frames`` x ``size`` x ``size``.
 
-    Counted from the operations that really run, on the meta device, so ``model`` should be there.
+    The count comes from a forward pass, which is fast if ``model`` is on the meta device.
 
     Args:
-        products: count the products of two activations too, as those with the affinity in a non-local block.
+        products: also count products of two activations, such as those with the affinity in a non-local block.
     """
     clip = torch.empty(1, model.preprocess.channels, frames, size, size, device=next(model.parameters()).device)
     model.eval()
@@ -36,14 +36,14 @@ def count_macs(model: VideoModel, frames: int, size: int, *, products: bool = Fa
         if products:
             with FlopCounterMode(display=False) as flops:
                 model(clip)
-            return sum(flops.get_flop_counts()["Global"].values()) // 2  # it counts a multiplication and an addition
+            return sum(flops.get_flop_counts()["Global"].values()) // 2  # one MAC is two FLOPs
         with _Macs() as counter:
             model(clip)
         return counter.total
 
 
 class _Macs(TorchFunctionMode):
-    """Adds up the multiply-accumulates of the convolutions and linear layers that run."""
+    """Sums the multiply-accumulates of the convolutions and linear layers that run."""
 
     total = 0
 
@@ -52,28 +52,28 @@ class _Macs(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is F.batch_norm and args[0].is_meta:
-            return args[0]  # has the same shape, and working that out took more than half of the time
+            return args[0]  # same shape; running batch norm on the meta device took more than half of the time
         out = func(*args, **kwargs)
         if func in (F.conv1d, F.conv2d, F.conv3d, F.linear):
             weight = args[1] if len(args) > 1 else kwargs["weight"]
-            self.total += out.numel() * weight[0].numel()  # each output sums over all that one filter sees
+            self.total += out.numel() * weight[0].numel()  # each output is a sum over one filter
         return out
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model costs and sees.
+    """Facts about a model.
 
     Attributes:
-        name, design, backbone, source, options: what it is, and the paper.
-        params: parameters, batch norm's scale and shift included.
-        macs: multiply-accumulates of convolutions and linear layers of one view.
-        macs_with_products: with those of activations with each other, too.
-        frames, size, classes: of the view that all this is for.
-        causal: whether it can go frame by frame.
+        name, design, backbone, source, options: the model, its design, backbone, paper and options.
+        params: parameters, including the scale and shift of batch norms.
+        macs: multiply-accumulates of convolutions and linear layers for one view.
+        macs_with_products: the same, including products of two activations.
+        frames, size, classes: number of frames, side in pixels and number of classes that the figures are for.
+        causal: whether it can process a clip frame by frame.
         temporal_receptive_field: in frames, or ``"whole clip"``.
-        operators: how many were placed.
-        stages: ``blocks, name, shape`` of each run of blocks with maps of one shape.
+        operators: number of operators.
+        stages: ``blocks, name, shape`` of each sequence of blocks with maps of the same shape.
         published: ``params, macs, frames, size, classes, note, options, products, ours`` of each published figure.
     """
 
@@ -108,11 +108,12 @@ def describe(
     backbone: str | None = None,
     **options: Any,
 ) -> ModelInfo:
-    """The facts of a model, without making its weights.
+    """Describes a model without allocating its weights.
 
     Args:
         name, backbone, options: as for :func:`create_model`.
-        frames, size: of the view that MACs and shapes are for; 224 pixels, or more where a backbone is made for more.
+        frames, size: number of frames and side in pixels of the view that MACs and shapes are counted for. The default
+            size is 224, or the backbone's own size if that is larger.
         num_classes: K.
     """
     with torch.device("meta"):
@@ -141,10 +142,10 @@ def describe(
 
 
 def catalogue_row(name: str) -> dict[str, Any]:
-    """One model's row ``name, operator, backbone, causal, params, macs, source`` of the catalogue, counted.
+    """Counts one row of the catalogue: ``name, operator, backbone, causal, params, macs, source``.
 
     Figures are for 8 frames of 224 x 224 (``inception_v3``: 229 x 229) and 400 classes; ``causal`` says whether
-    there is a causal form.
+    the model has a causal form.
     """
     design, _, _ = parse_name(name)
     with torch.device("meta"):
@@ -161,17 +162,17 @@ def catalogue_row(name: str) -> dict[str, Any]:
 
 
 def _view_size(model: VideoModel) -> int:
-    """Side of the view that figures are for: 224 pixels, or more where the backbone is made for more."""
+    """Side in pixels of the view that figures are for: 224, or the backbone's own size if that is larger."""
     return max(224, model.preprocess.size)
 
 
 def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
-    """Runs of blocks with maps of one shape."""
+    """Groups consecutive blocks whose maps have the same shape."""
     clip = torch.empty(1, model.preprocess.channels, frames, size, size, device="meta")
-    # first, so that a shape is the block's own and not what an operator after it makes of it
+    # first=True: shapes of the blocks' outputs before any operator placed after them
     with torch.no_grad(), watch(dict(model.residual_blocks()), first=True) as seen:
         maps: Tensor = model.forward_features(clip)
-    # of one clip: [T, C, H, W] in an image network, [1, C, T, H, W] in a native 3D one
+    # maps of one clip are [T, C, H, W] in an image network and [1, C, T, H, W] in a native 3D network
     shapes = [(name, [out.shape[1], *out.shape[: 5 - out.ndim], *out.shape[2:]]) for name, out in seen.items()]
     stages: list[dict[str, Any]] = []
     for name, shape in shapes:
@@ -183,7 +184,7 @@ def _stages(model: VideoModel, frames: int, size: int) -> list[dict[str, Any]]:
 
 
 def _published(design: Design, known_as: str, name: str, options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The published figures, each beside what the same settings come to here."""
+    """The published figures, each with our figures for the same settings."""
     rows = []
     for figure in design.published.get(known_as.removeprefix(design.name).removeprefix("_"), ()):
         with torch.device("meta"):

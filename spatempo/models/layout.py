@@ -1,4 +1,4 @@
-"""Layouts of other code's weight files: how one is known, how its keys become ours, and what must be said about it."""
+"""Layouts of weight files of other code: how a layout is recognised, and how its keys are converted."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from spatempo.operators.base import TemporalOperator
 
 Weights = Mapping[str, Tensor]
 Operators = dict[str, type[TemporalOperator]]
-"""Operators by their module's name in a backbone of ours, for example ``layer1.0.conv1.temporal``."""
+"""Operator classes by module name in the backbone, for example ``layer1.0.conv1.temporal``."""
 
 
 @dataclass(frozen=True)
 class WeightLayout:
-    """One layout. A design lists those that its models read; a file must match one of them only.
+    """A layout of weight files. A design lists the layouts that its models can read; a file may match only one of them.
 
     Attributes:
-        name: of the code that writes it, for the user: ``"mit-han-lab/temporal-shift-module"``.
-        matches: whether these are the weights of such a file.
-        convert: ``(weights, model)`` to the model's own keys, ``backbone.*`` and ``head.*``.
-        operators: the temporal operators that such weights are for, where their keys tell; compared with the model's.
-        check: raises a SpatempoError where the model is known to be of another form; names the option that fits.
-        note: what to say to the user about such weights in this model.
-        image: whether it is an image network's, without anything about time.
-        statistics: mean and standard deviation of the input that all such weights expect, if it is always the same.
+        name: name of the code that writes such files, shown to users: ``"mit-han-lab/temporal-shift-module"``.
+        matches: whether the weights have this layout.
+        convert: ``(weights, model)`` to weights with the model's keys, ``backbone.*`` and ``head.*``.
+        operators: the temporal operators that the keys of the weights imply; they are compared with the model's.
+        check: raises a SpatempoError if the model's options do not fit; the message names the option to set.
+        note: warning to show when such weights are loaded into this model, or ``None``.
+        image: whether it is the layout of an image network, without temporal operators.
+        statistics: mean and standard deviation of the input, if they are the same for all such weights.
     """
 
     name: str

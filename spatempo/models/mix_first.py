@@ -1,4 +1,4 @@
-"""Convolutions that mix frames before they convolve, by kind; see :func:`spatempo.models.seams.plug_at_conv`."""
+"""Convolutions that apply a temporal operator to their input; see :func:`spatempo.models.seams.plug_at_conv`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spatempo.operators.base import TemporalOperator
 
 
 class MixFirst(nn.Module):
-    """A convolution that mixes frames before it convolves."""
+    """Mix-in for a convolution that first applies the operator ``temporal`` to its input."""
 
     temporal: TemporalOperator
 
@@ -16,5 +16,5 @@ class MixFirst(nn.Module):
         return super().forward(self.temporal(x))
 
 
-# One explicit subclass per known kind of convolution: a kind that is not here must never quietly become a plain Conv2d.
+# One explicit subclass per supported convolution class, so that no other class is silently treated as a plain Conv2d.
 class TemporalConv2d(MixFirst, nn.Conv2d): ...

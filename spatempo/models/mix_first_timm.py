@@ -1,4 +1,4 @@
-"""timm's kinds of convolution that mix frames first. :mod:`spatempo.models.seams` loads this only where needed."""
+"""timm's convolution classes with a temporal operator. :mod:`spatempo.models.seams` imports this only when needed."""
 
 from __future__ import annotations
 

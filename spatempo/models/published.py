@@ -1,7 +1,7 @@
-"""Parameters and MACs that papers and their code print, to hold ours against.
+"""Published numbers of parameters and MACs, for comparison with ours.
 
-Published figures are for a whole clip of one view and count multiply-accumulates, which the papers call FLOPs. They are
-printed to three or four digits; ``exact`` ones were worked out from the released code.
+Published figures are for one view (all frames of a clip) and count multiply-accumulates, which the papers call FLOPs.
+They are printed with three or four digits; exact ones were computed from the released code.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ class Published(NamedTuple):
     """A published figure.
 
     Attributes:
-        params: parameters.
+        params: number of parameters.
         macs: multiply-accumulates of one view.
-        frames, size, classes: of the network that the figure is for.
-        note: where it is printed, and what to mind.
-        options: of the design that the figure is for, where they are not the name's own.
-        products: whether ``macs`` holds those of products of two activations, as in a non-local block.
+        frames, size, classes: number of frames, side in pixels and number of classes that the figure is for.
+        note: where it is published, and remarks.
+        options: options of the design that the figure is for, if they differ from those of the model's name.
+        products: whether ``macs`` includes products of two activations, as in a non-local block.
     """
 
     params: float | None

@@ -1,4 +1,4 @@
-"""Gradient checkpointing that carries the number of frames along."""
+"""Gradient checkpointing that restores the number of frames when a block is recomputed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from spatempo.operators.context import ForwardContext
 
 
 class Recomputed:
-    """Stands in for a block's ``forward``: keeps its input only, and computes the block again during backward.
+    """Replaces a block's ``forward``: stores only its input, and computes the block again during the backward pass.
 
     Args:
         block: the block.
-        context: the forward context, which is closed when backward runs and is therefore replayed.
+        context: the forward context. It is closed during the backward pass, so its number of frames is set again.
     """
 
     def __init__(self, block: nn.Module, context: ForwardContext) -> None:
@@ -34,7 +34,7 @@ class Recomputed:
 
 
 def set_recomputed(blocks: Sequence[nn.Module], context: ForwardContext, enable: bool) -> None:
-    """Switches gradient checkpointing of blocks on or off."""
+    """Enables or disables gradient checkpointing for blocks."""
     for block in blocks:
         if enable:
             block.forward = Recomputed(block, context)

@@ -1,7 +1,8 @@
-"""Names to models: ``create_model`` and ``list_models``.
+"""Models by name: ``create_model`` and ``list_models``.
 
-A name is ``<design>_<backbone>`` with the paper's settings; a design alone takes ``backbone=``. A few names stand for
-a backbone with options: those are the design's variants. A native design may have one model, whose name is its own.
+The name ``<design>_<backbone>`` means the paper's settings. The name of a design can also be combined with
+``backbone=``. A few names, the design's variants, stand for a backbone with options. The name of a native design's only
+model can be that of the design.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-import spatempo.models.designs  # noqa: F401  (registers them)
+import spatempo.models.designs  # noqa: F401  (registers the built-in designs)
 from spatempo.errors import OptionError, SpatempoError
 from spatempo.inputs.modality import modality_of
 from spatempo.inputs.spec import Preprocess
@@ -31,24 +32,24 @@ from spatempo.operators.context import ForwardContext
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the catalogue that match a glob, for example ``"tsm_*"``, sorted."""
+    """Sorted names of the catalogue's models that match a glob, for example ``"tsm_*"``."""
     names = [d.model_name(rest) for d in DESIGNS.values() for rest in (*d.backbones, *d.variants)]
     return sorted(fnmatch.filter(names, pattern))
 
 
 def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str, dict[str, Any]]:
-    """The design, the backbone and the options that a name stands for; of several designs, that of the longest name.
+    """The design, backbone and options of a model name. If several designs match, the longest design name is used.
 
     Raises:
-        SpatempoError: no such design, or the backbone is missing or given twice; says which names are near.
+        SpatempoError: unknown design, or the backbone is missing or given twice; the message suggests similar names.
     """
     if not isinstance(name, str):
         raise SpatempoError(f"model {name!r}: give a name as text, such as 'tsm_resnet50'; see `spatempo models`")
     fitting = [d for d in DESIGNS.values() if name == d.name or name.startswith(f"{d.name}_")]
     design = max(fitting, key=lambda d: len(d.name), default=None)
     rest = name.removeprefix(design.name).removeprefix("_") if design else ""
-    alone = design is not None and design.native and "" in design.backbones
-    if design is None or (backbone is None and not rest and not alone):
+    complete = design is not None and design.native and "" in design.backbones  # the design's name is a model's name
+    if design is None or (backbone is None and not rest and not complete):
         near = difflib.get_close_matches(name, list_models(), 3, 0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see `spatempo models`"
         if design is not None:
@@ -56,7 +57,7 @@ def parse_name(name: str, backbone: str | None = None) -> tuple[Design, str, dic
         raise SpatempoError(f"model {name!r} is unknown: {hint}")
     if backbone is not None and rest:
         raise SpatempoError(
-            f"model {name!r} names its backbone, and backbone={backbone!r} another: give one of the two"
+            f"model {name!r} already contains a backbone, and backbone={backbone!r} was given too: give only one"
         )
     chosen, options = design.variants.get(rest, (backbone or rest, {}))
     return design, chosen, dict(options)
@@ -83,34 +84,35 @@ def create_model(
     Args:
         name: ``<design>_<backbone>`` as listed by :func:`list_models`, or a design together with ``backbone``.
         num_classes: K.
-        backbone: ours, torchvision's or timm's name, for example ``regnety_008`` or ``timm/resnet50``.
-        pretrained: a local weight file (safetensors, or a .pth that needs no code to be read), or a weight set of
-            torchvision or timm by its name, which they download; ``True`` is their default set.
-        weights: the same, by the name that ``train`` has for it.
-        mean, std: normalisation that the weights expect, if the file has no ``.json`` beside it that says so.
-        frames: frames per clip that :attr:`VideoModel.preprocess` asks for, the design's own by default (8; 16 in the
-            R(2+1)D paper's). The network itself takes any number, unless its design says otherwise.
-        size: side of the crop in pixels that ``preprocess`` asks for, by default the backbone's or the design's own
-            (224; 229 for ``inception_v3``; 112 in the R(2+1)D paper's).
-        modality: what its clips are made of: ``"rgb"``, ``"flow"`` (optical flow) or ``"rgbdiff"`` (differences of
-            frames), by default the design's own, mostly RGB. It is stored in ``preprocess``, and RGB weights are made
-            to fit (:mod:`spatempo.models.first_conv`).
-        stack: consecutive frames, flow fields or differences that make one frame of the clip. By default the design's
-            own, mostly 1; in another modality than the design's the published 5 (1 for native designs, which convolve
-            in time from the first layer on).
-        dropout: before the classifier; 0.5 in the published recipes.
-        **options: the design's, for example ``shift_div=4`` or ``causal=True``.
+        backbone: a name of spatempo, torchvision or timm, for example ``regnety_008`` or ``timm/resnet50``.
+        pretrained: a local weight file (safetensors, or a .pth that contains only tensors), or the name of a weight set
+            of torchvision or timm, which they download; ``True`` means their default set.
+        weights: synonym of ``pretrained``, named as in ``train``.
+        mean, std: normalisation that the weights expect, needed if there is no ``.json`` file next to them.
+        frames: frames per clip in :attr:`VideoModel.preprocess`, by default that of the design (8, or 16 for the
+            networks of the R(2+1)D paper). The network itself takes any number of frames, unless its design has
+            ``fixed_frames``.
+        size: side of the crop in pixels in ``preprocess``, by default that of the backbone or design (224, 229 for
+            ``inception_v3``, 112 for the networks of the R(2+1)D paper).
+        modality: content of the clips: ``"rgb"``, ``"flow"`` (optical flow) or ``"rgbdiff"`` (differences of frames),
+            by default that of the design, mostly RGB. It is stored in ``preprocess``. RGB weights are converted
+            (:mod:`spatempo.models.first_conv`).
+        stack: number of consecutive frames, flow fields or differences that form one frame of the clip. By default that
+            of the design, mostly 1. In a modality other than the design's, the published 5 (1 for native designs, which
+            convolve over time from the first layer).
+        dropout: dropout probability before the classifier; 0.5 in the published recipes.
+        **options: options of the design, for example ``shift_div=4`` or ``causal=True``.
 
     Returns:
-        The model, in training mode as torch makes it.
+        The model, in training mode.
 
     Raises:
         SpatempoError: unknown name, backbone or option, or weights that do not fit.
     """
     if pretrained is not None and weights is not None:
-        raise SpatempoError("pretrained and weights are two names of one argument: give one of them")
+        raise SpatempoError("pretrained and weights are two names for the same argument: give only one of them")
     pretrained = weights if pretrained is None else pretrained
-    design, chosen, of_name = parse_name(name, backbone)
+    design, chosen, name_options = parse_name(name, backbone)
     _check_options(name, design, options)
     numbers = {"num_classes": num_classes, "dropout": dropout, "frames": frames, "size": size, "stack": stack}
     for setting, value in numbers.items():
@@ -118,17 +120,17 @@ def create_model(
     for setting, values in (("mean", mean), ("std", std)):
         for value in values or ():
             check_number(setting, value)
-    resolved = {**design.options, **of_name, **options}
+    resolved = {**design.options, **name_options, **options}
     given = {"frames": frames, "size": size, "modality": modality, "stack": stack}
-    asked = {name: value for name, value in given.items() if value is not None}
+    overrides = {name: value for name, value in given.items() if value is not None}
     try:
         make = _native_model if design.native else _frame_model
-        model = make(design, chosen, resolved, asked, num_classes, dropout)
-    except OptionError as error:  # of an operator's own check
+        model = make(design, chosen, resolved, overrides, num_classes, dropout)
+    except OptionError as error:  # raised by an operator
         raise SpatempoError(f"{name}: {error}") from error
     if pretrained:
         if isinstance(pretrained, os.PathLike):
-            pretrained = os.path.join(".", pretrained)  # with a separator it is not taken for the name of a set
+            pretrained = os.path.join(".", pretrained)  # the separator marks it as a path, not a weight set
         load_pretrained(model, pretrained, mean=mean, std=std)
     return model
 
@@ -137,18 +139,18 @@ def _frame_model(
     design: Design,
     chosen: str,
     options: dict[str, Any],
-    asked: dict[str, Any],
+    overrides: dict[str, Any],
     num_classes: int,
     dropout: float,
 ) -> VideoModel:
     base = make_backbone(chosen)
-    spec = _input(design, {**base.preprocess, **asked})
-    widen_first_conv(base.net, spec, base.source)  # before the design sees it, which may use the stack in another way
+    spec = _input(design, {**base.preprocess, **overrides})
+    widen_first_conv(base.net, spec, base.source)  # before the design, which may use the stack in its own way
     build = Build(base.net, base.source, ForwardContext(), num_classes, base.features, dropout, spec)
     build.links, build.maps = base.links, base.maps
     parts = design.plug(build, **options) or Parts()
     if parts.input is not None and parts.input.channels != spec.channels:
-        raise TypeError(f"{design.name} changes the channels of its input: declare it in register_design(preprocess=)")
+        raise TypeError(f"{design.name} changes the channels of its input: set them in register_design(preprocess=...)")
     model = FrameModel(
         _name(design, base.source.rpartition("/")[2], options),
         design.name,
@@ -169,11 +171,11 @@ def _native_model(
     design: Design,
     chosen: str,
     options: dict[str, Any],
-    asked: dict[str, Any],
+    overrides: dict[str, Any],
     num_classes: int,
     dropout: float,
 ) -> VideoModel:
-    preprocess = _input(design, asked)
+    preprocess = _input(design, overrides)
     build = Build(nn.Module(), chosen, ForwardContext(), num_classes, 0, dropout, preprocess)
     parts = design.plug(build, **options)
     if parts is None or parts.network is None or parts.head is None:
@@ -194,18 +196,18 @@ def _native_model(
     return model
 
 
-def _input(design: Design, asked: dict[str, Any]) -> Preprocess:
-    """The input specification that a design starts from.
+def _input(design: Design, overrides: dict[str, Any]) -> Preprocess:
+    """The input specification given to a design function.
 
     Args:
-        asked: fields that are not the design's own; ``mean`` and ``std`` among them are of RGB.
+        overrides: fields that differ from ``design.preprocess``; ``mean`` and ``std`` are for RGB.
     """
-    own = design.preprocess
-    settings = {name: value for name, value in asked.items() if name in ("frames", "size")}
-    fed = replace(own, **settings).with_statistics(asked.get("mean"), asked.get("std"))
-    kind = modality_of(asked.get("modality", own.modality))
-    usual = own.stack if kind.name == own.modality else kind.stack_3d if design.native else kind.stack_2d
-    return fed.as_modality(kind.name, asked.get("stack", usual))
+    default = design.preprocess
+    settings = {name: value for name, value in overrides.items() if name in ("frames", "size")}
+    spec = replace(default, **settings).with_statistics(overrides.get("mean"), overrides.get("std"))
+    kind = modality_of(overrides.get("modality", default.modality))
+    stack = default.stack if kind.name == default.modality else kind.stack_3d if design.native else kind.stack_2d
+    return spec.as_modality(kind.name, overrides.get("stack", stack))
 
 
 def _check_options(name: str, design: Design, options: dict[str, Any]) -> None:
@@ -213,14 +215,14 @@ def _check_options(name: str, design: Design, options: dict[str, Any]) -> None:
     if "causal" in unknown:
         causal = ", ".join(sorted(d.name for d in DESIGNS.values() if d.has_causal_form))
         raise SpatempoError(
-            f"{name} has no option 'causal', for it has no causal form; designs that have one: {causal}"
+            f"{name} has no option 'causal' because it has no causal form; designs that have one: {causal}"
         )
     if unknown:
         raise SpatempoError(f"{name} has no option {unknown[0]!r}; it has {', '.join(design.options) or 'none'}")
 
 
 def _name(design: Design, backbone: str, options: dict[str, Any]) -> str:
-    """The name by which the catalogue knows a backbone with these options."""
+    """The catalogue's name of a design on a backbone with these options."""
     for variant, (base, given) in design.variants.items():
         if base == backbone and given.items() <= options.items():
             backbone = variant

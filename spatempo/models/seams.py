@@ -1,13 +1,13 @@
-"""The seams at which operators are placed in a 2D network; nothing outside this file swaps classes or registers hooks.
+"""Seams: functions that place operators in a 2D network. Only this file changes classes or registers hooks.
 
-An operator mixes what a convolution gets (:func:`plug_at_conv`), what a block gets (:func:`plug_at_block`) or what a
-module puts out (:func:`plug_after`): every parameter of the network then keeps its name and shape, and an operator with
-parameters of its own adds them under ``<module>.temporal``, or ``<block>.temporal_in`` where it mixes the input of a
-block, so that a block can have one at its input and one at its output. Or it replaces a convolution
-(:func:`replace_conv`) or any other part (:func:`replace_module`). A design may also read outputs from the middle of the
-network (:func:`tap`), end it early (:func:`cut_after`) or run it in two parts (:func:`split_after`).
+An operator can be applied to the input of a convolution (:func:`plug_at_conv`), to the input of a block
+(:func:`plug_at_block`) or to the output of a module (:func:`plug_after`). All parameters of the network then keep their
+names and shapes. The operator's own parameters are added under ``<module>.temporal``, or ``<block>.temporal_in`` at the
+input of a block, so that a block can have one operator at its input and one at its output. An operator can also replace
+a convolution (:func:`replace_conv`) or any other module (:func:`replace_module`). A design may also read intermediate
+outputs (:func:`tap`), end the network early (:func:`cut_after`) or run it in two parts (:func:`split_after`).
 
-What was placed where is noted in ``build.plugs``.
+``build.plugs`` records the placed operators.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from spatempo.errors import OptionError, SpatempoError
 from spatempo.models.build import Build, Plug
-from spatempo.models.chain import RunChain, part
+from spatempo.models.chain import RunChain, split_chain
 from spatempo.models.mix_first import MixFirst, TemporalConv2d
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.context import ForwardContext
@@ -28,9 +28,9 @@ Operator = TypeVar("Operator", bound=nn.Module)
 
 
 def temporal_kinds(conv: nn.Module) -> dict[type[nn.Module], type[MixFirst]]:
-    """The known kinds of convolution that ``conv`` can be of, each with the class that mixes first.
+    """The supported convolution classes for ``conv``, each with its subclass that applies an operator first.
 
-    timm's own kinds are loaded only for a convolution of timm's, since importing it takes over a second.
+    timm's classes are imported only if ``conv`` comes from timm, because the import takes over a second.
     """
     kinds: dict[type[nn.Module], type[MixFirst]] = {nn.Conv2d: TemporalConv2d}
     if type(conv).__module__.startswith("timm."):
@@ -41,10 +41,10 @@ def temporal_kinds(conv: nn.Module) -> dict[type[nn.Module], type[MixFirst]]:
 
 
 def plug_at_conv(build: Build, name: str, operator: TemporalOperator) -> None:
-    """Lets ``operator`` mix the input of the convolution ``name``.
+    """Applies ``operator`` to the input of the convolution ``name``.
 
     Raises:
-        SpatempoError: the kind of convolution is not known, or it has an operator already.
+        SpatempoError: the convolution's class is not supported, or it has an operator already.
     """
     conv = build.net.get_submodule(name)
     if isinstance(conv, MixFirst):
@@ -54,16 +54,16 @@ def plug_at_conv(build: Build, name: str, operator: TemporalOperator) -> None:
     if kind is None:
         known = ", ".join(k.__name__ for k in kinds)
         raise SpatempoError(
-            f"{name} is a {type(conv).__name__}, at which no operator can be plugged: known kinds are {known}"
+            f"{name} is a {type(conv).__name__}, where no operator can be placed: supported classes are {known}"
         )
-    # The object stays the same, so parameters, hyper-parameters and hooks do; only its class learns to mix first.
+    # Only the class changes, so the object keeps its parameters, settings and hooks.
     conv.__class__ = kind
     conv.temporal = operator
     build.plugs.append(Plug(name, "conv", conv, operator))
 
 
 def plug_at_block(build: Build, name: str, operator: TemporalOperator) -> None:
-    """Lets ``operator`` mix the input of the block ``name``, its shortcut included."""
+    """Applies ``operator`` to the input of the block ``name``, including its shortcut."""
     block = build.net.get_submodule(name)
     _add(block, "temporal_in", operator, name)
     block.register_forward_pre_hook(_mix_input)
@@ -71,7 +71,7 @@ def plug_at_block(build: Build, name: str, operator: TemporalOperator) -> None:
 
 
 def plug_after(build: Build, name: str, operator: TemporalOperator) -> None:
-    """Lets ``operator`` mix what the module ``name`` (a convolution, a batch norm, a block) puts out."""
+    """Applies ``operator`` to the output of the module ``name`` (a convolution, a batch norm, a block)."""
     module = build.net.get_submodule(name)
     _add(module, "temporal", operator, name)
     module.register_forward_hook(_mix_output)
@@ -79,10 +79,10 @@ def plug_after(build: Build, name: str, operator: TemporalOperator) -> None:
 
 
 def replace_module(build: Build, name: str, module: Operator) -> Operator:
-    """Puts ``module`` where the module ``name`` was, and returns it.
+    """Replaces the module ``name`` with ``module``, and returns ``module``.
 
-    A :class:`~spatempo.operators.base.ReplacingOperator` says what becomes of the image weights of what it replaces;
-    any other module must have parameters of the same names and shapes.
+    A :class:`~spatempo.operators.base.ReplacingOperator` converts the image weights of the replaced module. Any other
+    module must have parameters of the same names and shapes.
     """
     parent, _, child = name.rpartition(".")
     setattr(build.net.get_submodule(parent), child, module)
@@ -98,36 +98,36 @@ def replace_conv(
     design: str,
     kernel: tuple[int, int] = (3, 3),
 ) -> Operator:
-    """Replaces a plain convolution by ``make(conv)``, and returns that.
+    """Replaces a plain convolution with ``make(conv)``, and returns the replacement.
 
-    Plain: exactly ``nn.Conv2d``, one group, "same" zero padding, no dilation, no bias, the same stride in H and W.
+    Plain means: exactly ``nn.Conv2d``, one group, "same" zero padding, no dilation, no bias, equal strides in H and W.
 
     Args:
         build: the model under construction.
-        name: of the convolution.
-        make: makes the replacement, with random weights.
-        design: for the errors.
-        kernel: the kernel that the convolution must have.
+        name: name of the convolution.
+        make: creates the replacement, with random weights.
+        design: name of the design, for error messages.
+        kernel: required kernel size (height, width).
 
     Raises:
-        SpatempoError: the convolution is another one, or the replacement does not fit its channels; names it.
+        SpatempoError: the convolution is not plain, or the replacement does not support its number of channels.
     """
     conv = build.net.get_submodule(name)
     size = f"{kernel[0]}x{kernel[1]}"
     if type(conv) is not nn.Conv2d:
         raise SpatempoError(
-            f"{name} is a {type(conv).__name__}, and {design} replaces plain {size} convolutions (Conv2d)"
+            f"{name} is a {type(conv).__name__}, but {design} replaces plain {size} convolutions (Conv2d)"
         )
     if conv.groups > 1:
         raise SpatempoError(
-            f"{name} has {conv.groups} groups (as in ResNeXt, or depthwise), and {design} replaces {size} convolutions "
-            "whose filters see all channels: take a ResNet"
+            f"{name} has {conv.groups} groups (as in ResNeXt, or depthwise), but {design} replaces {size} convolutions "
+            "with one group: use a ResNet"
         )
     same = tuple(k // 2 for k in kernel)
     plain = (conv.kernel_size, conv.padding, conv.dilation) == (kernel, same, (1, 1))
     if not plain or conv.stride[0] != conv.stride[1] or conv.padding_mode != "zeros" or conv.bias is not None:
         raise SpatempoError(
-            f"{name} is {conv}, and {design} replaces {size} convolutions with padding {same[0]}, no dilation and no "
+            f"{name} is {conv}, but {design} replaces {size} convolutions with padding {same[0]}, no dilation and no "
             "bias"
         )
     try:
@@ -138,22 +138,22 @@ def replace_conv(
 
 
 def tap(build: Build, name: str) -> None:
-    """Notes the output of the layer ``name`` in every forward pass: ``build.context.tapped[name]``."""
+    """Records the output of the layer ``name`` in every forward pass, in ``build.context.tapped[name]``."""
     build.net.get_submodule(name).register_forward_hook(_Tap(build.context, name))
 
 
 def split_after(build: Build, name: str) -> tuple[RunChain, RunChain]:
-    """The network in two parts: up to and including the layer ``name``, and on from its output.
+    """Splits the network in two: the layers up to and including ``name``, and the layers after it.
 
-    Each is a function ``(net, x) -> x`` on folded frames; ``net`` is ``build.net``, or the model's ``backbone``.
+    Both parts are functions ``(net, x) -> x`` on folded frames; ``net`` is ``build.net`` or the model's ``backbone``.
     """
-    return part(build.net, build.links, name, build.source)
+    return split_chain(build.net, build.links, name, build.source)
 
 
 def cut_after(build: Build, name: str) -> None:
-    """Ends the network behind the layer ``name``: later layers are removed, and their image weights have no use.
+    """Ends the network after the layer ``name``: later layers are removed and their image weights ignored.
 
-    ``build.features`` is then not known until the design says so.
+    The design must then set the number of features itself.
     """
     kept, removed = split_after(build, name)
     for link in removed.links:
@@ -166,7 +166,7 @@ def cut_after(build: Build, name: str) -> None:
 
 
 class _Tap:
-    """The forward hook of :func:`tap`; an object, so that a copied model notes outputs in its own context."""
+    """The forward hook of :func:`tap`; an object, so that a copied model records outputs in its own context."""
 
     def __init__(self, context: ForwardContext, name: str) -> None:
         self.context = context

@@ -1,4 +1,4 @@
-"""The contract of every video network: what it takes and gives, and the facts that a checkpoint keeps."""
+"""The base class of all video models: its methods, and the attributes stored in a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from spatempo.operators.context import ForwardContext, State
 
 
 class VideoModel(nn.Module):
-    """A network for clips ``[B, C, T, H, W]``, float, normalised as :attr:`preprocess` says; T belongs to the input.
+    """A network for float clips ``[B, C, T, H, W]``, normalised as described by :attr:`preprocess`.
 
-    C is 3 for RGB, ``preprocess.channels`` in general. A subclass writes :meth:`forward_features` and
-    :meth:`pool_features`; all else follows::
+    C is ``preprocess.channels``, 3 for RGB. T can be any number of frames unless :attr:`fixed_frames` is set. A
+    subclass implements :meth:`forward_features` and :meth:`pool_features`. The other methods use them::
 
         forward(clip) == forward_head(forward_features(clip)) == head(pool_features(forward_features(clip)))
 
-    Threads: a model serves one call at a time, because its operators share the number of frames of the clip in it. A
-    second thread that calls it meanwhile gets a RuntimeError that says so. Give each thread a copy
-    (``copy.deepcopy(model)``), or put a lock around the call.
+    A model is not thread-safe, because its operators share the number of frames of the current clip. A call from a
+    second thread during a forward pass raises a RuntimeError. Give each thread a copy (``copy.deepcopy(model)``), or
+    use a lock.
 
     Attributes:
         name: ``<design>_<backbone>``.
-        design, options: the design and the settings of its options; with ``backbone_source`` they build it again.
+        design, options: the design and the values of its options. With ``backbone_source`` they define the network.
         backbone: the network before the head.
-        backbone_source: for example ``torchvision/resnet50``; of a native 3D network its size.
+        backbone_source: for example ``torchvision/resnet50``; the size for native 3D networks.
         weights_source: ``library/name`` whose published weight sets fit the backbone, if there are any.
-        removed: prefixes of the weights that an image network's file has and ``backbone`` has not.
-        head: from features to logits.
-        num_classes, dropout: K, and the dropout that the head was made with.
-        plugs: the operators and where they were placed, in network order.
-        causal: whether it can go frame by frame.
-        step_frames: frames that one :meth:`step` takes.
-        fixed_frames: T, where the design works for one number of frames only.
-        extra_inputs: names of keyword inputs that the design declares, such as ``boxes``; mostly none.
-        classes: names of the classes, once known.
+        removed: prefixes of weights in an image network's file that ``backbone`` does not have.
+        head: maps features to logits.
+        num_classes, dropout: K, and the dropout probability of the head.
+        plugs: the operators and their places, in network order.
+        causal: whether it can process a clip frame by frame.
+        step_frames: number of frames that :meth:`step` takes.
+        fixed_frames: T, for designs with a fixed number of frames.
+        extra_inputs: names of the design's keyword inputs, such as ``boxes``; mostly empty.
+        classes: class names, if known.
         preprocess: input specification.
-        clip_seconds: how long the videos were that it was trained on (their median), once known.
-        weights: the file or weight set that its parameters came from, if any.
-        recipe, metrics: how it was trained and what it scored, as plain values; empty if it was not.
+        clip_seconds: median length of the training videos in seconds, if known.
+        weights: the file or weight set that the parameters were loaded from, if any.
+        recipe, metrics: training recipe and measured metrics, as plain values; empty for untrained models.
     """
 
     step_frames = 1
@@ -93,18 +93,18 @@ class VideoModel(nn.Module):
         self.recipe: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
 
-    # --- from clips to logits, whole or in two parts -----------------------------------------------------------------
+    # --- whole clips -------------------------------------------------------------------------------------------------
 
     def forward(self, clip: Tensor, **extras: Tensor) -> Tensor:
         """Logits of clips: ``[B, C, T, H, W] -> [B, K]``.
 
         Args:
-            extras: keyword inputs that the design declares, see :attr:`extra_inputs`; all others are refused.
+            extras: keyword inputs of the design, see :attr:`extra_inputs`; others raise an error.
         """
         unknown = sorted(set(extras) - set(self.extra_inputs))
         if unknown:
-            takes = ", ".join(self.extra_inputs) or "none besides the clip"
-            raise SpatempoError(f"{self.name} has no input {unknown[0]!r}; its keyword inputs: {takes}")
+            known = ", ".join(self.extra_inputs) or "none besides the clip"
+            raise SpatempoError(f"{self.name} has no input {unknown[0]!r}; its keyword inputs: {known}")
         if not extras:
             return self.head(self._features(clip))
         self.context.give(extras)
@@ -114,10 +114,10 @@ class VideoModel(nn.Module):
             self.context.give({})
 
     def forward_frames(self, clip: Tensor) -> Tensor:
-        """Logits of every frame: ``[B, C, T, H, W] -> [B, T', K]``; T' is less than T where the design pools over time.
+        """Logits of every frame: ``[B, C, T, H, W] -> [B, T', K]``; T' is smaller than T if the design pools over time.
 
         Raises:
-            SpatempoError: the head's score belongs to the clip alone.
+            SpatempoError: the head scores whole clips only.
         """
         return self.head.frame_logits(self._features(clip))
 
@@ -134,7 +134,7 @@ class VideoModel(nn.Module):
         return self.head.frame_logits(self.pool_features(maps))
 
     def pool_features(self, maps: Tensor) -> Tensor:
-        """What the head gets, from the last maps: ``[B, C', T', H', W'] -> [B, T', F]``. Here: the mean over space."""
+        """Features for the head, by default the mean over space: ``[B, C', T', H', W'] -> [B, T', F]``."""
         return maps.mean((3, 4)).transpose(1, 2)
 
     def _features(self, clip: Tensor) -> Tensor:
@@ -144,14 +144,14 @@ class VideoModel(nn.Module):
     # --- frame by frame ----------------------------------------------------------------------------------------------
 
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
-        """The next frames of each stream.
+        """Processes the next frames of each stream.
 
         Args:
             frames: ``[B, C, step_frames, H, W]``, normalised.
-            state: of :meth:`init_state` at the start of a clip, then what the last step returned.
+            state: from :meth:`init_state` at the start of a clip, then from the previous step.
 
         Returns:
-            The running score ``[B, K]``, which after the last frame of a clip is ``forward(clip)``, and the state for
+            The running logits ``[B, K]``, equal to ``forward(clip)`` after the last frame of a clip, and the state for
             the next step.
         """
         raise self._not_causal()
@@ -163,25 +163,25 @@ class VideoModel(nn.Module):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> State:
-        """The state before the first frame, tensors in the order of :attr:`state_names`.
+        """Creates the state before the first frame: tensors in the order of :attr:`state_names`.
 
         Args:
-            batch_size: streams side by side.
-            size: of the frames in pixels, one number or (height, width); the model's own by default.
-            dtype: of the frames, the parameters' by default.
-            device: of the frames, the parameters' by default.
+            batch_size: number of parallel streams.
+            size: size of the frames in pixels, one number or (height, width); by default ``preprocess.size``.
+            dtype: dtype of the frames, by default that of the parameters.
+            device: device of the frames, by default that of the parameters.
         """
         raise self._not_causal()
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Names of the state's tensors: ``<module>.<tensor>`` of each operator as they run, then the head's.
+        """Names of the state's tensors: ``<module>.<tensor>`` of the operators in order of execution, then the head's.
 
-        They depend on the network alone and stay the same from process to process.
+        They depend only on the network, so they are the same in every process.
         """
         raise self._not_causal()
 
-    # --- what it is made of ------------------------------------------------------------------------------------------
+    # --- components --------------------------------------------------------------------------------------------------
 
     @property
     def operators(self) -> list[TemporalOperator]:
@@ -195,46 +195,46 @@ class VideoModel(nn.Module):
 
     @property
     def reach(self) -> Reach | None:
-        """Frames back and ahead that one frame's score depends on; ``None`` stands for the whole clip."""
+        """Numbers of past and future frames that one frame's score depends on; ``None`` means the whole clip."""
         raise NotImplementedError
 
     def residual_blocks(self) -> list[tuple[str, nn.Module]]:
-        """The backbone's residual blocks by name, in order; what ``info`` shows the maps of."""
+        """Names and modules of the backbone's residual blocks, in order; ``info`` shows the shapes of their maps."""
         raise NotImplementedError
 
     def auxiliary_losses(self) -> Mapping[str, Tensor]:
-        """Scalar losses that training adds to the classification's, of the last forward pass, by name; mostly none."""
+        """Scalar losses of the last forward pass by name, which training adds to the classification loss."""
         return self.context.losses
 
     def head_parameters(self) -> list[nn.Parameter]:
-        """The new classifier's parameters, which the published recipe trains five times faster."""
+        """Parameters of the classifier; the published recipe multiplies their learning rate by 5."""
         return list(self.head.parameters())
 
     def new_parameters(self) -> list[nn.Parameter]:
-        """Parameters besides the head's that image weights do not initialise, which learn where the rest is frozen."""
+        """Parameters, except the head's, that image weights do not initialise; they train even in a frozen backbone."""
         return [parameter for operator in self.operators for parameter in operator.new_parameters()]
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Computes every residual block again in the backward pass instead of keeping its maps in memory."""
+        """Enables or disables gradient checkpointing, which saves memory by recomputing blocks in the backward pass."""
         raise NotImplementedError
 
     # --- weights of other code ---------------------------------------------------------------------------------------
 
     def adapt_weights(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Called with a weight file's content first: an image network's made into the backbone's; here: as they are."""
+        """Converts the weights of a file before their layout is detected; by default they are returned unchanged."""
         return weights
 
-    # --- clear errors ------------------------------------------------------------------------------------------------
+    # --- errors ------------------------------------------------------------------------------------------------------
 
     def _not_causal(self) -> SpatempoError:
-        how = "train it with `causal=True`" if "causal" in self.options else f"{self.design} has no causal form"
-        return SpatempoError(f"{self.name} looks at future frames, so it cannot go frame by frame: {how}")
+        fix = "train it with `causal=True`" if "causal" in self.options else f"{self.design} has no causal form"
+        return SpatempoError(f"{self.name} looks at future frames, so it cannot run frame by frame: {fix}")
 
     def _check_clip(self, clip: Tensor, what: str = "a clip", frames: str = "T") -> None:
         """See :func:`~spatempo.models.check_clip.check_clip`."""
         check_clip(clip, self.preprocess, self.backbone, what, frames)
         if self.fixed_frames is not None and clip.shape[2] != self.fixed_frames:
             raise SpatempoError(
-                f"{self.name} is made for clips of {self.fixed_frames} frames and got {clip.shape[2]}: make it with "
-                f"frames={clip.shape[2]}, or give clips of {self.fixed_frames}"
+                f"{self.name} is made for clips of {self.fixed_frames} frames and got {clip.shape[2]}: create it with "
+                f"frames={clip.shape[2]}, or give clips of {self.fixed_frames} frames"
             )

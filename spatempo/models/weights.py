@@ -1,4 +1,4 @@
-"""Loading weights that spatempo did not write, image networks' and other video code's: strict, loud, no pickle."""
+"""Loads weights of image networks and of other video code: strict about keys and shapes, and without pickle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spatempo.models.first_conv import fit_first_conv
 from spatempo.models.layout import WeightLayout
 from spatempo.models.layouts import own
 from spatempo.models.video_model import VideoModel
-from spatempo.models.wiring import check_wiring, model_operators, note_of_own
+from spatempo.models.wiring import check_wiring, checkpoint_note, model_operators
 from spatempo.operators.base import ReplacingOperator, TemporalOperator
 
 Channels = tuple[float, ...]
@@ -33,18 +33,18 @@ def load_pretrained(
 ) -> None:
     """Loads weights into a new model and sets the mean and standard deviation that they expect.
 
-    A classifier of as many classes as the model's is loaded, any other is left out; every other weight must have a
-    place and every other place a weight.
+    The classifier is loaded only if its number of classes is that of the model. All other weights must match the model
+    exactly: no missing and no unknown keys.
 
     Args:
         model: the model.
-        source: a file (of other code, or a checkpoint of ours), or a weight set of the backbone's library (``True``:
-            its default).
-        mean, std: of the input, for values in 0..1; they win over a checkpoint's or a ``.json`` beside the file, that
-            over the design's own (ImageNet's for image networks).
+        source: a file (of other code, or a spatempo checkpoint), or the name of a weight set of the backbone's library
+            (``True``: its default).
+        mean, std: of the input, for values in 0..1. Without them, those of the checkpoint or of a ``.json`` file next
+            to the weights are used, else those of the design (ImageNet's for image networks).
 
     Raises:
-        SpatempoError: the file cannot be read or does not fit; names the keys.
+        SpatempoError: the file cannot be read or does not fit; the message names the keys.
     """
     checkpoint = None
     if isinstance(source, str) and _is_path(source):
@@ -67,43 +67,43 @@ def load_pretrained(
     if settle is not None:
         settle(model, layout.name if layout else "", checkpoint.options if checkpoint else {})
     notes.append(layout.note(weights, model) if layout and layout.note else None)
-    notes.append(note_of_own(model, checkpoint) if checkpoint else None)
+    notes.append(checkpoint_note(model, checkpoint) if checkpoint else None)
     for note in filter(None, notes):
         warnings.warn(f"{source}: {note}", stacklevel=3)
     if mean is None and std is None and found_mean is None and found_std is None:
-        fed = model.preprocess
-        usual = fed.kind.statistics(IMAGENET_MEAN, IMAGENET_STD)
-        whose = "ImageNet's" if (fed.mean, fed.std) == usual else f"those of {model.design}"
-        warnings.warn(f"{source}: no mean and std given or found beside it; {whose} are used", stacklevel=3)
+        spec = model.preprocess
+        imagenet = spec.kind.statistics(IMAGENET_MEAN, IMAGENET_STD)
+        default = "ImageNet's" if (spec.mean, spec.std) == imagenet else f"those of {model.design}"
+        warnings.warn(f"{source}: no mean and std given or found next to it; {default} are used", stacklevel=3)
     model.preprocess = model.preprocess.with_statistics(mean or found_mean, std or found_std)
 
 
 def find_layout(model: VideoModel, weights: dict[str, Tensor], source: str) -> WeightLayout | None:
     """The layout of a weight file; ``None`` for the keys of an image network.
 
-    Layouts of the model's design come first, then those of all others, so that a file made for another design is
-    refused by what its keys tell about its operators.
+    The layouts of the model's design are tried first, then those of all designs, so that a file of another design is
+    recognised and rejected because of its operators.
 
     Raises:
-        SpatempoError: the file matches two layouts; names both.
+        SpatempoError: the file matches two layouts; the message names both.
     """
-    others = (layout for design in DESIGNS.values() for layout in design.layouts)
-    theirs = dict.fromkeys(layout for layout in others if not layout.image)
-    for layouts in ((own.LAYOUT, *DESIGNS[model.design].layouts), theirs):
+    layouts_of_all = (layout for design in DESIGNS.values() for layout in design.layouts)
+    others = dict.fromkeys(layout for layout in layouts_of_all if not layout.image)
+    for layouts in ((own.LAYOUT, *DESIGNS[model.design].layouts), others):
         fitting = [layout for layout in layouts if layout.matches(weights)]
         if len(fitting) > 1:
             both = " and ".join(repr(layout.name) for layout in fitting)
-            raise SpatempoError(f"{source}: its keys match two layouts of weight files, {both}, so neither can be read")
+            raise SpatempoError(f"{source}: its keys match two layouts of weight files, {both}; they must match one")
         if fitting:
             return fitting[0]
     return None
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a weight file by name: safetensors, or torch's own format as far as it holds tensors only.
+    """Reads the tensors of a weight file by name: safetensors, or torch's format if it contains only tensors.
 
     Raises:
-        SpatempoError: not there, damaged, or it would need code to be run.
+        SpatempoError: the file is missing or damaged, or reading it would run code.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,7 +114,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise SpatempoError(
-            f"{path}: holds more than tensors, reading it would run code; save its state_dict as safetensors"
+            f"{path}: contains more than tensors, so reading it would run code; save its state_dict as safetensors"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
         raise SpatempoError(f"{path}: not a weight file, or damaged ({_first_line(error)})") from error
@@ -123,16 +123,16 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             content = content[key]
             break
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise SpatempoError(f"{path}: holds no state_dict (names and tensors)")
+        raise SpatempoError(f"{path}: contains no state_dict (names and tensors); save the model's state_dict")
     return content
 
 
 def _fit(model: VideoModel, weights: dict[str, Tensor], layout: WeightLayout | None, source: str) -> str | None:
-    """Loads the weights; returns a note on the operators that they are for, if there is one."""
+    """Loads the weights; returns a warning about their operators, if there is one."""
     operators = layout.operators(weights) if layout and layout.operators else None
     if layout is not None:
         weights = layout.convert(weights, model)
-    else:  # an image network's own keys
+    else:  # keys of an image network
         weights = {
             f"backbone.{k.removeprefix('module.')}": v
             for k, v in weights.items()
@@ -140,54 +140,55 @@ def _fit(model: VideoModel, weights: dict[str, Tensor], layout: WeightLayout | N
         }
     weights = fit_first_conv(model, weights)
     head = {k for k in weights if k.startswith("head.")}
-    places = _image_places(model) if layout is None else {k: tuple(v.shape) for k, v in model.state_dict().items()}
-    if any(k not in places or places[k] != weights[k].shape for k in head):
+    shapes = _image_shapes(model) if layout is None else {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    if any(k not in shapes or shapes[k] != weights[k].shape for k in head):
         weights = {k: v for k, v in weights.items() if k not in head}
         head = set()
-    missing = [k for k in places if k not in weights and (head or not k.startswith("head."))]
-    missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # files from before torch 0.4.1 have none
-    unexpected = [k for k in weights if k not in places]
-    misshaped = [k for k in weights if k in places and places[k] != weights[k].shape]
-    wrong = {"lacks": missing, "has unknown": unexpected, "has other shapes for": misshaped}
+    missing = [k for k in shapes if k not in weights and (head or not k.startswith("head."))]
+    missing = [k for k in missing if not k.endswith("num_batches_tracked")]  # absent in files from before torch 0.4.1
+    unexpected = [k for k in weights if k not in shapes]
+    misshaped = [k for k in weights if k in shapes and shapes[k] != weights[k].shape]
+    wrong = {"lacks {n} {w}": missing, "has {n} unknown {w}": unexpected, "has {n} {w} with a wrong shape": misshaped}
     note = None
     if operators is not None:
-        # Only of the same image network can be said that its operators are others.
+        # First make sure that it is the same image network; only then can its operators be compared.
         at = tuple(f"backbone.{name}." for name in {**operators, **model_operators(model)})
-        _refuse(model, source, {what: [k for k in keys if not k.startswith(at)] for what, keys in wrong.items()})
+        _refuse(model, source, {name: [k for k in keys if not k.startswith(at)] for name, keys in wrong.items()})
         note = check_wiring(model, operators, source)
     _refuse(model, source, wrong)
-    model.load_state_dict(_through_operators(model, weights) if layout is None else weights, strict=False)
+    model.load_state_dict(_convert_replaced(model, weights) if layout is None else weights, strict=False)
     return note
 
 
 def _refuse(model: VideoModel, source: str, wrong: dict[str, list[str]]) -> None:
-    for what, keys in wrong.items():
+    """Raises an error for the first problem that has keys; ``wrong`` maps templates of problems to keys."""
+    for problem, keys in wrong.items():
         if keys:
             some = ", ".join(k.removeprefix("backbone.") for k in keys[:3]) + (", ..." if len(keys) > 3 else "")
+            found = problem.format(n=len(keys), w="weight" if len(keys) == 1 else "weights")
             raise SpatempoError(
-                f"{source}: does not fit {model.name}: it {what} {len(keys)} of its weights ({some}); "
-                "is it a file of another network?"
+                f"{source}: does not fit {model.name}: it {found} ({some}); is it a file of another network?"
             )
 
 
-def _image_places(model: VideoModel) -> dict[str, tuple[int, ...]]:
-    """Names and shapes that image weights must have: the model's own as they were before operators were placed.
+def _image_shapes(model: VideoModel) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that image weights must have: those of the model before operators were placed.
 
-    Where a replacing operator is, they are the replaced part's. What a keeping operator or a part behind the backbone
-    adds has no image weight and starts as it was made.
+    A replacing operator contributes the names and shapes of the module that it replaced. Parameters of other operators
+    and of the tail have no image weights and keep their initialisation.
     """
-    places = {k: tuple(v.shape) for k, v in model.state_dict().items() if not k.startswith("tail.")}
+    shapes = {k: tuple(v.shape) for k, v in model.state_dict().items() if not k.startswith("tail.")}
     for name, module in model.named_modules():
         if isinstance(module, TemporalOperator):
             for key in module.state_dict():
-                places.pop(f"{name}.{key}", None)
+                shapes.pop(f"{name}.{key}", None)
         if isinstance(module, ReplacingOperator):
-            places |= {f"{name}.{key}": tuple(shape) for key, shape in module.image_shapes.items()}
-    return places
+            shapes |= {f"{name}.{key}": tuple(shape) for key, shape in module.image_shapes.items()}
+    return shapes
 
 
-def _through_operators(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Image weights with those of replaced parts made into their operators' own."""
+def _convert_replaced(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Converts the image weights of replaced modules to the weights of the operators that replace them."""
     weights = dict(weights)
     for name, module in model.named_modules():
         if isinstance(module, ReplacingOperator):
@@ -201,7 +202,7 @@ def _is_path(source: str) -> bool:
 
 
 def _sidecar(path: Path) -> tuple[Channels | None, Channels | None]:
-    """``mean`` and ``std`` of the ``.json`` beside a weight file, if there is one."""
+    """``mean`` and ``std`` from the ``.json`` file next to a weight file, if there is one."""
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return None, None
@@ -222,7 +223,7 @@ def _three(values: Any) -> Channels | None:
 def _download(source: str, weight_set: str | bool) -> tuple[dict[str, Tensor], tuple[Channels | None, Channels | None]]:
     library, _, name = source.partition("/")
     if library == "torchvision":
-        import torchvision.models as tv  # takes longer to import than torch
+        import torchvision.models as tv  # slower to import than torch
 
         try:
             weights = tv.get_model_weights(name)["DEFAULT" if weight_set is True else str(weight_set)]

@@ -1,8 +1,8 @@
-"""Whether weights are for the operators that a model has, where parameters alone do not tell.
+"""Checks that a weight file was made for the operators of a model.
 
-A temporal shift, a pooling and a shuffle have no weights, so a file of one network may fit another by every key and
-shape and compute something else. Where the keys of a file tell its operators, they must be the model's. One case is
-allowed with a note, because training of a TSM may start there: a file without any shift, of a TSN.
+Temporal shift, pooling and shuffle have no weights, so a file may match all keys and shapes of a model with other
+operators, and the model would compute something else. If the keys of a file imply its operators, they must be those of
+the model. One exception is allowed with a warning: weights of a TSN, without shifts, are a valid start for a TSM.
 """
 
 from __future__ import annotations
@@ -25,54 +25,54 @@ from spatempo.operators.temporal_pool import TemporalPool
 
 _GATES: dict[type[TemporalOperator], str] = {GateShift: "gsm", GateShiftFuse: "gsf"}
 _BLOCK = re.compile(r"(layer\d)\.(\d+)\.")
-_TAKEN_OVER = ("bn_eps",)  # options that a model takes from the weights
+_ADOPTED = ("bn_eps",)  # options that a model adopts from the weights
 
 
 def model_operators(model: VideoModel) -> Operators:
-    """The operators of a model, by their module's name in the backbone."""
+    """The operator classes of a model by module name in the backbone."""
     return {n: type(m) for n, m in model.backbone.named_modules() if isinstance(m, TemporalOperator)}
 
 
 def check_wiring(model: VideoModel, wanted: Operators, source: str) -> str | None:
-    """Compares the operators that a file of other code is for with the model's.
+    """Compares the operators that a file of other code was made for with those of the model.
 
     Args:
-        model: that gets the weights.
-        wanted: what the keys tell, see :func:`~spatempo.models.layouts.wrappers.operators_of`.
-        source: the file, for the error.
+        model: the model that the weights are loaded into.
+        wanted: operators that the keys imply, see :func:`~spatempo.models.layouts.wrappers.operators_of`.
+        source: the file, for error messages.
 
     Returns:
-        A note to the user, if there is one.
+        A warning for the user, or ``None``.
 
     Raises:
-        SpatempoError: they differ; says which design and options fit.
+        SpatempoError: the operators differ; the message says which design and options fit.
     """
     own = model_operators(model)
     if own == wanted:
         if TemporalShift in own.values() and model.options.get("causal"):
-            return "its network shifts in both directions, and with causal=True this model shifts from the past only"
+            return "its network shifts in both directions, but with causal=True this model shifts from the past only"
         return None
     only_non_local = set(wanted.values()) <= {NonLocal}
     if model.design == "tsm" and only_non_local and wanted == {n: k for n, k in own.items() if k is NonLocal}:
-        return f"its keys have no temporal shift, so it is of a TSN; the shifts of {model.name} are new to its weights"
+        return f"its keys have no temporal shift, so it is a TSN; it was trained without the shifts of {model.name}"
     design, options = _design(model, wanted)
     raise SpatempoError(
-        f"{source}: is not for this {model.name}: its keys tell of other temporal operators "
+        f"{source}: does not fit this {model.name}: its temporal operators differ "
         f"({_first_difference(own, wanted)}); {_fix(model, design, options)}"
     )
 
 
-def note_of_own(model: VideoModel, header: Header) -> str | None:
-    """What to say about weights of a checkpoint of ours in another design, or in the same one with other options."""
+def checkpoint_note(model: VideoModel, header: Header) -> str | None:
+    """A warning if a spatempo checkpoint is of another design than the model, or has other options."""
     same = same_operators(header, model.plugged) is None
     if header.design != model.design:
-        return None if same else f"they were trained in {header.name}, and this model is {model.name}"
+        return None if same else f"the weights were trained in {header.name}, but this model is {model.name}"
     before = {**model.options, **DESIGNS[model.design].older, **header.options}
-    other = [k for k in model.options if before[k] != model.options[k] and k not in _TAKEN_OVER]
+    other = [k for k in model.options if before[k] != model.options[k] and k not in _ADOPTED]
     if not other or (model.plugged and same):
         return None
     theirs, ours = (", ".join(f"{k}={options[k]!r}" for k in other) for options in (before, model.options))
-    return f"they were trained with {theirs}, and this model has {ours}"
+    return f"the weights were trained with {theirs}, but this model has {ours}"
 
 
 def _first_difference(own: Operators, wanted: Operators) -> str:
@@ -84,7 +84,7 @@ def _first_difference(own: Operators, wanted: Operators) -> str:
 
 
 def _design(model: VideoModel, wanted: Operators) -> tuple[str, dict[str, Any]]:
-    """The design that has these operators, and its options; an empty string if there is none."""
+    """The name and options of the design with these operators; the name is empty if there is none."""
     kinds = set(wanted.values())
     if not kinds:
         return "tsn", {}
@@ -107,7 +107,7 @@ def _design(model: VideoModel, wanted: Operators) -> tuple[str, dict[str, Any]]:
 
 
 def _every(model: VideoModel, wanted: Operators) -> int:
-    """n, where every n-th block of each stage of a ResNet has a shift or a gate; of other backbones 1."""
+    """n, if every n-th block of each stage of a ResNet has a shift or a gate; 1 for other backbones."""
     chosen: dict[str, set[int]] = {}
     for name, kind in wanted.items():
         if (block := _BLOCK.match(name)) and kind not in (NonLocal, TemporalPool):
@@ -122,7 +122,7 @@ def _every(model: VideoModel, wanted: Operators) -> int:
 
 
 def _fix(model: VideoModel, design: str, options: dict[str, Any]) -> str:
-    """How to get the model that the file is for."""
+    """Says how to create the model that the file fits."""
     if not design:
         return "no design here has these operators"
     backbone = model.backbone_source.rpartition("/")[2]
@@ -131,7 +131,7 @@ def _fix(model: VideoModel, design: str, options: dict[str, Any]) -> str:
     default = {"placement": placement, "every": every}
     given = model.options if design == model.design else DESIGNS[design].options
     have = {k: default[k] if given[k] is None else given[k] for k in options}
-    asked = [f"{k}={v!r}" for k, v in options.items() if have[k] != v]
+    needed = [f"{k}={v!r}" for k, v in options.items() if have[k] != v]
     if design == model.design:
-        return f"give {', '.join(asked)}" if asked else f"no option of {design} has these operators"
-    return f"create {design}_{backbone}" + (f" with {', '.join(asked)}" if asked else "")
+        return f"give {', '.join(needed)}" if needed else f"no option of {design} gives these operators"
+    return f"create {design}_{backbone}" + (f" with {', '.join(needed)}" if needed else "")

@@ -33,6 +33,8 @@ class TemporalOperator(nn.Module):
     """Names of the state tensors of the causal form, in order."""
     time_stride = 1
     """Input frames per output frame. An operator that pools frames also calls ``context.pool``."""
+    one_frame_count = False
+    """Whether an exported graph works for one T only, because layers depend on T in other ways than its length."""
 
     def __init__(self, context: ForwardContext, *, causal: bool = False) -> None:
         super().__init__()

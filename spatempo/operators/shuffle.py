@@ -55,6 +55,8 @@ def video_shuffle(x: Tensor) -> Tensor:
 class VideoShuffle(TemporalOperator):
     """Video shuffle as a module without parameters. A second module restores the frames."""
 
+    one_frame_count = True  # groups of C / T channels
+
     @property
     def reach(self) -> None:
         return None

@@ -72,7 +72,7 @@ class Graph:
         return fx.GraphModule(self.module, self.fx).eval()
 
 
-def trace(module: nn.Module, example: tuple[Tensor, ...], dynamic_shapes: Any) -> Graph:
+def trace(module: nn.Module, example: tuple[Any, ...], dynamic_shapes: Any) -> Graph:
     """A module as a functional graph: no in-place writes, batch norms and convolutions as single calls.
 
     Args:

@@ -13,6 +13,7 @@ from torch.export import Dim
 from spatempo.errors import SpatempoError
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import TemporalOperator
+from spatempo.operators.context import State
 from spatempo.runtime.fold_norms import fold_norms
 from spatempo.runtime.graph import Graph, trace
 from spatempo.runtime.rules import FORMS, Form, Site, rule_of
@@ -36,7 +37,7 @@ class Rewritten:
     """
 
     module: fx.GraphModule
-    example: tuple[Tensor, ...]
+    example: tuple[Tensor | State, ...]
     dynamic_shapes: Any
     form: Form
     own_mix: dict[str, int]
@@ -74,7 +75,8 @@ def rewrite(model: VideoModel, form: Form = "sum", *, streaming: bool = False) -
     else:
         example = (_clips(model),)
         network = ClipNetwork(copied, _has_rule)
-        shapes = {"clip": {0: batch} if model.fixed_frames else {0: batch, 2: Dim.AUTO}}
+        one_t = model.fixed_frames is not None or any(operator.one_frame_count for operator in copied.operators)
+        shapes = {"clip": {0: batch} if one_t else {0: batch, 2: Dim.AUTO}}
     with torch.no_grad():
         graph = trace(network, example, shapes)
         fold_norms(graph)

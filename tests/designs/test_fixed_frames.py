@@ -32,7 +32,7 @@ def test_the_number_of_frames_is_part_of_the_model(check_design, tmp_path):
 
     model = check_design("allframes_smallresnet", frames=6, any_frames=False)
     assert model.fixed_frames == 6
-    with pytest.raises(SpatempoError, match="made for clips of 6 frames and got 4: make it with frames=4"):
+    with pytest.raises(SpatempoError, match="made for clips of 6 frames and got 4: create it with frames=4"):
         model(torch.zeros(1, 3, 4, 32, 32))
     model = create_model("allframes_smallresnet", frames=5, num_classes=2)
     model.preprocess = replace(model.preprocess, frames=9)  # the parameters are still those for 5

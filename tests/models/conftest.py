@@ -1,4 +1,4 @@
-"""What tests of several networks share."""
+"""Fixtures for the tests of models."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from spatempo.models.backbones.inception_v3 import InceptionV3
 
 @pytest.fixture(scope="session")
 def inceptions() -> dict[str, CaffeNet]:
-    """Both Inceptions of Caffe's layout, with batch norms of which each layer's differs."""
-    made = {"bninception": BNInception(), "inception_v3": InceptionV3()}
-    draw = torch.Generator().manual_seed(0)
-    for net in made.values():
+    """Both Inceptions of Caffe's layout, with random batch norms."""
+    nets = {"bninception": BNInception(), "inception_v3": InceptionV3()}
+    generator = torch.Generator().manual_seed(0)
+    for net in nets.values():
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.weight.data.uniform_(0.8, 1.2, generator=draw)
-                module.bias.data.uniform_(0, 0.5, generator=draw)
-                module.running_mean.uniform_(-0.2, 0.2, generator=draw)
+                module.weight.data.uniform_(0.8, 1.2, generator=generator)
+                module.bias.data.uniform_(0, 0.5, generator=generator)
+                module.running_mean.uniform_(-0.2, 0.2, generator=generator)
             elif isinstance(module, nn.Conv2d):
                 assert module.bias is not None
-                module.bias.data.uniform_(-0.2, 0.2, generator=draw)
+                module.bias.data.uniform_(-0.2, 0.2, generator=generator)
         net.eval()
-    return made
+    return nets

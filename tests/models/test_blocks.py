@@ -1,4 +1,4 @@
-"""The tables of block classes, which name classes of timm and torchvision without importing them."""
+"""Tables of block classes, which refer to classes of timm and torchvision by name, without importing them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spatempo.models import blocks
 
 
 @pytest.mark.parametrize("name", sorted({*blocks._KNOWN, *blocks._RESNET, *blocks._LAST_NORM}))
-def test_every_name_is_a_class_that_the_libraries_have(name: str):
+def test_every_class_in_the_tables_exists(name: str):
     module, _, kind = name.rpartition(".")
     found = getattr(importlib.import_module(module), kind)
     assert issubclass(found, nn.Module)

@@ -1,4 +1,4 @@
-"""What a model is called with by mistake, each in one line that names the problem; and many threads at once."""
+"""Invalid arguments of models, each reported in one line, and calls from several threads."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def model(request: pytest.FixtureRequest) -> VideoModel:
 
 
 @pytest.mark.parametrize(
-    ("clip", "says"),
+    ("clip", "message"),
     [
-        (torch.zeros(2, 3, 0, 32, 32), r"give T of at least 1"),
-        (torch.zeros(0, 3, 4, 32, 32), r"give B of at least 1"),
-        (torch.zeros(1, 3, 4, 0, 32), r"give H of at least 1"),
+        (torch.zeros(2, 3, 0, 32, 32), r"T must be at least 1"),
+        (torch.zeros(0, 3, 4, 32, 32), r"B must be at least 1"),
+        (torch.zeros(1, 3, 4, 0, 32), r"H must be at least 1"),
         (
             torch.zeros(1, 3, 4, 32, 32, dtype=torch.uint8),
-            r"got uint8; make one .*model\.preprocess\(frames\)",
+            r"got uint8; convert uint8 .*model\.preprocess\(frames\)",
         ),
         (torch.zeros(1, 3, 4, 32, 32, dtype=torch.int64), r"got int64"),
-        (np.zeros((1, 3, 4, 32, 32), np.float32), r"got ndarray; make one"),
+        (np.zeros((1, 3, 4, 32, 32), np.float32), r"got ndarray; convert"),
         ([[1.0]], r"got list"),
         (None, r"got NoneType"),
         (
@@ -42,20 +42,20 @@ def model(request: pytest.FixtureRequest) -> VideoModel:
             r"float64 and the model is float32.*to\(torch\.float32",
         ),
         (torch.zeros(1, 3, 4, 32, 32, dtype=torch.float16), r"float16 and the model is float32"),
-        (torch.zeros(3, 4, 32, 32), r"a clip is \[B, 3, T, H, W\], got shape \(3, 4, 32, 32\)"),
-        (torch.zeros(1, 4, 3, 32, 32), r"a clip is \[B, 3, T, H, W\]"),  # frames and channels swapped
+        (torch.zeros(3, 4, 32, 32), r"a clip must be \[B, 3, T, H, W\], got shape \(3, 4, 32, 32\)"),
+        (torch.zeros(1, 4, 3, 32, 32), r"a clip must be \[B, 3, T, H, W\]"),  # frames and channels swapped
     ],
 )
 @torch.no_grad()
-def test_a_clip_that_is_none(model, clip, says):
+def test_invalid_clips_are_refused(model, clip, message):
     for call in (model, model.forward_frames, model.forward_features):
-        with pytest.raises(SpatempoError, match=says) as caught:
+        with pytest.raises(SpatempoError, match=message) as caught:
             call(clip)
         assert "\n" not in str(caught.value)
 
 
 @torch.no_grad()
-def test_other_precisions_still_work(model):
+def test_other_precisions(model):
     clip = clips()
     want = model(clip)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -67,7 +67,7 @@ def test_other_precisions_still_work(model):
 
 
 @torch.no_grad()
-def test_export_specialises_neither_batch_nor_precision_checks():
+def test_export_keeps_the_batch_size_dynamic():
     model = small("tsm_smallresnet")
     batch = torch.export.Dim("batch", min=1, max=16)
     program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
@@ -76,33 +76,33 @@ def test_export_specialises_neither_batch_nor_precision_checks():
 
 
 @torch.no_grad()
-def test_step_says_what_it_takes():
+def test_step_refuses_invalid_frames_and_states():
     model = small("tsm_smallresnet", causal=True)
     state = model.init_state(2, 32)
     frames = clips()
-    for given, kept, says in [
+    for given, given_state, message in [
         (frames, state, r"step\(\) takes one frame of each stream, \[B, 3, 1, H, W\], got 4 in shape \[2, 3, 4"),
-        (frames[:, :, 0], state, r"what step\(\) takes is \[B, 3, 1, H, W\], got shape \(2, 3, 32, 32\)"),
+        (frames[:, :, 0], state, r"the input of step\(\) must be \[B, 3, 1, H, W\], got shape \(2, 3, 32, 32\)"),
         (frames[:, :, :1].byte(), state, "got uint8"),
-        (frames[:, :, :0], state, r"\[B, 3, 1, H, W\], got 0|give T of at least 1"),
-        (frames[:, :, :1], None, r"the state of model\.init_state\(batch_size\).*got NoneType"),
+        (frames[:, :, :0], state, r"\[B, 3, 1, H, W\], got 0|T must be at least 1"),
+        (frames[:, :, :1], None, r"the state returned by model\.init_state\(batch_size\).*got NoneType"),
         (frames[:, :, :1], (), "init_state"),
-        (frames[:1, :, :1], state, r"1 streams and the state of 2: make it by model\.init_state\(1\)"),
+        (frames[:1, :, :1], state, r"1 streams and a state of 2: create it with model\.init_state\(1\)"),
     ]:
-        with pytest.raises(SpatempoError, match=says):
-            model.step(given, kept)
-    logits, _ = model.step(frames[:, :, :1], state)  # no refusal left anything behind
+        with pytest.raises(SpatempoError, match=message):
+            model.step(given, given_state)
+    logits, _ = model.step(frames[:, :, :1], state)  # the model still works after errors
     assert logits.shape == (2, 3)
 
 
 @pytest.mark.parametrize("name", [None, 5, Path("tsm_resnet50")])
-def test_a_name_that_is_no_text(name):
+def test_a_model_name_must_be_text(name):
     with pytest.raises(SpatempoError, match="give a name as text, such as 'tsm_resnet50'"):
         create_model(name)
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"num_classes": 0}, "`num_classes=0`: give a whole number from 1"),
         ({"frames": 10**8}, "`frames=100000000`"),
@@ -110,12 +110,12 @@ def test_a_name_that_is_no_text(name):
         ({"dropout": float("nan")}, "`dropout=nan`"),
         ({"mean": (123.7, 116.3, 103.5)}, "divide those for 0..255 by 255"),
         ({"std": (0.0, 1.0, 1.0)}, "`std=0.0`"),
-        ({"weights": "a.pth", "pretrained": "b.pth"}, "two names of one argument"),
+        ({"weights": "a.pth", "pretrained": "b.pth"}, "two names for the same argument"),
         ({"weights": Path("no_such_run")}, "no_such_run"),
     ],
 )
-def test_numbers_out_of_range(given, says):
-    with pytest.raises(SpatempoError, match=says) as caught:
+def test_invalid_arguments_of_create_model(given, message):
+    with pytest.raises(SpatempoError, match=message) as caught:
         create_model("tsm_smallresnet", **given)
     assert "\n" not in str(caught.value)
 
@@ -127,11 +127,11 @@ def test_suggestions_are_not_repeated():
     assert len(set(near)) == len(near) > 1
 
 
-def test_four_threads_on_one_model_are_told_what_to_do():
-    """Three of them while one is in the middle of a call; afterwards, with a lock or a copy each, all is well."""
+def test_calls_from_other_threads_are_refused():
+    """Three threads call the model during a forward pass of another thread. With a copy per thread, all calls work."""
     model = small("tsm_smallresnet")
     want = model(clips())
-    inside, go_on = threading.Event(), threading.Event()
+    inside, resume = threading.Event(), threading.Event()
     first = True
 
     def wait(*_: object) -> None:
@@ -139,30 +139,31 @@ def test_four_threads_on_one_model_are_told_what_to_do():
         if first:
             first = False
             inside.set()
-            go_on.wait(30)
+            resume.wait(30)
 
     hook = next(model.backbone.children()).register_forward_hook(wait)
     slow = threading.Thread(target=model, args=(clips(),))
     slow.start()
     assert inside.wait(30)
-    said: list[str] = []
+    messages: list[str] = []
 
     def call() -> None:
         try:
             model(clips())
         except RuntimeError as error:
-            said.append(str(error))
+            messages.append(str(error))
 
     others = [threading.Thread(target=call) for _ in range(3)]
     for thread in others:
         thread.start()
     for thread in others:
         thread.join(30)
-    go_on.set()
+    resume.set()
     slow.join(30)
     hook.remove()
-    assert len(said) == 3
-    assert all("give each thread a copy of the model (copy.deepcopy), or put a lock around the call" in s for s in said)
+    assert len(messages) == 3
+    fix = "give each thread a copy of the model (copy.deepcopy), or put a lock around the call"
+    assert all(fix in message for message in messages)
 
     found: list[torch.Tensor] = []
     copies = [copy.deepcopy(model) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""The stored catalogue is what is counted, and listing it loads no network."""
+"""The stored catalogue equals newly counted figures, and listing it imports no network."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from spatempo.models.design import DESIGNS, register_design
 from spatempo.models.info import catalogue_row, describe
 from spatempo.models.registry import list_models
 
-AGAIN = "count them again: python -m spatempo.models.catalogue"
+UPDATE = "update the catalogue: python -m spatempo.models.catalogue"
 
 
-def test_the_stored_rows_are_the_counted_ones():
+def test_stored_rows_equal_counted_rows():
     stored = {row["name"]: row for row in json.loads(FILE.read_text("utf-8"))}
-    assert stored == {name: catalogue_row(name) for name in list_models()}, AGAIN
+    assert stored == {name: catalogue_row(name) for name in list_models()}, UPDATE
 
 
-def test_a_row():
+def test_rows_by_name():
     (row,) = catalogue("tsm_resnet18")
     assert row["causal"] is True
     assert row["operator"] == "tsm"
@@ -33,7 +33,7 @@ def test_a_row():
 
 
 @pytest.fixture
-def own_design():
+def custom_design():
     @register_design("plain", source="a test", backbones=("smallresnet",))
     def plain(build): ...
 
@@ -41,8 +41,8 @@ def own_design():
     del DESIGNS["plain"]
 
 
-@pytest.mark.usefixtures("own_design")
-def test_a_design_of_ones_own_is_counted_when_it_is_listed():
+@pytest.mark.usefixtures("custom_design")
+def test_a_custom_design_is_counted_when_it_is_listed():
     (row,) = catalogue("plain_*")
     (tsn,) = catalogue("tsn_smallresnet")
     assert row["params"] == tsn["params"]
@@ -61,8 +61,8 @@ def test_a_design_of_ones_own_is_counted_when_it_is_listed():
         ),
     ],
 )
-def test_what_a_command_does_not_need_is_not_loaded(code: str, absent: tuple[str, ...]):
+def test_commands_do_not_import_unneeded_libraries(code: str, absent: tuple[str, ...]):
     """Importing torchvision or timm takes longer than importing torch."""
-    ask = f"{code}\nimport sys\nprint('|', *(name for name in {absent} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    code = f"{code}\nimport sys\nprint('|', *(name for name in {absent} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rsplit("|", 1)[1].split() == []

@@ -1,4 +1,4 @@
-"""A checkpoint is complete, appears whole or not at all, and is read strictly."""
+"""Checkpoints are complete, written atomically, and read strictly."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def model():
 
 def test_round_trip(tmp_path, model):
     save_checkpoint(model, tmp_path / "dir with space", recipe={"lr": 0.1}, metrics={"top1": 0.75})
-    twin = load(tmp_path / "dir with space")
+    loaded = load(tmp_path / "dir with space")
     clip = torch.randn(1, 3, 5, 32, 32)
-    assert torch.equal(twin(clip), model(clip))
+    assert torch.equal(loaded(clip), model(clip))
     for fact in (
         "name",
         "design",
@@ -44,29 +44,29 @@ def test_round_trip(tmp_path, model):
         "num_classes",
         "clip_seconds",
     ):
-        assert getattr(twin, fact) == getattr(model, fact), fact
-    assert twin.recipe == {"lr": 0.1}
-    assert twin.metrics == {"top1": 0.75}
-    assert twin.head.dropout.p == 0.3
-    assert not twin.training
+        assert getattr(loaded, fact) == getattr(model, fact), fact
+    assert loaded.recipe == {"lr": 0.1}
+    assert loaded.metrics == {"top1": 0.75}
+    assert loaded.head.dropout.p == 0.3
+    assert not loaded.training
     assert describe_checkpoint(tmp_path / "dir with space").metrics == {"top1": 0.75}
 
 
-def test_other_weights_can_be_saved_in_place_of_the_present_ones(tmp_path, model):
+def test_saving_other_weights_than_the_models(tmp_path, model):
     average = {k: torch.zeros_like(v) for k, v in model.state_dict().items()}
     save_checkpoint(model, tmp_path, state_dict=average)
     assert all((v == 0).all() for v in load(tmp_path).state_dict().values())
 
 
-def test_a_run_folder_stands_for_its_best(tmp_path, model):
+def test_loading_a_run_folder_loads_its_best(tmp_path, model):
     save_checkpoint(model, tmp_path / "best")
     assert load(tmp_path).classes == model.classes
 
 
-def test_says_what_is_no_checkpoint(tmp_path, model):
+def test_invalid_checkpoints_are_refused(tmp_path, model):
     with pytest.raises(SpatempoError, match="no such checkpoint"):
         load(tmp_path / "nowhere")
-    with pytest.raises(SpatempoError, match="holds no checkpoint"):
+    with pytest.raises(SpatempoError, match="contains no checkpoint"):
         load(tmp_path)
     torch.save({"a": torch.ones(1)}, tmp_path / FILE)
     with pytest.raises(SpatempoError, match="not a spatempo checkpoint"):
@@ -87,12 +87,12 @@ def test_says_what_is_no_checkpoint(tmp_path, model):
         ({"format": 99}, "newer"),
         ({"plugged": ["layer1.0.conv1 conv: TemporalShift(div=8, causal=True, padding=zero)"]}, "operators differ"),
         ({"num_classes": 3}, "do not fit"),
-        ({"design": "unheard"}, "not known here"),
+        ({"design": "unknown"}, "not registered"),
         ({"options": {"shift_dib": 8}}, "shift_dib"),
         ({"preprocess": None}, "damaged"),
     ],
 )
-def test_a_description_that_is_not_of_these_weights_is_refused(tmp_path, model, change, message):
+def test_a_description_that_does_not_match_the_weights_is_refused(tmp_path, model, change, message):
     save_checkpoint(model, tmp_path)
     facts = {**asdict(describe_checkpoint(tmp_path)), **change}
     save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"spatempo": json.dumps(facts)})
@@ -100,7 +100,7 @@ def test_a_description_that_is_not_of_these_weights_is_refused(tmp_path, model, 
         load(tmp_path)
 
 
-def test_a_checkpoint_of_before_the_length_of_training_videos_was_kept(tmp_path, model):
+def test_older_checkpoints_without_the_length_of_training_videos(tmp_path, model):
     save_checkpoint(model, tmp_path)
     facts = asdict(describe_checkpoint(tmp_path))
     assert facts.pop("clip_seconds") == 2.56
@@ -109,7 +109,7 @@ def test_a_checkpoint_of_before_the_length_of_training_videos_was_kept(tmp_path,
 
 
 @pytest.mark.parametrize("size", [32, 40, 64])
-def test_a_checkpoint_of_before_the_short_side_was_kept_has_the_one_it_was_trained_with(tmp_path, model, size):
+def test_older_checkpoints_without_a_short_side_use_that_of_their_training(tmp_path, model, size):
     model.preprocess = Preprocess(frames=5, size=size)
     save_checkpoint(model, tmp_path)
     facts = asdict(describe_checkpoint(tmp_path))
@@ -123,8 +123,8 @@ def test_a_checkpoint_of_before_the_short_side_was_kept_has_the_one_it_was_train
     assert load(tmp_path / "again").preprocess == old.preprocess
 
 
-def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, model):
-    """The file-size limit of a process stands in for a full disk."""
+def test_a_full_disk_keeps_the_earlier_checkpoint(tmp_path, model):
+    """A full disk is simulated with the file size limit of a process."""
     save_checkpoint(model, tmp_path, metrics={"top1": 0.5})
     code = f"""
 import resource, torch
@@ -140,5 +140,5 @@ except WriteError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("refused")
     assert load(tmp_path).metrics == {"top1": 0.5}
-    assert [p.name for p in tmp_path.iterdir()] == [FILE]  # nothing half-written stays
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]  # no partial file remains
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000

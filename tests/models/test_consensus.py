@@ -1,4 +1,4 @@
-"""TSN's consensus functions: by hand, and live as for the clip."""
+"""TSN's consensus functions: compared with values computed by hand, and frame by frame with the whole clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spatempo.models.checkpoint import load, save_checkpoint
 from spatempo.models.consensus import AttentionConsensus, LinearConsensus, make_consensus
 from spatempo.models.registry import create_model
 
-# one clip of four frames and two classes; one feature a frame
+# one clip of four frames and two classes; one feature per frame
 LOGITS = torch.tensor([[[1.0, 8.0], [5.0, 0.0], [3.0, 4.0], [-1.0, 0.0]]])
 FEATURES = torch.tensor([[[0.0], [0.0], [math.log(2)], [-math.inf]]])
 LIVE = ("average", "max", "top3", "top9", "attention")
@@ -28,12 +28,12 @@ LIVE = ("average", "max", "top3", "top9", "attention")
         ("top1", [5, 8]),
         ("top2", [4, 6]),
         ("top3", [3, 4]),
-        ("top9", [2, 3]),  # fewer frames than that: all
-        ("linear", [2, 3]),  # begins as the average
+        ("top9", [2, 3]),  # only four frames: the average of all
+        ("linear", [2, 3]),  # initialised as the average
         ("attention", [2, 3]),
     ],
 )
-def test_by_hand(name, expected):
+def test_values_by_hand(name, expected):
     features = torch.zeros(1, 4, 1)
     assert make_consensus(name, 1, 4)(LOGITS, features)[0].tolist() == pytest.approx(expected)
 
@@ -43,21 +43,21 @@ def test_learnt_weights_by_hand():
     linear.weight.data = torch.tensor([[1.0], [0.0], [2.0], [-1.0]])
     assert linear(LOGITS, FEATURES)[0].tolist() == [1 + 6 + 1, 8 + 8]
     attention = AttentionConsensus(1)
-    attention.weight.data.fill_(1)  # weights 1 1 2 0 of 4
+    attention.weight.data.fill_(1)  # weights 1/4, 1/4, 2/4, 0
     assert attention(LOGITS, FEATURES)[0].tolist() == pytest.approx([(1 + 5 + 6) / 4, (8 + 8) / 4])
 
 
 def model(consensus: str, **options):
     torch.manual_seed(0)
-    made = create_model("tsn_smallresnet", num_classes=5, size=32, frames=4, consensus=consensus, **options)
-    randomise(made)
-    for parameter in made.head.consensus.parameters():
+    tsn = create_model("tsn_smallresnet", num_classes=5, size=32, frames=4, consensus=consensus, **options)
+    randomise(tsn)
+    for parameter in tsn.head.consensus.parameters():
         torch.nn.init.normal_(parameter)
-    return made.eval()
+    return tsn.eval()
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_live_equals_the_clip(name):
+def test_frame_by_frame_equals_the_whole_clip(name):
     tsn = model(name, causal=True)
     clip = torch.randn(3, 3, 6, 32, 32) * 3
     state = tsn.init_state(3)
@@ -68,13 +68,13 @@ def test_live_equals_the_clip(name):
 
 
 @pytest.mark.parametrize("name", [*LIVE, "linear"])
-def test_a_clip_is_its_frames_under_the_consensus_and_order_matters_to_linear_alone(name):
+def test_only_the_linear_consensus_depends_on_the_order_of_frames(name):
     tsn = model(name)
     clip = torch.randn(2, 3, 4, 32, 32) * 3
     want = tsn(clip)
     torch.testing.assert_close(tsn.forward_head(tsn.forward_features(clip)), want)
-    turned = tsn(clip.flip(2))
-    assert torch.allclose(turned, want, atol=1e-4) == (name != "linear")
+    reversed_ = tsn(clip.flip(2))
+    assert torch.allclose(reversed_, want, atol=1e-4) == (name != "linear")
     if name not in ("average", "top9"):
         assert not torch.allclose(tsn.forward_frames(clip).mean(1), want, atol=1e-3)
     assert grad_cam(tsn, clip[:1], 2).shape == (4, 32, 32)
@@ -83,16 +83,16 @@ def test_a_clip_is_its_frames_under_the_consensus_and_order_matters_to_linear_al
 
 
 @pytest.mark.parametrize("name", ["max", "linear", "attention"])
-def test_a_checkpoint_keeps_it(tmp_path, name):
+def test_a_checkpoint_stores_the_consensus(tmp_path, name):
     tsn = model(name)
     clip = torch.randn(1, 3, 4, 32, 32)
-    kept = load(save_checkpoint(tsn, tmp_path))
-    assert torch.equal(kept(clip), tsn(clip))
-    assert kept.options["consensus"] == name
+    loaded = load(save_checkpoint(tsn, tmp_path))
+    assert torch.equal(loaded(clip), tsn(clip))
+    assert loaded.options["consensus"] == name
 
 
-def test_the_other_designs_average(tmp_path):
-    """What a consensus learns belongs to the head: weights of other classes load without it; others' keys stay."""
+def test_parameters_of_a_consensus_belong_to_the_head(tmp_path):
+    """Weights for other classes load without them, and designs that average have no such keys."""
     tsm = create_model("tsm_smallresnet", num_classes=5)
     assert not [k for k in tsm.state_dict() if "consensus" in k]
     path = save_checkpoint(create_model("tsn_smallresnet", num_classes=9), tmp_path)
@@ -101,7 +101,7 @@ def test_the_other_designs_average(tmp_path):
     assert any(p is tsn.head.consensus.weight for p in tsn.head_parameters())
 
 
-def test_what_cannot_be_is_told():
+def test_invalid_settings_are_refused():
     with pytest.raises(SpatempoError, match="consensus 'mean' is not known; choose from average, max, top3"):
         model("mean")
     with pytest.raises(SpatempoError, match="'top0' is not known"):
@@ -115,7 +115,7 @@ def test_what_cannot_be_is_told():
 
 
 @pytest.mark.parametrize("name", ["max", "attention"])
-def test_it_exports(name):
+def test_export(name):
     tsn = model(name)
     clip = torch.randn(2, 3, 4, 32, 32)
     exported = torch.export.export(tsn, (clip,)).module()

@@ -1,4 +1,4 @@
-"""One contract over every design of the catalogue: whatever it does with time, it keeps these promises."""
+"""The contract tests, which every registered design must pass."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from spatempo.models.design import DESIGNS
 from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 
-# the smallest test configurations that each design registers; a label after the design's name is another case of it
+# the smallest test configurations of each design; a label after the design's name is another configuration of it
 SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
-FIXED = ("r2d", "vsn")  # exported for one number of frames: parameters or groups of channels depend on it
+FIXED = ("r2d", "vsn")  # exported for one T: parameters or groups of channels depend on it
 BLIND = tuple(name for name, design in DESIGNS.items() if design.order_blind)
 
 
@@ -23,13 +23,13 @@ def small_of(design: str, **options: object) -> VideoModel:
     return small(design.split()[0], backbone=backbone, **fixed, **options)
 
 
-def test_every_design_has_its_smallest_network():
+def test_every_design_has_a_smallest_configuration():
     assert {case for case in SMALL if " " not in case} == set(DESIGNS)
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
-def test_shapes_for_any_number_of_frames_it_takes(design):
+def test_shapes_for_every_supported_number_of_frames(design):
     model = small_of(design)
     refused: dict[int, str] = {}
     for frames in (1, 4, 5, 8, 16):
@@ -42,24 +42,24 @@ def test_shapes_for_any_number_of_frames_it_takes(design):
         assert_close(model.forward_frames(clips(frames)).mean(1), out)
         assert model.forward_features(clips(frames)).ndim == 5
     assert len(refused) < 5
-    # where T is part of a design's wiring, it says so
-    assert all(str(frames) in said for frames, said in refused.items())
+    # a design that depends on T names it in its error
+    assert all(str(frames) in message for frames, message in refused.items())
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
-def test_clips_of_a_batch_do_not_meet_and_their_memory_is_nobodys_business(design):
+def test_clips_in_a_batch_are_independent(design):
     model = small_of(design)
     batch = clips(batch=3)
-    alone = torch.cat([model(batch[i : i + 1]) for i in range(3)])
-    assert_close(model(batch), alone)
-    assert (alone[0] - alone[1]).abs().max() > 1e-3 * alone.abs().max()
-    assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), alone)
+    one_by_one = torch.cat([model(batch[i : i + 1]) for i in range(3)])
+    assert_close(model(batch), one_by_one)
+    assert (one_by_one[0] - one_by_one[1]).abs().max() > 1e-3 * one_by_one.abs().max()
+    assert_close(model(batch.contiguous(memory_format=torch.channels_last_3d)), one_by_one)
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
-def test_the_order_of_frames_counts_but_for_designs_that_are_blind_to_it(design):
+def test_scores_depend_on_the_order_of_frames_unless_the_design_is_order_blind(design):
     model = small_of(design)
     scores, shuffled = model(clips()), model(clips()[:, :, [2, 0, 3, 1]])
     if design in BLIND:
@@ -69,7 +69,7 @@ def test_the_order_of_frames_counts_but_for_designs_that_are_blind_to_it(design)
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
-def test_backward_reaches_every_parameter_also_in_bfloat16(design):
+def test_every_parameter_has_a_gradient_in_bfloat16(design):
     model = small_of(design)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = model(clips()).float().square().mean()
@@ -82,17 +82,17 @@ def test_backward_reaches_every_parameter_also_in_bfloat16(design):
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
-def test_a_checkpoint_is_the_model(design, tmp_path):
+def test_a_checkpoint_restores_the_model(design, tmp_path):
     model = small_of(design)
     model.classes = ["a", "b", "c"]
     save_checkpoint(model, tmp_path)
-    twin = load(tmp_path)
-    assert torch.equal(twin(clips()), model(clips()))
-    assert (twin.options, twin.plugged, twin.preprocess) == (model.options, model.plugged, model.preprocess)
+    loaded = load(tmp_path)
+    assert torch.equal(loaded(clips()), model(clips()))
+    assert (loaded.options, loaded.plugged, loaded.preprocess) == (model.options, model.plugged, model.preprocess)
 
 
 @pytest.mark.parametrize("design", sorted(SMALL))
-def test_gradient_checkpointing_changes_nothing(design):
+def test_gradient_checkpointing_gives_the_same_gradients(design):
     model = small_of(design)
     plain = gradients(model, clips())
     assert len(plain) == len(list(model.parameters()))
@@ -103,12 +103,12 @@ def test_gradient_checkpointing_changes_nothing(design):
 
 @pytest.mark.parametrize("design", sorted(SMALL))
 @torch.no_grad()
-def test_exports_with_any_batch_and_number_of_frames(design):
+def test_export_with_any_batch_size_and_number_of_frames(design):
     model = small_of(design)
     fixed = design.split()[0] in FIXED
     free = {0: torch.export.Dim("batch", min=1, max=16)}
     if not fixed:
-        # 9 frames leave 2 behind temporal strides of 8: an exported size of 1 would be taken for a constant
+        # after temporal strides of 8, 9 frames become 2 positions; export would treat a size of 1 as a constant
         free[2] = torch.export.Dim("frames", min=9, max=64)
     example = clips(4 if fixed else 16)
     program = torch.export.export(model, (example,), dynamic_shapes={"clip": free}).module()
@@ -116,12 +116,12 @@ def test_exports_with_any_batch_and_number_of_frames(design):
         assert_close(program(clips(frames, batch=3)), model(clips(frames, batch=3)))
 
 
-LIVE = [d for d in sorted(SMALL) if DESIGNS[d.split()[0]].has_causal_form and d != "tsm non_local"]
+CAUSAL = [d for d in sorted(SMALL) if DESIGNS[d.split()[0]].has_causal_form and d != "tsm non_local"]
 
 
-@pytest.mark.parametrize("design", LIVE)
+@pytest.mark.parametrize("design", CAUSAL)
 @torch.no_grad()
-def test_live_equals_offline(design):
+def test_frame_by_frame_equals_the_whole_clip(design):
     model = small_of(design, causal=True)
     frames = model.step_frames
     clip = clips(5 * frames)
@@ -131,7 +131,7 @@ def test_live_equals_offline(design):
         logits, state = model.step(part, state)
         seen.append(logits)
     assert_close(seen[-1], model(clip))
-    # the answer after three steps is that for the frames so far: nothing came from the future
+    # after three steps the logits are those of the frames so far, so no future frame was used
     assert_close(seen[2], model(clip[:, :, : 3 * frames]))
 
 

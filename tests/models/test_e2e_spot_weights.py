@@ -1,4 +1,4 @@
-"""E2E-Spot's checkpoints: the names, and the same scores as the network they come from."""
+"""E2E-Spot's checkpoints: key names, and the same scores as the original network."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def loaded(weights: dict[str, Tensor], folder: Path, name: str, **options: objec
     [
         ("gsm", "resnet18", "gsm", {"shuffle": True}),
         ("gsm", "regnety_002", "gsm", {"shuffle": True}),
-        # its shift writes into its input, so that the shortcut carries shifted frames too
+        # its shift modifies its input in place, so the shortcut has shifted frames too
         ("tsm", "resnet18", "tsm", {"placement": "inplace"}),
         ("tsm", "regnety_002", "tsm", {"placement": "inplace"}),
     ],
 )
-def test_scores(tmp_path, name, backbone, operator, options):
+def test_same_scores_as_the_original_network(tmp_path, name, backbone, operator, options):
     net = reference(backbone, operator)
     weights = net.state_dict()
     assert {f"_features.{k}" for k in KEYS[backbone] if operator == "gsm" or "gsm" not in k} <= set(weights)
@@ -87,8 +87,8 @@ def test_every_second_block_of_resnet_101(tmp_path):
             loaded(weights, tmp_path, "tsm_resnet101")
 
 
-def test_notes(tmp_path):
-    """The shuffle, which no key tells, and a temporal head without a counterpart here."""
+def test_warnings(tmp_path):
+    """Warnings about the shuffle, which the keys do not show, and about an unsupported temporal head."""
     weights = reference("resnet18", "gsm").state_dict()
     with pytest.warns(UserWarning, match="shuffle=True"):
         loaded(weights, tmp_path, "gsm_resnet18")
@@ -101,5 +101,5 @@ def test_notes(tmp_path):
     assert model.head.fc.weight.abs().max() < 0.01
     assert_close(model.backbone.conv1.weight, weights["_features.conv1.weight"])  # pyright: ignore[reportArgumentType]
     del weights["_features.layer2.0.conv1.net.weight"]
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer2\.0\.conv1\.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer2\.0\.conv1\.weight\)"):
         loaded(weights, tmp_path, "tsm_resnet18", placement="inplace")

@@ -1,4 +1,4 @@
-"""Parameters, MACs and shift counts exactly as published (worked out from the released code)."""
+"""Parameters, MACs and numbers of shifts exactly as published (computed from the released code)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spatempo.models.info import describe
         ("tsm_resnet50_nl", 400, 31_686_096, 49.15, 21),
     ],
 )
-def test_published(name, classes, params, gmacs, operators):
+def test_published_figures(name, classes, params, gmacs, operators):
     facts = describe(name, num_classes=classes)
     assert facts.params == params
     assert round(facts.macs / 1e9, 2) == gmacs
@@ -36,8 +36,8 @@ def test_macs_by_hand():
     assert describe("tsm_smallresnet", frames=1, size=48, num_classes=10).macs == want
 
 
-def test_macs_are_of_convolutions_and_linear_layers_and_products_are_told_apart():
-    """Of tsm_smallresnet with two non-local blocks, for 3 frames of 32 x 32: maps of 8 x 8 and 4 x 4 there."""
+def test_products_of_activations_are_counted_separately():
+    """tsm_smallresnet with two non-local blocks, for 3 frames of 32 x 32: they have maps of 8 x 8 and 4 x 4."""
     plain = describe("tsm_smallresnet", frames=3, size=32, num_classes=10)
     facts = describe("tsm_smallresnet", frames=3, size=32, num_classes=10, non_local=True)
     assert plain.macs_with_products == plain.macs
@@ -47,7 +47,7 @@ def test_macs_are_of_convolutions_and_linear_layers_and_products_are_told_apart(
     assert facts.macs_with_products - facts.macs == affinity
 
 
-def test_the_published_macs_of_non_local_tsm_hold_the_products():
+def test_the_published_macs_of_non_local_tsm_include_products():
     facts = describe("tsm_resnet50_nl", num_classes=174)
     assert round(facts.macs_with_products / 1e9, 2) == 61.10
     first = facts.published[0]
@@ -58,19 +58,19 @@ def test_the_published_macs_of_non_local_tsm_hold_the_products():
         assert figure["ours"]["params"] == figure["params"]
 
 
-def test_macs_agree_with_torchs_own_count_where_there_are_no_products():
-    """Ours passes over batch norms; through 3D, grouped and depthwise convolutions, gates and linear layers alike."""
+def test_macs_equal_torchs_count_without_products():
+    """Batch norms are not counted. The models have 3D, grouped and depthwise convolutions, gates and linear layers."""
     for name in ("r2plus1d_18", "gsm_smallresnet", "sth_smallresnet", "tsm_convnext_tiny", "tsm_mobilenet_v3_large"):
         facts = describe(name, frames=2, size=64)
         assert facts.macs == facts.macs_with_products, name
 
 
 def test_temporal_receptive_field():
-    assert describe("tsm_resnet50").temporal_receptive_field == 33  # 16 shifts, a frame each way
+    assert describe("tsm_resnet50").temporal_receptive_field == 33  # 16 shifts of one frame in each direction
     assert describe("tsm_resnet50", causal=True).temporal_receptive_field == 17
     assert describe("tsn_resnet50").temporal_receptive_field == 1
     assert describe("tsm_resnet50_nl").temporal_receptive_field == "whole clip"
-    # three shifts of one frame, the pool's one, thirteen shifts of two, either way
+    # in each direction: three shifts of one frame, one frame by the pooling, thirteen shifts of two frames
     assert describe("tsm_resnet50", temporal_pool=True).temporal_receptive_field == 1 + 2 * (3 + 1 + 26)
 
 
@@ -97,6 +97,6 @@ def test_stages_and_published_figures():
                 assert figure["ours"][key] == pytest.approx(figure[key], rel=0.015)
 
 
-def test_stages_behind_a_temporal_pool_have_half_the_frames():
+def test_stages_after_temporal_pooling_have_half_the_frames():
     stages = describe("tsm_resnet50", frames=5, temporal_pool=True).stages
     assert [(s["blocks"], s["shape"][1]) for s in stages] == [(3, 5), (4, 3), (6, 3), (3, 3), (0, 3)]

@@ -1,4 +1,4 @@
-"""Checkpoints of format 1 load and compute what they did when they were written (``tests/format1/make.py``)."""
+"""Checkpoints of format 1 load and give the same logits as when they were written (``tests/format1/make.py``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spatempo.models.checkpoint import load
 from spatempo.models.design import DESIGNS
 from spatempo.models.video_model import VideoModel
 
-# The order of frames has no effect: no operator, and a consensus that has none either.
+# Models whose scores do not depend on the order of frames.
 BLIND = {"tsn", "tsn_causal", "tsn_max", "tsn_top3", "tsn_attention", "tsn_flow", "sth_p0", "fr2d"}
 LARGE = ("resnet50", "resnet18", "inception_v3", "gsf_bninception", "wide")
 CASES = [pytest.param(n, marks=pytest.mark.slow if any(part in n for part in LARGE) else ()) for n in names()]
@@ -27,7 +27,7 @@ def filled(fixture: Fixture) -> dict[str, Tensor]:
 
 
 def loaded(fixture: Fixture, tensors: dict[str, Tensor], folder: Path) -> VideoModel:
-    """The model of a checkpoint, whose folder is removed again: those of all fixtures together take gigabytes."""
+    """The model of a checkpoint. Its folder is deleted, because the checkpoints of all fixtures take gigabytes."""
     write_checkpoint(folder, fixture["header"], tensors)
     try:
         return load(folder)
@@ -45,7 +45,7 @@ def test_every_design_has_fixtures():
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_fixture_tells_clips_and_their_order_apart(name):
+def test_stored_logits_depend_on_the_clip_and_the_order_of_frames(name):
     one, other, backwards = torch.tensor(read(name)["logits"], dtype=torch.float64)
     scale = one.abs().max()
     assert (other - one).abs().max() > 0.01 * scale
@@ -65,7 +65,7 @@ def test_loads_and_gives_the_same_logits(name, tmp_path):
         assert getattr(model, fact) == header[fact], fact
     assert model.head.dropout.p == header["dropout"]
     for key, value in header["preprocess"].items():
-        if key != "resize":  # what counts is the short side
+        if key != "resize":  # checked as short_side
             now = getattr(model.preprocess, key)
             assert (list(now) if isinstance(value, list) else now) == value, key
     assert model.preprocess.short_side == fixture["short_side"]
@@ -82,7 +82,7 @@ def test_loads_and_gives_the_same_logits(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["tsm", "sth", "vsn", "gsm_causal", "tsm_temporal_pool"])
 @pytest.mark.parametrize("change", ["dropped", "added", "moved", "altered"])
-def test_a_list_of_other_operators_is_refused(name, change, tmp_path):
+def test_checkpoints_with_other_operators_are_refused(name, change, tmp_path):
     fixture = read(name)
     plugged = fixture["header"]["plugged"]
     last = plugged.pop()
@@ -120,7 +120,7 @@ def test_swapped_tensors_change_the_logits(name, one, other, tmp_path):
         assert_logits(fixture, model(clips(tuple(fixture["clip"]))))
 
 
-def test_the_formula_in_plain_integers():
+def test_the_formula_with_python_integers():
     def murmur(j: int, number: int) -> int:
         x = (j + (number + 1) * 0x9E3779B9) % 2**32
         x = (x ^ (x >> 16)) * 0x85EBCA6B % 2**32

@@ -1,4 +1,4 @@
-"""GSM and GSF in whole networks: the 2D network at the start, what they do with time, live use."""
+"""GSM and GSF in whole networks: initialisation, use of time, and processing frame by frame."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from spatempo.operators.base import Reach
     ],
 )
 @torch.no_grad()
-def test_starts_as_the_2d_network_to_the_bit(backbone, options):
+def test_initialised_exactly_as_the_2d_network(backbone, options):
     side = 72 if backbone == "inception_v3" else 64
     tsn = small(f"tsn_{backbone}", size=side)
     gsm = create_model(f"gsm_{backbone}", num_classes=3, dropout=0.0, size=side, **options).eval()
@@ -33,20 +33,20 @@ def test_starts_as_the_2d_network_to_the_bit(backbone, options):
     assert all(".temporal." in key for key in missing)
     clip = clips(size=side)
     assert torch.equal(gsm(clip), tsn(clip))
-    for training in (tsn.train(), gsm.train()):  # the statistics of batches too
-        training(clip)
+    for model in (tsn.train(), gsm.train()):  # also the batch norm statistics after a training step
+        model(clip)
     assert all(torch.equal(gsm.state_dict()[k], v) for k, v in tsn.state_dict().items())
     shuffled = create_model(f"gsm_{backbone}", num_classes=3, dropout=0.0, size=side, shuffle=True, **options).eval()
     shuffled.load_state_dict(tsn.state_dict(), strict=False)
     assert (shuffled(clip) - tsn.eval()(clip)).abs().max() > 1e-2
 
 
-# --- what it does with time ------------------------------------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["gsm_bninception", "gsf_bninception"])
 @torch.no_grad()
-def test_order_matters_and_clips_do_not_meet(name):
+def test_order_matters_and_clips_are_independent(name):
     model = small(name, size=64)
     for frames in (1, 4, 5):
         batch = clips(frames, 3, 64)
@@ -65,8 +65,8 @@ def test_order_matters_and_clips_do_not_meet(name):
     ],
 )
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_frame_reaches_exactly_as_far_as_the_model_says(name, reach, causal):
-    """Five blocks, each as far as its operator."""
+def test_the_temporal_receptive_field_by_gradient(name, reach, causal):
+    """Five blocks; the receptive fields of their operators add up."""
     model = small(name, causal=causal).double()
     want = reach[causal]
     assert model.reach == want
@@ -83,41 +83,41 @@ def test_a_frame_reaches_exactly_as_far_as_the_model_says(name, reach, causal):
 )
 @pytest.mark.parametrize("shuffle", [False, True])
 @torch.no_grad()
-def test_live_equals_offline(name, side, shuffle):
+def test_frame_by_frame_equals_the_whole_clip(name, side, shuffle):
     model = small(name, size=side, causal=True, shuffle=shuffle)
     clip = clips(6, size=side)
     state = model.init_state(2)
     for t in range(6):
         logits, state = model.step(clip[:, :, t : t + 1], state)
-        if t == 3:  # nothing came from the future
+        if t == 3:  # no future frame was used
             assert_close(logits, model(clip[:, :, :4]))
     assert_close(logits, model(clip))
     assert (model(clip.flip(2)) - logits).abs().max() > 0.01 * logits.abs().max()
 
 
-# --- the rest of the contract ----------------------------------------------------------------------------------------
+# --- checkpoints, export, bfloat16 -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["gsm_bninception", "gsf_inception_v3"])
 @torch.no_grad()
-def test_a_checkpoint_brings_everything_back(tmp_path, name):
+def test_a_checkpoint_restores_the_model(tmp_path, name):
     model = small(name, size=72 if "v3" in name else 64, causal=True, shuffle=True)
     save_checkpoint(model, tmp_path)
-    again = load(tmp_path)
-    assert (again.options, again.plugged, again.preprocess) == (model.options, model.plugged, model.preprocess)
+    loaded = load(tmp_path)
+    assert (loaded.options, loaded.plugged, loaded.preprocess) == (model.options, model.plugged, model.preprocess)
     clip = clips(size=model.preprocess.size)
-    assert torch.equal(again(clip), model(clip))
+    assert torch.equal(loaded(clip), model(clip))
 
 
 @torch.no_grad()
-def test_exports():
+def test_export():
     model = small("gsm_bninception", size=64, causal=True)
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(model, (clips(size=64),), dynamic_shapes={"clip": {0: batch}})
     assert_close(program.module()(clips(batch=3, size=64)), model(clips(batch=3, size=64)))
 
 
-def test_bfloat16_is_finite_and_reaches_every_parameter():
+def test_bfloat16_gradients_are_finite():
     model = small("gsf_bninception", size=64)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = model(clips(size=64)).float().square().mean()

@@ -1,4 +1,4 @@
-"""GSM and GSF with image weights and with the authors' released ones."""
+"""GSM and GSF with image weights and with the authors' released weights."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
 
 
-def test_image_weights_load_strictly_and_leave_the_gates_as_they_start(tmp_path):
-    """Any 2D weight that is missing is named; a gate's own are not asked for."""
+def test_image_weights_do_not_change_the_gates(tmp_path):
+    """All 2D weights are required, but no weights of gates."""
     with torch.device("cpu"):
         image = create_model("tsn_bninception", num_classes=3).backbone.state_dict()
     save_file(image, tmp_path / "w.safetensors")
@@ -30,7 +30,7 @@ def test_image_weights_load_strictly_and_leave_the_gates_as_they_start(tmp_path)
 
 
 def official(model: VideoModel, design: str) -> dict[str, torch.Tensor]:
-    """The model's weights under the names that the authors' module tree gives them."""
+    """The model's weights with the key names of the authors' code."""
     keys = {}
     for key, value in model.state_dict().items():
         key = key.replace("backbone.", "module.base_model.").replace("head.fc.", "module.new_fc.")
@@ -67,7 +67,7 @@ def official(model: VideoModel, design: str) -> dict[str, torch.Tensor]:
         ),
     ],
 )
-def test_released_names_are_the_models(name, keys):
+def test_released_key_names_are_converted(name, keys):
     with torch.device("meta"):
         model = create_model(name, num_classes=5)
     weights = official(model, name.partition("_")[0])
@@ -78,7 +78,7 @@ def test_released_names_are_the_models(name, keys):
     assert got == {key: value.shape for key, value in model.state_dict().items()}
 
 
-def test_the_own_classifier_of_a_network_trained_without_dropout():
+def test_the_classifier_of_a_network_trained_without_dropout():
     keys = ("fc.weight", "top_cls_fc.bias")
     with torch.device("meta"):
         model = create_model("gsm_bninception")
@@ -89,31 +89,31 @@ def test_the_own_classifier_of_a_network_trained_without_dropout():
 @pytest.mark.parametrize("name", ["gsm_bninception", "gsf_resnet50"])
 def test_released_checkpoints_load(tmp_path, name):
     model = create_model(name, num_classes=5)
-    draw = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     for value in model.state_dict().values():
         if value.is_floating_point():
-            value.uniform_(0.1, 1, generator=draw)
+            value.uniform_(0.1, 1, generator=generator)
     weights = official(model, name.partition("_")[0])
     first = "module.base_model.conv1_7x7_s2.weight"
     if first in weights:
-        weights[first] = weights[first].flip(1).contiguous()  # theirs want blue, green, red
+        weights[first] = weights[first].flip(1).contiguous()  # released weights expect BGR
     file = tmp_path / "m.pth.tar"
     torch.save({"epoch": 60, "state_dict": weights, "best_prec1": 49.0}, file)
-    with pytest.warns(UserWarning, match="no mean and std") as said:
-        again = create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
-    assert len(said) == 1
-    assert all(torch.equal(again.state_dict()[k], v) for k, v in model.state_dict().items())
+    with pytest.warns(UserWarning, match="no mean and std") as warned:
+        loaded = create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
+    assert len(warned) == 1
+    assert all(torch.equal(loaded.state_dict()[k], v) for k, v in model.state_dict().items())
     with pytest.warns(UserWarning, match="shuffle=True"):
         create_model(name, num_classes=5, pretrained=str(file))
     with pytest.raises(SpatempoError, match=f"; create {name}$"):
         create_model(f"tsn_{name.partition('_')[2]}", num_classes=5, pretrained=str(file))
-    gone = next(key for key in weights if key.endswith("conv3D.bias"))
-    torch.save({k: v for k, v in weights.items() if k != gone}, file)
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(.*temporal\.conv3D\.bias\)"):
+    removed = next(key for key in weights if key.endswith("conv3D.bias"))
+    torch.save({k: v for k, v in weights.items() if k != removed}, file)
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(.*temporal\.conv3D\.bias\)"):
         create_model(name, num_classes=5, shuffle=True, pretrained=str(file))
 
 
-def test_a_checkpoint_of_before_the_option_every_has_a_gate_in_every_block(tmp_path, monkeypatch):
+def test_older_checkpoints_without_the_option_every_have_a_gate_in_every_block(tmp_path, monkeypatch):
     monkeypatch.setattr("spatempo.models.designs.tsm.EVERY_SECOND_BLOCK", ("smallresnet",))
     save_checkpoint(create_model("gsm_smallresnet", num_classes=2, every=1), tmp_path)
     facts = asdict(describe_checkpoint(tmp_path))

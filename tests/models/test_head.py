@@ -1,4 +1,4 @@
-"""The head: dropout per frame or per clip, and losses next to the classification's."""
+"""The head: dropout per frame or per clip, and auxiliary losses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from spatempo.operators.base import Reach, TemporalOperator
 
 
 @pytest.mark.parametrize(("pool", "patterns"), [("features", 1), ("logits", 4)])
-def test_dropout_acts_once_per_clip_or_once_per_frame(pool: str, patterns: int):
-    """With one feature, a weight of 1 and half of the features dropped, a clip of ones scores 2 x (kept / all)."""
+def test_dropout_per_clip_or_per_frame(pool: str, patterns: int):
+    """With one feature, a weight of 1 and dropout 0.5, the score of a clip of ones is 2 x (kept / all)."""
     head = LinearHead(1, 1, 0.5, pool=pool).train()
     torch.nn.init.ones_(head.fc.weight)
     torch.manual_seed(0)
@@ -27,7 +27,7 @@ def test_dropout_acts_once_per_clip_or_once_per_frame(pool: str, patterns: int):
 
 
 @torch.no_grad()
-def test_both_are_the_same_in_eval_mode():
+def test_both_pools_give_the_same_logits_in_eval_mode():
     one, other = LinearHead(5, 3, pool="logits").eval(), LinearHead(5, 3, pool="features").eval()
     other.load_state_dict(one.state_dict())
     features = torch.randn(2, 4, 5)
@@ -47,7 +47,7 @@ def test_every_state_tensor_has_a_name(consensus: str):
 
 
 class Sparse(TemporalOperator):
-    """Passes frames on, and adds the mean of their absolute values to the losses."""
+    """Returns its input, and adds the mean of its absolute values to the losses."""
 
     @property
     def reach(self) -> Reach:
@@ -58,7 +58,7 @@ class Sparse(TemporalOperator):
         return clip
 
 
-def test_auxiliary_losses_are_added_up_and_not_counted_twice_where_blocks_are_computed_again():
+def test_auxiliary_losses_are_summed_and_counted_once_with_gradient_checkpointing():
     model = small("tsn_smallresnet").train()
     build = build_on(model.backbone)
     for name in ("layer2.0.conv2", "layer3.0.conv2"):
@@ -77,12 +77,12 @@ def test_auxiliary_losses_are_added_up_and_not_counted_twice_where_blocks_are_co
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_training_sums_the_auxiliary_losses():
+def test_training_adds_auxiliary_losses():
     model = small("tsn_smallresnet")
     learner = Learner(model, Recipe(lr=0.1), 1, lambda rank: None, lambda errors: None)
     batch = {"clip": clips(), "label": torch.tensor([0, 1]), "errors": []}
-    alone = learner.training_step(batch, 0)
+    plain = learner.training_step(batch, 0)
     model.backbone.layer2[0].bn1.register_forward_hook(
         lambda module, inputs, out: model.context.add_loss("constant", torch.tensor(3.0))
     )
-    torch.testing.assert_close(learner.training_step(batch, 0), alone + 3)
+    torch.testing.assert_close(learner.training_step(batch, 0), plain + 3)

@@ -1,4 +1,4 @@
-"""The two Inceptions of Caffe's layout: names, sizes, and how blocks are joined."""
+"""The two Inceptions of Caffe's layout: names, sizes, and blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spatempo.models.info import count_macs, count_params, describe
 from spatempo.models.registry import create_model
 from spatempo.operators.shift import temporal_shift
 
-# the published names, block by block, of BN-Inception's layers with weights
+# published names of BN-Inception's layers with weights, by block
 FOUR = ("1x1", "3x3_reduce", "3x3", "double_3x3_reduce", "double_3x3_1", "double_3x3_2", "pool_proj")
 TWO = ("3x3_reduce", "3x3", "double_3x3_reduce", "double_3x3_1", "double_3x3_2")
 BN_INCEPTION = [
@@ -24,7 +24,7 @@ BN_INCEPTION = [
     *(f"inception_{b}_{layer}" for b in ("3a", "3b", "4a", "4b", "4c", "4d", "5a", "5b") for layer in FOUR),
     *(f"inception_{b}_{layer}" for b in ("3c", "4e") for layer in TWO),
 ]
-# of InceptionV3's
+# published names of InceptionV3's layers
 A = ("conv", "tower_conv", "tower_conv_1", "tower_1_conv", "tower_1_conv_1", "tower_1_conv_2", "tower_2_conv")
 B = (*A[:3], "tower_conv_2", *A[3:6], "tower_1_conv_3", "tower_1_conv_4", "tower_2_conv")
 C = (
@@ -48,7 +48,7 @@ NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 # --- names and figures -----------------------------------------------------------------------------------------------
 
 
-def test_keys_are_the_published_ones(inceptions):
+def test_published_key_names(inceptions):
     want = {f"{n}.{k}" for n in BN_INCEPTION for k in ("weight", "bias")}
     keys = {name: set(net.state_dict()) for name, net in inceptions.items()}
     assert keys["bninception"] == want | {f"{n}_bn.{k}" for n in BN_INCEPTION for k in NORM}
@@ -56,7 +56,7 @@ def test_keys_are_the_published_ones(inceptions):
     assert keys["inception_v3"] == want | {f"{n}_batchnorm.{k}" for n in INCEPTION_V3 for k in NORM}
 
 
-def test_which_of_inception_v3s_kernels_are_tall_and_which_are_wide(inceptions):
+def test_the_asymmetric_kernels_of_inception_v3(inceptions):
     shapes: dict[tuple[int, ...], set[str]] = {}
     for name, module in inceptions["inception_v3"].named_modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size[0] != module.kernel_size[1]:
@@ -86,7 +86,7 @@ def test_figures(name, size, params, gmacs):
     assert round(count_macs(model, 8, size) / 1e9, 3) == gmacs
 
 
-def test_info_shows_the_blocks_at_the_size_that_fits():
+def test_info_shows_the_blocks():
     shapes = [(s["blocks"], s["shape"]) for s in describe("tsn_bninception", num_classes=5).stages]
     assert shapes == [
         *((1, [256, 8, 28, 28]), (1, [320, 8, 28, 28])),
@@ -101,7 +101,7 @@ def test_info_shows_the_blocks_at_the_size_that_fits():
 
 
 @pytest.mark.parametrize("kind", [BNInception, InceptionV3])
-def test_sizes_that_do_not_fit_are_refused_and_all_others_work(kind):
+def test_supported_and_unsupported_image_sizes(kind):
     with torch.device("meta"):
         net = kind().eval()
     first = kind.first_size
@@ -153,7 +153,7 @@ def test_bninceptions_blocks_by_hand(inceptions):
         if halves:
             x = torch.cat([three, double, F.max_pool2d(x, 3, 2, ceil_mode=True)], 1)
         else:
-            pool = F.max_pool2d(x, 3, 1, 1) if block == "5b" else F.avg_pool2d(x, 3, 1, 1)  # zeros beyond are counted
+            pool = F.max_pool2d(x, 3, 1, 1) if block == "5b" else F.avg_pool2d(x, 3, 1, 1)  # includes zero padding
             x = torch.cat([layer(x, f"{at}1x1"), three, double, layer(pool, f"{at}pool_proj")], 1)
         torch.testing.assert_close(maps[f"{at}output"], x)
     assert torch.equal(maps["end"], maps["inception_5b_output"])
@@ -200,11 +200,11 @@ def test_inception_v3s_blocks_by_hand(inceptions):
 
 
 @torch.no_grad()
-def test_tsm_shifts_the_input_of_all_parts_but_the_first():
+def test_tsm_shifts_the_input_of_all_blocks():
     model = small("tsm_bninception", size=64)
-    places = [plug.name for plug in model.plugs]
+    names = [plug.name for plug in model.plugs]
     blocks = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a")
-    assert places == ["pool1_3x3_s2", "pool2_3x3_s2", *(f"inception_{b}_output" for b in blocks)]
+    assert names == ["pool1_3x3_s2", "pool2_3x3_s2", *(f"inception_{b}_output" for b in blocks)]
     clip = torch.randn(1, 3, 4, 64, 64)
     seen: list[torch.Tensor] = []
     model.backbone.inception_3b_1x1.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
@@ -222,12 +222,12 @@ def test_tsm_shifts_the_input_of_all_parts_but_the_first():
 
 
 @pytest.mark.parametrize("design", ["sth", "vsn"])
-def test_designs_for_residual_blocks_refuse_it(design):
+def test_designs_for_residual_blocks_refuse_bninception(design):
     with pytest.raises(SpatempoError, match="no residual blocks"), torch.device("meta"):
         create_model(design, backbone="bninception")
 
 
-def test_checkpointing_of_gradients_is_refused_rather_than_ignored():
+def test_gradient_checkpointing_without_residual_blocks_is_an_error():
     with torch.device("meta"):
         model = create_model("tsn_bninception")
     with pytest.raises(SpatempoError, match="no residual blocks"):

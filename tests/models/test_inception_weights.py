@@ -1,4 +1,4 @@
-"""Published weights of the two Inceptions of Caffe's layout: what they want to be fed, and how they are kept."""
+"""Published weights of the two Inceptions of Caffe's layout: their input, and their conversion."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "side", "first", "classifier", "other"), CASES)
 @pytest.mark.parametrize("library", ["", "module.base_model."])
-def test_published_weights_want_bgr_of_0_to_255_and_get_it(
+def test_published_weights_for_bgr_in_0_to_255_are_converted(
     inceptions, tmp_path, library, name, side, first, classifier, other
 ):
-    """Frames through ``preprocess`` and the model are Caffe's numbers through the published network."""
+    """The model on preprocessed RGB frames gives the values of the published network on Caffe's input."""
     net = inceptions[name]
     weights = {k: v[None].clone() if v.ndim == 1 and "_b" in k else v for k, v in net.state_dict().items()}  # [1, C]
     weights[f"{classifier}.weight"] = torch.randn(1000, net.num_features)
     weights[f"{classifier}.bias"] = torch.randn(1000)
-    if library:  # the layout of TSN's and TSM's own checkpoints, with a classifier beside
+    if library:  # the layout of TSN's and TSM's checkpoints, which have a separate classifier
         weights = {f"{library}{k}": v for k, v in weights.items() if not k.startswith(classifier)}
     save_file({k: v.contiguous() for k, v in weights.items()}, tmp_path / "w.safetensors")
     with pytest.warns(UserWarning, match="no mean and std"):
@@ -49,10 +49,10 @@ def test_published_weights_want_bgr_of_0_to_255_and_get_it(
 
 
 def authors_clip(frames: Tensor, modality: str) -> Tensor:
-    """What TSN's, TSM's and GSM's code makes of uint8 ``[T * span, H, W, c]`` for these networks: ``[T, C, H, W]``.
+    """Preprocessing of TSN's, TSM's and GSM's code: uint8 ``[T * span, H, W, c]`` to ``[T, C, H, W]``.
 
-    Images are reversed to blue, green, red (``Stack(roll=True)``) and stay in 0..255; of six, each is subtracted from
-    the next one. Five flow fields give x1 y1 ... x5 y5, less 128.
+    Images are reversed to BGR (``Stack(roll=True)``) and stay in 0..255; differences are computed between six
+    consecutive images. Five flow fields give x1 y1 ... x5 y5, minus 128.
     """
     if modality == "flow":
         return (frames.double() - 128).unflatten(0, (-1, 5)).permute(0, 1, 4, 2, 3).flatten(1, 2)
@@ -63,15 +63,15 @@ def authors_clip(frames: Tensor, modality: str) -> Tensor:
 @pytest.mark.parametrize(("modality", "channels", "read"), [("flow", 10, 10), ("rgbdiff", 15, 12)])
 @pytest.mark.parametrize(("name", "side", "first", "classifier", "other"), CASES)
 @pytest.mark.parametrize("dropout", [True, False])
-def test_weights_for_flow_and_differences_give_the_authors_logits(
+def test_weights_for_flow_and_differences_give_the_logits_of_the_authors_code(
     inceptions, tmp_path, dropout, name, side, first, classifier, other, modality, channels, read
 ):
-    """A network of another modality, saved as TSN's and TSM's code saves it."""
+    """A network of another modality, saved in the layout of TSN's and TSM's code."""
     torch.manual_seed(0)
     net = deepcopy(inceptions[name])
     conv = net.get_submodule(first)
     assert isinstance(conv, nn.Conv2d)
-    # a wider first kernel, as large together as that of RGB
+    # a first kernel with more channels, of a similar total norm as that for RGB
     conv.weight = nn.Parameter(torch.randn(conv.out_channels, channels, *conv.kernel_size) * conv.weight.std() / 2)
     fc = nn.Linear(net.num_features, 3)
     net, fc = net.double(), fc.double()
@@ -92,27 +92,27 @@ def test_weights_for_flow_and_differences_give_the_authors_logits(
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5 * float(want.abs().max()))
 
 
-def test_a_json_beside_the_file_wins(inceptions, tmp_path):
+def test_mean_and_std_of_a_json_file_are_used(inceptions, tmp_path):
     save_file(inceptions["bninception"].state_dict(), tmp_path / "w.safetensors")
     (tmp_path / "w.json").write_text(json.dumps({"mean": [0.5] * 3, "std": [0.25] * 3}))
     model = create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
     assert model.preprocess.mean == (0.5, 0.5, 0.5)
 
 
-def test_a_file_that_lacks_a_bias_is_refused_by_its_name(inceptions, tmp_path):
+def test_the_error_names_a_missing_bias(inceptions, tmp_path):
     weights = {k: v for k, v in inceptions["bninception"].state_dict().items() if k != "inception_4d_3x3.bias"}
     save_file(weights, tmp_path / "w.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(inception_4d_3x3\.bias\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(inception_4d_3x3\.bias\)"):
         create_model("tsn_bninception", num_classes=3, pretrained=str(tmp_path / "w.safetensors"))
 
 
 @torch.no_grad()
-def test_our_own_checkpoints_keep_their_order_of_channels(tmp_path):
+def test_spatempo_checkpoints_keep_the_order_of_channels(tmp_path):
     model = small("tsm_bninception", size=64)
     clip = torch.randn(1, 3, 4, 64, 64)
     save_checkpoint(model, tmp_path)
-    again = load(tmp_path)
-    assert torch.equal(again(clip), model(clip))
-    assert again.preprocess == model.preprocess
-    trained_on = create_model("tsm_bninception", num_classes=3, pretrained=str(tmp_path)).eval()
-    assert torch.equal(trained_on(clip), model(clip))
+    loaded = load(tmp_path)
+    assert torch.equal(loaded(clip), model(clip))
+    assert loaded.preprocess == model.preprocess
+    started = create_model("tsm_bninception", num_classes=3, pretrained=str(tmp_path)).eval()
+    assert torch.equal(started(clip), model(clip))

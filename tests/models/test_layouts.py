@@ -1,4 +1,4 @@
-"""How the layout of a weight file is found: by the design's own layouts, then by those of all others."""
+"""Detection of a weight file's layout: first among the layouts of the design, then among those of all designs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from spatempo import SpatempoError
 from spatempo.models import DESIGNS, WeightLayout, create_model, register_design
 
-FED = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+STATISTICS = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 
 def layout(name: str, prefix: str) -> WeightLayout:
-    """Files whose keys begin with a prefix."""
+    """A layout of files whose keys start with a prefix."""
     return WeightLayout(
         name,
         lambda weights: all(key.startswith(prefix) for key in weights),
@@ -39,22 +39,24 @@ def write(path, prefix: str, without: str = "") -> str:
 
 
 @pytest.mark.usefixtures("two_layouts")
-def test_a_file_that_matches_two_layouts_is_refused_by_both_names(tmp_path):
+def test_a_file_that_matches_two_layouts_is_refused(tmp_path):
     file = write(tmp_path / "w.pth", "net.", without="head.")
     with pytest.raises(SpatempoError, match=r"w\.pth: its keys match two layouts.*'lab A' and 'lab B'"):
-        create_model("own_smallresnet", num_classes=3, pretrained=file, **FED)
-    create_model("own_smallresnet", num_classes=3, pretrained=write(tmp_path / "w.pth", "net."), **FED)  # lab A's alone
+        create_model("own_smallresnet", num_classes=3, pretrained=file, **STATISTICS)
+    create_model(
+        "own_smallresnet", num_classes=3, pretrained=write(tmp_path / "w.pth", "net."), **STATISTICS
+    )  # matches only lab A
 
 
 @pytest.mark.usefixtures("two_layouts")
-def test_another_designs_layout_is_known_too(tmp_path):
-    model = create_model("tsm_smallresnet", num_classes=3, pretrained=write(tmp_path / "w.pth", "net."), **FED)
+def test_a_layout_of_another_design_is_recognised(tmp_path):
+    model = create_model("tsm_smallresnet", num_classes=3, pretrained=write(tmp_path / "w.pth", "net."), **STATISTICS)
     assert model.weights == str(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNS))
-def test_no_two_layouts_of_a_design_match_the_files_of_the_others(name):
-    """The designs' own layouts exclude each other on the keys of every layout that is registered."""
+def test_a_file_matches_at_most_one_layout_of_a_design(name):
+    """Checked on typical keys of all registered layouts."""
     keys = {
         "mit-han-lab": ["module.base_model.conv1.weight", "module.base_model.layer1.0.conv1.net.weight"],
         "gsm": ["module.base_model.conv1.weight", "module.base_model.layer1.0.gsf.conv3D.weight"],

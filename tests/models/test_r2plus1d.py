@@ -1,4 +1,4 @@
-"""The R(2+1)D paper's networks: exact figures, what sees time and what does not, any clip length."""
+"""The networks of the R(2+1)D paper: exact figures, temporal receptive fields, any clip length."""
 
 from __future__ import annotations
 
@@ -60,24 +60,25 @@ def test_every_published_name_is_listed():
 
 
 @pytest.mark.parametrize(
-    ("inputs", "outputs", "mid"),
+    ("in_channels", "out_channels", "mid"),
     [(64, 64, 144), (64, 128, 230), (128, 128, 288), (128, 256, 460), (256, 256, 576), (256, 512, 921)],
 )
-def test_mid_channels_as_published(inputs, outputs, mid):
-    assert mid_channels(inputs, outputs) == mid
-    spent = mid * (9 * inputs + 3 * outputs)
-    assert 0 <= 27 * inputs * outputs - spent < 9 * inputs + 3 * outputs  # as many as fit into the 3D kernel
+def test_mid_channels_as_published(in_channels, out_channels, mid):
+    assert mid_channels(in_channels, out_channels) == mid
+    per_channel = 9 * in_channels + 3 * out_channels
+    # the largest number whose parameters do not exceed those of the 3D kernel
+    assert 0 <= 27 * in_channels * out_channels - mid * per_channel < per_channel
 
 
 @torch.no_grad()
 def test_factorised_convolution_by_hand():
-    """One channel, frames of one pixel: space takes the kernel's centre, the ReLU cuts, time adds three frames."""
+    """One channel, frames of one pixel: only the centre of the spatial kernel counts, then ReLU, then three frames."""
     conv = Conv2Plus1D(1, 1, 2).eval()
     for layer in (conv[0], conv[3]):
         layer.weight.zero_()
     conv[0].weight[:, 0, 0, 1, 1] = torch.tensor([1.0, -1.0])
-    conv[3].weight[0, 0, :, 0, 0] = torch.tensor([1.0, 10.0, 100.0])  # on the positive part: before, now, after
-    conv[3].weight[0, 1, :, 0, 0] = torch.tensor([0.0, -1.0, 0.0])  # on the negative part
+    conv[3].weight[0, 0, :, 0, 0] = torch.tensor([1.0, 10.0, 100.0])  # positive part: previous, current and next frame
+    conv[3].weight[0, 1, :, 0, 0] = torch.tensor([0.0, -1.0, 0.0])  # negative part
     conv[1].eps = 1e-12  # torch 2.11 refuses 0
     x = torch.tensor([1.0, -2.0, 3.0, 4.0]).reshape(1, 1, 4, 1, 1)
     #                  10+0     1-2+300   30+400     3+40
@@ -89,7 +90,7 @@ def test_factorised_convolution_by_hand():
 
 
 def test_strides_and_padding():
-    """2D groups stride in space only, which is why MC2 costs more than R3D's last groups do."""
+    """2D stages have only spatial strides, so those of MC2 have more MACs than the last stages of R3D."""
     for maker, want in ((SpaceTimeConv, (4, 4)), (SpaceConv, (8, 4)), (Conv2Plus1D, (4, 4))):
         out = maker(2, 3, 5, stride=2)(torch.zeros(1, 2, 8, 8, 8))
         assert out.shape == (1, 3, want[0], want[1], 4)
@@ -103,7 +104,7 @@ def test_strides_and_padding():
         *(("mc2", 8), ("mc3", 8), ("fr2d", 8), ("r2d", 1)),
     ],
 )
-def test_temporal_positions_left_of_eight_frames(design, want):
+def test_temporal_positions_after_eight_frames(design, want):
     with torch.device("meta"):
         model = create_model(f"{design}_18", frames=8).eval()
         clip = torch.empty(2, 3, 8, 112, 112)
@@ -119,32 +120,32 @@ def test_any_clip_length_batch_independence_and_order(design):
         batch = clips(frames, batch=3)
         out = model(batch)
         assert out.shape == (3, 3)
-        alone = torch.cat([model(clip[None]) for clip in batch])
-        assert_close(alone, out)
+        one_by_one = torch.cat([model(clip[None]) for clip in batch])
+        assert_close(one_by_one, out)
         assert_close(model.forward_frames(batch).mean(1), out)
     reordered = batch[:, :, torch.randperm(16, generator=torch.Generator().manual_seed(1))]
     change = (model(reordered) - out).abs().max() / out.abs().max()
-    if design == "fr2d":  # frames meet in the last average only
+    if design == "fr2d":  # frames are combined only by the final average
         assert change < 1e-5
     else:
         assert change > 1e-2
 
 
 @torch.no_grad()
-def test_order_blindness_is_not_for_want_of_difference_between_frames():
+def test_f_r2d_processes_frames_separately():
     model = small_of("fr2d")
     clip = clips(8)
     frames = model.forward_frames(clip)
     assert (frames - frames.mean(1, keepdim=True)).abs().max() > 1e-2
-    alone = torch.stack([model(clip[:, :, t : t + 1]) for t in range(8)], 1)
-    assert_close(frames, alone)
+    one_by_one = torch.stack([model(clip[:, :, t : t + 1]) for t in range(8)], 1)
+    assert_close(frames, one_by_one)
 
 
-def test_r2d_takes_the_frames_it_was_made_for(tmp_path):
+def test_r2d_requires_its_number_of_frames(tmp_path):
     model = small_of("r2d", frames=5)
     assert model.preprocess.frames == 5
     assert model.backbone.stem[0].kernel_size == (5, 7, 7)
-    with pytest.raises(SpatempoError, match=r"is made for clips of 5 frames and got 8: make it with frames=8"):
+    with pytest.raises(SpatempoError, match=r"is made for clips of 5 frames and got 8: create it with frames=8"):
         model(clips(8))
     save_checkpoint(model, tmp_path)
     assert torch.equal(load(tmp_path)(clips(5)), model(clips(5)))
@@ -152,11 +153,11 @@ def test_r2d_takes_the_frames_it_was_made_for(tmp_path):
 
 
 @pytest.mark.parametrize(("design", "reach"), [("mc3", 5), ("mc4", 12), ("rmc5", 7), ("fr2d", 0), ("r2plus1d", 54)])
-def test_a_position_reaches_exactly_as_far_as_the_model_says(design, reach):
-    """By gradient, in double precision: the influence of the outermost frames is small."""
+def test_the_temporal_receptive_field_by_gradient(design, reach):
+    """In double precision, because the influence of the outermost frames is small."""
     model = small_of(design).double()
     assert model.reach == Reach(reach, reach)
-    frames = 2 * reach + 17  # a position in the middle whose whole reach lies inside the clip
+    frames = 2 * reach + 17  # so that the receptive field of a position in the middle is inside the clip
     stride = 1
     for module in model.backbone.modules():
         if isinstance(module, (SpaceTimeConv, Conv2Plus1D)):
@@ -166,14 +167,14 @@ def test_a_position_reaches_exactly_as_far_as_the_model_says(design, reach):
     assert frames_seen(model, frames, at, size=16) == list(range(at * stride - reach, at * stride + reach + 1))
 
 
-def test_r2d_sees_the_whole_clip():
+def test_r2d_uses_the_whole_clip():
     assert small_of("r2d").reach is None
     assert describe("r2d_18").temporal_receptive_field == "whole clip"
     assert describe("r3d_18", frames=16, size=112).temporal_receptive_field == 109
 
 
 @pytest.mark.parametrize("design", ["r3d", "r2plus1d"])
-def test_gradient_checkpointing_changes_nothing(design):
+def test_gradient_checkpointing_gives_the_same_gradients(design):
     model = small_of(design)
     plain = gradients(model, clips())
     calls = []
@@ -181,7 +182,7 @@ def test_gradient_checkpointing_changes_nothing(design):
     handle = block.conv1.register_forward_hook(lambda *_: calls.append(1))
     model.set_grad_checkpointing()
     again = gradients(model, clips())
-    assert len(calls) == 2  # once forward, once more for backward
+    assert len(calls) == 2  # once in the forward pass, once in the backward pass
     model.set_grad_checkpointing(False)
     handle.remove()
     assert len(plain) == len(list(model.parameters()))
@@ -192,15 +193,15 @@ def test_gradient_checkpointing_changes_nothing(design):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("autocast", [False, True])
-def test_bfloat16_weight_gradients_are_right_where_the_kernel_is_longer_than_the_clip(frames, stride, autocast):
-    """In torch 2.15 on CPUs nn.Conv3d's are not."""
-    draw = torch.Generator().manual_seed(0)
+def test_bfloat16_weight_gradients_for_a_kernel_longer_than_the_clip(frames, stride, autocast):
+    """Those of nn.Conv3d are wrong in torch 2.15 on CPUs."""
+    generator = torch.Generator().manual_seed(0)
     exact = Conv3d(16, 8, (5, 1, 1), (stride, 1, 1), (2, 0, 0), bias=False).double()
     conv = Conv3d(16, 8, (5, 1, 1), (stride, 1, 1), (2, 0, 0), bias=False)
     conv.load_state_dict(exact.state_dict())
-    x = torch.randn(2, 16, frames, 8, 8, generator=draw)
+    x = torch.randn(2, 16, frames, 8, 8, generator=generator)
     want = exact(x.double())
-    grad = torch.randn(want.shape, generator=draw)
+    grad = torch.randn(want.shape, generator=generator)
     want.backward(grad.double())
     if autocast:
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -215,10 +216,10 @@ def test_bfloat16_weight_gradients_are_right_where_the_kernel_is_longer_than_the
     torch.testing.assert_close(conv.weight.grad.double(), exact.weight.grad, rtol=0, atol=0.02 * scale)
 
 
-def test_what_it_is_fed():
-    fed = create_model("r2plus1d_18", width=4).preprocess
-    assert (fed.frames, fed.size, fed.short_side, fed.sampling) == (16, 112, 128, "dense")
-    assert fed.mean == (0.43216, 0.394666, 0.37645)
+def test_input_specification():
+    spec = create_model("r2plus1d_18", width=4).preprocess
+    assert (spec.frames, spec.size, spec.short_side, spec.sampling) == (16, 112, 128, "dense")
+    assert spec.mean == (0.43216, 0.394666, 0.37645)
     assert create_model("r2plus1d_18", width=4, frames=8, size=64).preprocess.size == 64
     assert create_model("tsm_smallresnet").preprocess.frames == 8
 
@@ -244,8 +245,8 @@ def test_stages_in_info():
 
 
 @pytest.mark.parametrize("name", ["r2d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34"])
-def test_published_figures_beside_ours(name):
-    """Ours to the digit; what others print to theirs (the 1e-3 is theirs for 49.75, the 3e-3 what mmaction2 counts)."""
+def test_published_figures_equal_ours(name):
+    """Exact figures are equal. Others are rounded (49.75: 1e-3) or count more operations (mmaction2: 3e-3)."""
     exact, *others = describe(name).published
     assert exact["ours"] == {"params": exact["params"], "macs": exact["macs"]}
     for figure in others:
@@ -256,7 +257,7 @@ def test_published_figures_beside_ours(name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("r3d_19", {}, "no '19' layers; it has 18, 34"),
+        ("r3d_19", {}, "no size '19'; its sizes are 18, 34"),
         ("r2plus1d_18", {"midplanes": "block"}, "midplanes must be 'paper' or 'torchvision'"),
         ("r2plus1d_18", {"form": "caffe2"}, "form must be"),
         ("r3d_18", {"midplanes": "paper"}, "no option 'midplanes'"),
@@ -266,7 +267,7 @@ def test_published_figures_beside_ours(name):
         ("r3d_18", {"causal": True}, "no option 'causal'"),
     ],
 )
-def test_one_clear_line_for_what_cannot_be(name, options, message):
+def test_invalid_options_are_reported_in_one_line(name, options, message):
     with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
         create_model(name, **options)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Image weights in the R(2+1)D paper's networks: what equals the image network exactly, and what cannot."""
+"""Image weights in the networks of the R(2+1)D paper, compared with the image network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def image_network(net: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def test_f_r2d_with_image_weights_is_the_image_network_frame_by_frame(tmp_path):
+def test_f_r2d_with_image_weights_equals_the_image_network_on_each_frame(tmp_path):
     image = image_network(torchvision.models.resnet18(weights=None))
     save_file(image.state_dict(), tmp_path / "w.safetensors")
     with pytest.warns(UserWarning, match="ImageNet's are used"):
@@ -39,12 +39,12 @@ def test_f_r2d_with_image_weights_is_the_image_network_frame_by_frame(tmp_path):
 
 @torch.no_grad()
 @pytest.mark.parametrize("training", [False, True])
-def test_r2plus1d_50_blocks_with_image_weights_are_the_image_blocks(tmp_path, training):
-    """All but the stem: a convolution in space of w and -w, a ReLU, and their difference are the convolution by w."""
+def test_r2plus1d_50_blocks_with_image_weights_equal_the_image_blocks(tmp_path, training):
+    """Except the stem: spatial convolutions with w and -w, ReLU, and their difference equal the convolution with w."""
     image = image_network(torchvision.models.resnet50(weights=None))
     ours = create_model("r2plus1d_50", num_classes=2)
-    made = from_image(ours.backbone, image.state_dict())
-    ours.backbone.load_state_dict(made, strict=True)
+    converted = from_image(ours.backbone, image.state_dict())
+    ours.backbone.load_state_dict(converted, strict=True)
     ours.train(training)
     image.train(training)
     x = torch.randn(2, 64, 1, 12, 12, generator=torch.Generator().manual_seed(0)).relu()
@@ -58,7 +58,7 @@ def test_r2plus1d_50_blocks_with_image_weights_are_the_image_blocks(tmp_path, tr
 @torch.no_grad()
 def test_3d_inflation_and_the_factorised_stem(tmp_path):
     image = image_network(torchvision.models.resnet18(weights=None))
-    # a stem of 20 filters' rank, which the 22 components of 45 channels hold whole
+    # a stem of rank 20, which the 22 components of 45 channels represent exactly
     basis = torch.randn(20, 3, 7, 7, generator=torch.Generator().manual_seed(1)) * 0.05
     image.conv1.weight.copy_(torch.einsum("ok,kcyx->ocyx", torch.randn(64, 20), basis))
     still = clips(1).expand(-1, -1, 5, -1, -1)
@@ -69,16 +69,16 @@ def test_3d_inflation_and_the_factorised_stem(tmp_path):
     torch.testing.assert_close(r3d.backbone.stem[0](still)[:, :, 2], want, rtol=1e-4, atol=1e-4)
     got = r2plus1d.backbone.stem[:4](still)
     torch.testing.assert_close(got[:, :, 2], want, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(got[:, :, 0], want, rtol=1e-3, atol=1e-3)  # of its own frame alone
+    torch.testing.assert_close(got[:, :, 0], want, rtol=1e-3, atol=1e-3)  # depends only on the current frame
 
 
 def test_image_weights_of_another_depth_are_refused(tmp_path):
     save_file(torchvision.models.resnet34(weights=None).state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(SpatempoError, match=r"unknown .* of its weights|lacks"):
+    with pytest.raises(SpatempoError, match=r"unknown weight|lacks"):
         create_model("r3d_18", pretrained=str(tmp_path / "w.safetensors"))
 
 
-def test_image_networks_with_keys_like_ours_are_not_mistaken(tmp_path):
+def test_image_networks_with_similar_keys_are_recognised(tmp_path):
     """timm's ConvNeXt has a stem.0, its RegNet a head.fc."""
     for name in ("convnext_atto", "regnety_002"):
         net = timm.create_model(name)

@@ -1,4 +1,4 @@
-"""mmaction2's R(2+1)D-34, written out from its Conv2plus1d, ConvModule and ResNet3d, in ours."""
+"""mmaction2's R(2+1)D-34 (a reimplementation of its Conv2plus1d, ConvModule and ResNet3d), compared with ours."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from spatempo.models.registry import create_model
 
 
 class MMConv(nn.Module):
-    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, ...], stride: tuple[int, ...]) -> None:
         super().__init__()
         t, d, _ = kernel
-        mid = int(3 * inputs * outputs * d * d / (inputs * d * d + 3 * outputs))
+        mid = int(3 * in_channels * out_channels * d * d / (in_channels * d * d + 3 * out_channels))
         pad = d // 2
-        self.conv_s = nn.Conv3d(inputs, mid, (1, d, d), (1, *stride[1:]), (0, pad, pad), bias=False)
-        self.bn_s = nn.BatchNorm3d(mid)  # the config's eps does not reach it
-        self.conv_t = nn.Conv3d(mid, outputs, (t, 1, 1), (stride[0], 1, 1), (t // 2, 0, 0), bias=False)
+        self.conv_s = nn.Conv3d(in_channels, mid, (1, d, d), (1, *stride[1:]), (0, pad, pad), bias=False)
+        self.bn_s = nn.BatchNorm3d(mid)  # the config's eps is not applied here
+        self.conv_t = nn.Conv3d(mid, out_channels, (t, 1, 1), (stride[0], 1, 1), (t // 2, 0, 0), bias=False)
 
     def forward(self, x):
         return self.conv_t(torch.relu(self.bn_s(self.conv_s(x))))
 
 
 class MMModule(nn.Module):
-    def __init__(self, inputs, outputs, kernel=(3, 3, 3), stride=(1, 1, 1)):
+    def __init__(self, in_channels, out_channels, kernel=(3, 3, 3), stride=(1, 1, 1)):
         super().__init__()
-        self.conv = MMConv(inputs, outputs, kernel, stride)
-        self.bn = nn.BatchNorm3d(outputs, eps=1e-3)
+        self.conv = MMConv(in_channels, out_channels, kernel, stride)
+        self.bn = nn.BatchNorm3d(out_channels, eps=1e-3)
 
     def forward(self, x):
         return self.bn(self.conv(x))
 
 
 class MMBlock(nn.Module):
-    def __init__(self, inputs, outputs, stride):
+    def __init__(self, in_channels, out_channels, stride):
         super().__init__()
-        self.conv1 = MMModule(inputs, outputs, stride=(stride,) * 3)
-        self.conv2 = MMModule(outputs, outputs)
-        self.downsample = MMModule(inputs, outputs, (1, 1, 1), (stride,) * 3) if stride > 1 else None
+        self.conv1 = MMModule(in_channels, out_channels, stride=(stride,) * 3)
+        self.conv2 = MMModule(out_channels, out_channels)
+        self.downsample = MMModule(in_channels, out_channels, (1, 1, 1), (stride,) * 3) if stride > 1 else None
 
     def forward(self, x):
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -53,12 +53,12 @@ class MMRecognizer(nn.Module):
         super().__init__()
         self.backbone = nn.Module()
         self.backbone.conv1 = MMModule(3, 64, (3, 7, 7), (1, 2, 2))
-        inputs = 64
+        in_channels = 64
         for i, count in enumerate(layers):
             width = 64 * 2**i
-            blocks = [MMBlock(inputs if b == 0 else width, width, 2 if b == 0 and i else 1) for b in range(count)]
+            blocks = [MMBlock(in_channels if b == 0 else width, width, 2 if b == 0 and i else 1) for b in range(count)]
             self.backbone.add_module(f"layer{i + 1}", nn.Sequential(*blocks))
-            inputs = width
+            in_channels = width
         self.cls_head = nn.Module()
         self.cls_head.fc_cls = nn.Linear(512, classes)
 
@@ -72,7 +72,7 @@ class MMRecognizer(nn.Module):
 def test_mmaction2_34(tmp_path):
     net = randomise(MMRecognizer(), size=32)
     for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm3d)):
-        norm.running_var.mul_(1e-2)  # so that both epsilons count
+        norm.running_var.mul_(1e-2)  # so that both epsilons have an effect
         norm.weight.data.mul_(0.1)
     keys = set(net.state_dict())
     for key in (
@@ -95,4 +95,4 @@ def test_mmaction2_34(tmp_path):
 def test_mmaction2_macs():
     with torch.device("meta"):
         model = create_model("r2plus1d_34", form="mmaction2")
-    assert round(count_macs(model, 8, 256) / 1e9, 2) == 52.98  # they print 53.1, counting more than convolutions
+    assert round(count_macs(model, 8, 256) / 1e9, 2) == 52.98  # mmaction2 prints 53.1, with more operations

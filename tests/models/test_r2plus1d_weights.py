@@ -1,4 +1,4 @@
-"""Weight files of torchvision and VMZ, and our own checkpoints, in the R(2+1)D paper's networks."""
+"""Weight files of torchvision and VMZ, and spatempo checkpoints, in the networks of the R(2+1)D paper."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def ig65m_34(classes: int) -> VideoResNet:
 def test_ig65m_34(tmp_path):
     net = randomise(ig65m_34(359), size=32)
     for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm3d)):
-        norm.running_var.mul_(1e-2)  # so that eps counts
+        norm.running_var.mul_(1e-2)  # so that eps has an effect
         norm.weight.data.mul_(0.1)
     save_file(net.state_dict(), tmp_path / "w.safetensors")
     (tmp_path / "w.json").write_text(json.dumps(KINETICS))
@@ -84,7 +84,7 @@ def epsilons(model: nn.Module) -> set[float]:
     return {m.eps for m in model.modules() if isinstance(m, nn.BatchNorm3d)}
 
 
-def test_epsilon_of_vmz_is_remembered_and_can_be_overruled(tmp_path):
+def test_the_epsilon_of_vmz_is_stored_and_can_be_overridden(tmp_path):
     path = as_file(create_model("r2plus1d_18", width=4, num_classes=3), tmp_path / "w.safetensors")
     with pytest.warns(UserWarning, match=r"eps is set to 0\.001"):
         model = create_model("r2plus1d_18", width=4, num_classes=3, pretrained=path)
@@ -100,24 +100,24 @@ def test_epsilon_of_vmz_is_remembered_and_can_be_overruled(tmp_path):
 
 
 def test_the_max_pool_of_vmz_after_the_stem_of_bottleneck_networks(tmp_path):
-    """No key tells of it, so weights of that layout say so, unless the option was given."""
+    """The keys do not show it, so weights of this layout give a warning unless the option is set."""
 
-    def said(size: str, **options: bool) -> list[str]:
+    def warned(size: str, **options: bool) -> list[str]:
         path = as_file(create_model(f"r2plus1d_{size}", width=4, num_classes=3), tmp_path / "b.safetensors")
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
             create_model(f"r2plus1d_{size}", width=4, num_classes=3, pretrained=path, **options)  # pyright: ignore
         return [str(w.message) for w in found]
 
-    assert len(said("34")) == 1  # of eps; the port has no pool there by default
-    assert len(said("50", stem_pool=True)) == 1
-    eps, pool = said("50")
+    assert len(warned("34")) == 1  # about eps only; the port has no max-pool in this network
+    assert len(warned("50", stem_pool=True)) == 1
+    eps, pool = warned("50")
     assert "eps is set to 0.001" in eps
     assert "max-pool after the stem" in pool
     assert "stem_pool=True" in pool
 
 
-def test_says_which_rule_of_mid_channels_a_file_has(tmp_path):
+def test_the_error_names_the_rule_of_mid_channels(tmp_path):
     save_file(video.r2plus1d_18(weights=None).state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(SpatempoError, match="give midplanes='torchvision'"):
         create_model("r2plus1d_18", pretrained=str(tmp_path / "w.safetensors"))
@@ -127,23 +127,23 @@ def test_says_which_rule_of_mid_channels_a_file_has(tmp_path):
             create_model(f"r2plus1d_{size}", width=4, midplanes="torchvision", pretrained=path)
 
 
-def test_names_what_is_missing_or_unknown(tmp_path):
+def test_the_error_names_missing_and_unknown_weights(tmp_path):
     weights = dict(create_model("mc2_18", width=4, num_classes=3).state_dict())
     weights = {k.removeprefix("backbone.").replace("head.fc", "fc"): v for k, v in weights.items()}
     path = str(tmp_path / "w.safetensors")
     save_file({k: v for k, v in weights.items() if k != "layer1.0.conv1.0.weight"}, path)
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer1.0.conv1.0.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer1.0.conv1.0.weight\)"):
         create_model("mc2_18", width=4, num_classes=3, pretrained=path)
     save_file({**weights, "layer5.0.weight": torch.ones(1)}, path)
-    with pytest.raises(SpatempoError, match=r"unknown 1 of its weights \(layer5.0.weight\)"):
+    with pytest.raises(SpatempoError, match=r"1 unknown weight \(layer5.0.weight\)"):
         create_model("mc2_18", width=4, num_classes=3, pretrained=path)
     save_file(weights, path)
-    with pytest.raises(SpatempoError, match="other shapes"):
+    with pytest.raises(SpatempoError, match="with a wrong shape"):
         create_model("mc3_18", width=4, num_classes=3, pretrained=path)
 
 
-def test_train_short_then_finetune_long(tmp_path):
-    """Weights of a checkpoint for 8 frames start a network for 32, with other classes."""
+def test_weights_of_short_clips_for_long_clips(tmp_path):
+    """A checkpoint for 8 frames as initial weights of a network for 32 frames, with other classes."""
     short = randomise(create_model("r2plus1d_18", width=4, num_classes=3, frames=8), size=32)
     short.preprocess = short.preprocess.__class__(frames=8, size=32, mean=(0.1, 0.2, 0.3), std=(1, 2, 3))
     save_checkpoint(short, tmp_path / "run" / "best")
@@ -162,5 +162,5 @@ def test_train_short_then_finetune_long(tmp_path):
     assert torch.equal(same(x), short(x))
     r2d = create_model("r2d_18", width=4, num_classes=3, frames=8)
     save_checkpoint(r2d, tmp_path / "r2d")
-    with pytest.raises(SpatempoError, match="other shapes"):
+    with pytest.raises(SpatempoError, match="with a wrong shape"):
         create_model("r2d_18", width=4, num_classes=3, frames=4, pretrained=str(tmp_path / "r2d"))

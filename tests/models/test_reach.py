@@ -1,4 +1,4 @@
-"""Temporal extents of 3D layers, worked out by hand."""
+"""Temporal extents of 3D layers, compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spatempo.models.native.reach import Extent, temporal_extent
 
 
 class Parallel(nn.Module):
-    """Two branches side by side."""
+    """Two parallel branches."""
 
     def __init__(self, one: nn.Module, other: nn.Module) -> None:
         super().__init__()
@@ -31,26 +31,26 @@ def conv(kernel: int, stride: int = 1, padding: int | None = None, dilation: int
         (conv(3), Extent(1, 1, 1)),
         (conv(5, stride=2), Extent(2, 2, 2)),
         (conv(3, dilation=2), Extent(2, 2, 1)),
-        (conv(3, padding=0), Extent(0, 2, 1)),  # the output counts from the first frame that a kernel fits on
+        (conv(3, padding=0), Extent(0, 2, 1)),  # output 0 belongs to the first frame of the first kernel position
         (nn.MaxPool3d((2, 1, 1)), Extent(0, 1, 2)),
-        # 1 + 2 x 1 back and ahead: the second convolution's neighbours are two frames apart
+        # 1 + 2 x 1 in each direction: neighbouring inputs of the second convolution are two frames apart
         (nn.Sequential(conv(3, stride=2), nn.ReLU(), conv(3)), Extent(3, 3, 2)),
         (Parallel(conv(3), conv(5)), Extent(2, 2, 1)),
         (Parallel(nn.Sequential(conv(3), conv(3), conv(3)), conv(5)), Extent(3, 3, 1)),
         (nn.Sequential(Parallel(conv(3), conv(5)), conv(3)), Extent(3, 3, 1)),
     ],
 )
-def test_by_hand(module: nn.Module, want: Extent):
+def test_extents_by_hand(module: nn.Module, want: Extent):
     assert temporal_extent(module) == want
 
 
-def test_a_module_that_does_not_say_how_its_layers_are_connected_is_refused():
-    class Silent(nn.Module):
+def test_a_module_without_temporal_paths_is_refused():
+    class NoPaths(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv = conv(3)
 
-    with pytest.raises(TypeError, match=r"Silent has temporal layers and no temporal_paths\(\)"):
-        temporal_extent(nn.Sequential(Silent()))
+    with pytest.raises(TypeError, match=r"NoPaths has temporal layers and no temporal_paths\(\)"):
+        temporal_extent(nn.Sequential(NoPaths()))
     with pytest.raises(TypeError, match="different temporal strides"):
         temporal_extent(Parallel(conv(3), conv(3, stride=2)))

@@ -1,4 +1,4 @@
-"""Names, options and what cannot be combined."""
+"""Names of models, options, and invalid combinations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_list_models_filters_by_glob():
     assert list_models("nothing*") == []
 
 
-def test_a_name_and_a_design_with_a_backbone_build_the_same():
+def test_a_name_equals_a_design_with_a_backbone():
     with torch.device("meta"):
         a, b = create_model("tsm_resnet50", num_classes=3), create_model("tsm", backbone="resnet50", num_classes=3)
         timm = create_model("tsm", backbone="timm/resnet50", num_classes=3)
@@ -31,26 +31,27 @@ def test_a_name_and_a_design_with_a_backbone_build_the_same():
     assert len(timm.plugged) == 16
 
 
-def test_a_name_may_stand_for_options():
+def test_a_name_can_include_options():
     assert "tsm_resnet50_nl" in list_models("*_nl")
     with torch.device("meta"):
         named = create_model("tsm_resnet50_nl", num_classes=3)
-        spelt = create_model("tsm", backbone="torchvision/resnet50", num_classes=3, non_local=True)
+        explicit = create_model("tsm", backbone="torchvision/resnet50", num_classes=3, non_local=True)
         without = create_model("tsm_resnet50_nl", num_classes=3, non_local=False)
         placed = create_model("tsm_resnet50_nl", num_classes=3, placement="inplace")
-    assert (named.name, spelt.name, without.name, placed.name) == (*["tsm_resnet50_nl"] * 2, "tsm_resnet50", named.name)
-    assert named.options == spelt.options
+    names = [model.name for model in (named, explicit, without, placed)]
+    assert names == ["tsm_resnet50_nl", "tsm_resnet50_nl", "tsm_resnet50", "tsm_resnet50_nl"]
+    assert named.options == explicit.options
     assert named.options["non_local"] is True
-    assert named.plugged == spelt.plugged
+    assert named.plugged == explicit.plugged
     assert "layer3.4 after: NonLocal(" in " ".join(named.plugged)
-    assert "\n" not in "".join(named.plugged)  # nor how torch prints the operator's layers
+    assert "\n" not in "".join(named.plugged)  # without the layers of the operator
 
 
-def test_a_checkpoint_keeps_its_variant(tmp_path):
+def test_a_checkpoint_stores_its_variant(tmp_path):
     model = create_model("tsm_resnet50_nl", num_classes=3)
     save_checkpoint(model, tmp_path)
-    twin = load(tmp_path)
-    assert (twin.name, twin.options) == ("tsm_resnet50_nl", model.options)
+    loaded = load(tmp_path)
+    assert (loaded.name, loaded.options) == ("tsm_resnet50_nl", model.options)
     again = create_model("tsm_resnet50_nl", num_classes=3, pretrained=str(tmp_path), mean=(0.5,) * 3, std=(0.5,) * 3)
     assert torch.equal(again.backbone.layer3[4].temporal.g.weight, model.backbone.layer3[4].temporal.g.weight)
 
@@ -62,7 +63,7 @@ def test_a_checkpoint_keeps_its_variant(tmp_path):
         ("tsm_resnet5", {}, "did you mean.*resnet50"),
         ("nothing_at_all", {}, "unknown"),
         ("tsm", {}, "give a backbone"),
-        ("tsm_resnet50", {"backbone": "resnet18"}, "one of the two"),
+        ("tsm_resnet50", {"backbone": "resnet18"}, "give only one"),
         ("tsm_resnet18", {"shift_dvi": 8}, "no option 'shift_dvi'; it has shift_div"),
         ("tsn_resnet18", {"shift_div": 8}, "no option 'shift_div'"),
         ("tsm_resnet18", {"shift_div": 1}, "shift_div"),
@@ -75,13 +76,13 @@ def test_a_checkpoint_keeps_its_variant(tmp_path):
         ("tsm", {"backbone": "keras/resnet50"}, "keras"),
     ],
 )
-def test_one_clear_line_for_what_cannot_be(name, options, message):
+def test_invalid_names_and_options_are_reported_in_one_line(name, options, message):
     with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
         create_model(name, **options)
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_kind_of_convolution_is_refused():
+def test_an_unsupported_convolution_class_is_refused():
     class OddConv2d(nn.Conv2d): ...
 
     with pytest.raises(SpatempoError, match="OddConv2d"):

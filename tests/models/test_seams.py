@@ -1,4 +1,4 @@
-"""The seams: what they refuse, what they note, and that nothing else changes a network."""
+"""The seams: errors, recorded operators, and that no other file changes a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spatempo.models.seams import plug_after, plug_at_block, plug_at_conv, tap
 from spatempo.operators.shift import TemporalShift
 
 
-def test_only_the_seams_swap_classes_and_register_hooks_and_only_watch_looks():
+def test_only_two_files_change_classes_or_register_hooks():
     root = Path(spatempo.__file__).parent
     pattern = re.compile(r"__class__ = |register_forward_(pre_)?hook|register_full_backward|register_module_forward")
     found = {
@@ -27,7 +27,7 @@ def test_only_the_seams_swap_classes_and_register_hooks_and_only_watch_looks():
     assert found == {"models/seams.py", "operators/watch.py"}
 
 
-def test_plugs_are_in_network_order_whatever_the_order_of_placing():
+def test_plugs_are_in_network_order():
     net = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)))
     build = build_on(net)
     operators = [TemporalShift(build.context) for _ in range(4)]
@@ -40,7 +40,7 @@ def test_plugs_are_in_network_order_whatever_the_order_of_placing():
     assert [plug.operator for plug in plugs] == operators
 
 
-def test_a_second_operator_at_one_place_is_refused():
+def test_a_second_operator_at_a_site_is_refused():
     build = build_on(nn.Sequential(nn.Conv2d(8, 8, 1)))
     plug_at_conv(build, "0", TemporalShift(build.context))
     for again in (plug_at_conv, plug_after):
@@ -49,22 +49,22 @@ def test_a_second_operator_at_one_place_is_refused():
 
 
 @torch.no_grad()
-def test_a_tap_of_a_copied_model_notes_in_the_copys_context():
+def test_a_tap_of_a_copied_model_uses_the_context_of_the_copy():
     model = small("tsn_smallresnet")
     build = build_on(model.backbone)
     build.context = model.context
     tap(build, "layer2")
-    twin = copy.deepcopy(model)
+    copied = copy.deepcopy(model)
     seen: list[dict[str, torch.Size]] = []
-    maps = twin._maps
-    twin._maps = lambda net, x: (maps(net, x), seen.append({k: v.shape for k, v in twin.context.tapped.items()}))[0]
-    twin(clips())
+    maps = copied._maps
+    copied._maps = lambda net, x: (maps(net, x), seen.append({k: v.shape for k, v in copied.context.tapped.items()}))[0]
+    copied(clips())
     assert seen == [{"layer2": torch.Size([8, 64, 8, 8])}]
-    assert not twin.context.tapped  # over with the forward pass
+    assert not copied.context.tapped  # cleared after the forward pass
     assert not model.context.tapped
 
 
-def test_state_names_are_stable_and_in_the_order_of_running():
+def test_state_names_are_in_the_order_of_execution():
     model = small("tsm_smallresnet", causal=True, temporal_pool=True)
     assert model.state_names == small("tsm_smallresnet", causal=True, temporal_pool=True).state_names
     assert model.state_names[:3] == (
@@ -74,5 +74,5 @@ def test_state_names_are_stable_and_in_the_order_of_running():
     )
     assert model.state_names[-2:] == ("head.sum", "head.count")
     assert len(model.state_names) == len(model.init_state(2))
-    with pytest.raises(SpatempoError, match="cannot go frame by frame"):
+    with pytest.raises(SpatempoError, match="cannot run frame by frame"):
         _ = small("tsm_smallresnet").state_names

@@ -1,4 +1,4 @@
-"""STH in whole networks: exact figures, which convolutions, image weights, and that p = 0 is the 2D network."""
+"""STH in whole networks: exact figures, replaced convolutions, image weights, and p = 0, which is the 2D network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spatempo.operators.sth_conv import SthConv2d, watch_attention
     [
         ({"integration": "sum"}, 174, 21_978_350, 30.23),
         ({"integration": "sum", "form": "merge"}, 174, 21_978_350, 30.23),
-        ({}, 174, 23_239_598, 30.24),  # 30.2337 and the attention's own 0.0025
+        ({}, 174, 23_239_598, 30.24),  # 30.2337, and 0.0025 for the attention
         ({"integration": "sum", "p": "1/8"}, 174, 22_921_454, 31.47),
         ({"p": 1 / 8}, 174, 24_182_702, 31.47),
         ({"integration": "sum", "p": 0.5}, 174, 20_092_142, 27.77),
@@ -46,31 +46,31 @@ def test_figures_of_resnet50(options, classes, params, gmacs):
 
 
 def test_every_stored_weight_is_used():
-    """No masked kernel lies in a checkpoint: the state is parameters and batch norm statistics, and all learn."""
+    """Checkpoints contain no masked kernels: every parameter has a gradient."""
     model = small("sth_smallresnet")
     model(clips()).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         if name.endswith("attention.fc.bias"):
-            continue  # the same for both branches, so it drops out
+            continue  # the same for both branches, so it has no effect
         assert (parameter.grad != 0).float().mean() > 0.9, name
 
 
-def test_published_figures_stand_beside_ours_of_the_same_settings():
+def test_info_compares_published_figures_with_ours():
     facts = describe("sth_resnet50", integration="sum")
     assert facts.temporal_receptive_field == 33
     rows = facts.published
     ours = {row["params"]: row["ours"]["params"] for row in rows}
     assert ours[23.2e6] == 23_239_598
     assert ours[22.0e6] == 21_978_350
-    assert ours[24.4e6] == 23_864_558  # p = 0, which table 6 misprints
+    assert ours[24.4e6] == 23_864_558  # p = 0, a misprint in table 6
     assert all(row["ours"]["macs"] == pytest.approx(row["macs"], rel=0.03) for row in rows)
 
 
-# --- which convolutions ----------------------------------------------------------------------------------------------
+# --- replaced convolutions -------------------------------------------------------------------------------------------
 
 
-def test_every_3x3_of_the_residual_blocks_and_nothing_else():
+def test_all_3x3_convolutions_of_residual_blocks_are_replaced():
     with torch.device("meta"):
         deep, shallow = create_model("sth_resnet50", num_classes=2), create_model("sth_resnet18", num_classes=2)
         timm = create_model("sth", backbone="timm/resnet50", num_classes=2)
@@ -93,8 +93,8 @@ def test_every_3x3_of_the_residual_blocks_and_nothing_else():
     ("backbone", "options", "message"),
     [
         ("resnext50", {}, "layer1.0.conv2 has 32 groups"),
-        ("mobilenet_v2", {}, "InvertedResidual.*take a ResNet"),
-        ("regnet_x_400mf", {}, "ResBottleneckBlock.*take a ResNet"),
+        ("mobilenet_v2", {}, "InvertedResidual.*use a ResNet"),
+        ("regnet_x_400mf", {}, "ResBottleneckBlock.*use a ResNet"),
         ("timm/densenet121", {}, "no residual blocks"),
         ("resnet18", {"p": 0.3}, "p must be 0 or a unit fraction"),
         ("resnet18", {"p": "1/3"}, r"layer1\.0\.conv1: p = 1/3 .* 64"),
@@ -104,7 +104,7 @@ def test_every_3x3_of_the_residual_blocks_and_nothing_else():
         ("resnet18", {"causal": True}, "causal"),
     ],
 )
-def test_one_clear_line_for_what_cannot_be(backbone, options, message):
+def test_invalid_options_are_reported_in_one_line(backbone, options, message):
     with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
         create_model("sth", backbone=backbone, **options)
     assert "\n" not in str(error.value)
@@ -115,7 +115,7 @@ def test_one_clear_line_for_what_cannot_be(backbone, options, message):
 
 @pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum"}])
 @torch.no_grad()
-def test_p_0_is_the_2d_network_to_the_bit(options):
+def test_p_0_is_exactly_the_2d_network(options):
     tsn = small("tsn_smallresnet")
     sth = create_model("sth_smallresnet", num_classes=3, p=0, **options).eval()
     assert list(sth.state_dict()) == list(tsn.state_dict())
@@ -126,14 +126,14 @@ def test_p_0_is_the_2d_network_to_the_bit(options):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """A ResNet-18 of torchvision with random weights and batch norms, and its file."""
+    """Weights of torchvision's ResNet-18 with random batch norms, and their file."""
     net = torchvision.models.resnet18(weights=None)
-    draw = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.weight.data.uniform_(0.5, 1.5, generator=draw)
-            module.running_mean.uniform_(-0.2, 0.2, generator=draw)
-            module.running_var.uniform_(0.5, 2, generator=draw)
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.running_mean.uniform_(-0.2, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
     path = tmp_path_factory.mktemp("image") / "resnet18.safetensors"
     save_file(net.state_dict(), path)
     return net.state_dict(), path
@@ -146,7 +146,7 @@ def from_file(path: object, **options: object) -> VideoModel:
 
 
 @pytest.mark.parametrize("options", [{}, {"form": "merge", "integration": "sum", "init": "shift", "p": "1/8"}])
-def test_image_weights_go_through_from_image_and_all_others_stay(image, options):
+def test_image_weights_of_replaced_convolutions_are_converted(image, options):
     weights, path = image
     model = from_file(path, **options)
     kept = model.backbone.state_dict()
@@ -161,11 +161,11 @@ def test_image_weights_go_through_from_image_and_all_others_stay(image, options)
                 assert not kept.pop(f"{name}.attention.fc.bias").any()
     assert len(model.plugged) == 16
     assert all(torch.equal(value, weights[key]) for key, value in kept.items())
-    assert len(kept) == len(weights) - 16 - 2  # less the replaced convolutions and the classifier
+    assert len(kept) == len(weights) - 16 - 2  # without the replaced convolutions and the classifier
 
 
 @torch.no_grad()
-def test_attention_starts_as_the_sum_even_under_frozen_batch_norms(image):
+def test_attention_starts_as_the_sum_with_frozen_batch_norms(image):
     attention, plain = from_file(image[1]), from_file(image[1], integration="sum")
     halved = from_file(image[1], scale=1)
     for model in (attention, halved):
@@ -173,7 +173,7 @@ def test_attention_starts_as_the_sum_even_under_frozen_batch_norms(image):
     clip = clips(4, size=64)
     assert_close(attention(clip), plain(clip))
     assert (halved(clip) - plain(clip)).abs().max() > 0.05 * plain(clip).abs().max()
-    # while a batch norm that learns takes the factor out again
+    # in training mode batch norms remove the factor
     features = [m.train().forward_features(clip) for m in (halved, plain)]
     torch.testing.assert_close(*features, rtol=1e-3, atol=1e-3)
 
@@ -189,18 +189,16 @@ def test_image_weights_at_p_0_give_the_image_network(image):
     torch.testing.assert_close(model.forward_features(x.unsqueeze(2)).mean((2, 3, 4)), net(x))
 
 
-def test_a_file_that_does_not_fit_is_refused_by_the_names_that_it_has(image, tmp_path):
+def test_the_error_uses_the_key_names_of_the_file(image, tmp_path):
     weights, _ = image
     cases = {
-        r"lacks 1 of its weights \(layer1.0.conv1.weight\)": {
-            k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"
-        },
-        r"has unknown 1 of its weights \(layer9.weight\)": {**weights, "layer9.weight": torch.ones(1)},
-        r"has other shapes for 1 of its weights \(layer1.0.conv1.weight\)": {
+        r"lacks 1 weight \(layer1.0.conv1.weight\)": {k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"},
+        r"has 1 unknown weight \(layer9.weight\)": {**weights, "layer9.weight": torch.ones(1)},
+        r"has 1 weight with a wrong shape \(layer1.0.conv1.weight\)": {
             **weights,
             "layer1.0.conv1.weight": torch.ones(64, 48, 3, 3),
         },
-        r"has unknown 1 of its weights \(layer1.0.conv1.spatial_weight\)": {
+        r"has 1 unknown weight \(layer1.0.conv1.spatial_weight\)": {
             **weights,
             "layer1.0.conv1.spatial_weight": torch.ones(64, 48, 3, 3),
         },
@@ -211,19 +209,19 @@ def test_a_file_that_does_not_fit_is_refused_by_the_names_that_it_has(image, tmp
             from_file(tmp_path / "w.safetensors")
 
 
-# --- what it does with time ------------------------------------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("integration", "reach"), [("sum", Reach(10, 10)), ("attention", None)])
-def test_a_frame_reaches_exactly_as_far_as_the_model_says(integration, reach):
-    """Ten convolutions reach ten frames either way; attention pools over the whole clip."""
+def test_the_temporal_receptive_field_by_gradient(integration, reach):
+    """Ten convolutions reach ten frames in each direction; attention pools over the whole clip."""
     model = small("sth_smallresnet", integration=integration).double()
     assert model.reach == reach
     assert frames_seen(model, 23, at=11) == (list(range(1, 22)) if reach else list(range(23)))
 
 
 @torch.no_grad()
-def test_attention_values_are_readable_by_layer():
+def test_attention_values_by_layer():
     model = small("sth_smallresnet")
     with watch_attention(model) as seen:
         model(clips())
@@ -233,16 +231,16 @@ def test_attention_values_are_readable_by_layer():
     for values in seen.values():
         assert values.shape[:2] == (2, 2)
         torch.testing.assert_close(values.sum(1), torch.ones_like(values[:, 0]))
-    temporal_share = [float(v[:, 1].mean()) for v in seen.values()]  # the paper's Figure 5
-    assert all(0 < share < 1 for share in temporal_share)
+    temporal = [float(v[:, 1].mean()) for v in seen.values()]  # figure 5 of the paper
+    assert all(0 < weight < 1 for weight in temporal)
     assert not any(m._forward_hooks for m in model.modules())
 
 
-def test_keeps_the_type_of_a_whole_network_in_bfloat16():
+def test_a_bfloat16_network_gives_bfloat16():
     assert small("sth_smallresnet").bfloat16()(clips().bfloat16()).dtype == torch.bfloat16
 
 
-def test_has_no_causal_form_and_says_so():
+def test_has_no_causal_form():
     with pytest.raises(SpatempoError, match="future frames"):
         create_model("sth_smallresnet").init_state()
     with pytest.raises(SpatempoError, match=re.escape("causal")):

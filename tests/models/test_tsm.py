@@ -1,4 +1,4 @@
-"""TSM's variants in whole networks, against the released code's way to write them: on frames counted by hand."""
+"""TSM's options in whole networks, compared with a reimplementation of the released code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spatempo.models.video_model import VideoModel
 from spatempo.operators.non_local import NonLocal
 from spatempo.operators.temporal_pool import TemporalPool
 
-# --- the released code's way: frames handed from stage to stage, slices assigned, 3D pooling -------------------------
+# --- reimplementation of the released code: slices are assigned, pooling is 3D ---------------------------------------
 
 
 def shifted(x: Tensor, frames: int, div: int) -> Tensor:
@@ -28,7 +28,7 @@ def shifted(x: Tensor, frames: int, div: int) -> Tensor:
 
 
 def released(tsn: VideoModel, clip: Tensor, *, div=8, every=1, inplace=False, pool=False, attend=None) -> Tensor:
-    """Scores frame by frame of a TSM with the weights of ``tsn``; ``attend(x, frames, name)`` follows each block."""
+    """Logits per frame of a TSM with the weights of ``tsn``; ``attend(x, frames, name)`` is called after each block."""
     net, frames = tsn.backbone, clip.shape[2]
     x = torch.relu(net.bn1(net.conv1(clip.transpose(1, 2).flatten(0, 1))))
     for stage in ("layer1", "layer2", "layer3"):
@@ -67,7 +67,7 @@ def assert_as_released(options: dict[str, object], **settings: object) -> None:
 
 
 def non_local(block: NonLocal, x: Tensor, frames: int) -> Tensor:
-    """The released block on [B, C, T, H, W], its 1x1x1 convolutions applied in 3D."""
+    """The released block on [B, C, T, H, W], with 3D convolutions (1x1x1)."""
 
     def conv(conv: nn.Conv2d, v: Tensor) -> Tensor:
         return F.conv3d(v, conv.weight.unsqueeze(2), conv.bias)
@@ -84,7 +84,7 @@ def non_local(block: NonLocal, x: Tensor, frames: int) -> Tensor:
 
 
 @pytest.mark.parametrize("div", [2, 3, 4, 8, 16])
-def test_every_fold_down_to_the_fully_shifted_network(div):
+def test_shift_div(div):
     assert_as_released({"shift_div": div}, div=div)
 
 
@@ -92,7 +92,7 @@ def test_every_second_block():
     assert_as_released({"every": 2}, every=2)
 
 
-def test_temporal_pooling_of_several_videos_at_once_and_of_odd_numbers_of_frames():
+def test_temporal_pooling():
     assert_as_released({"temporal_pool": True}, pool=True)
 
 
@@ -100,7 +100,7 @@ def test_non_local_blocks():
     assert_as_released({"non_local": True})
 
 
-def test_all_at_once():
+def test_all_options_together():
     options = {"placement": "inplace", "every": 2, "shift_div": 4, "temporal_pool": True, "non_local": True}
     assert_as_released(options, inplace=True, every=2, div=4, pool=True)
 
@@ -109,7 +109,7 @@ def test_all_at_once():
 
 
 @pytest.mark.parametrize(
-    ("backbone", "places"),
+    ("backbone", "channels_by_block"),
     [
         ("resnet50", {"layer2.0": 512, "layer2.2": 512, "layer3.0": 1024, "layer3.2": 1024, "layer3.4": 1024}),
         ("resnet101", {"layer2.0": 512, "layer2.2": 512, "layer3.0": 1024, "layer3.2": 1024, "layer3.4": 1024}),
@@ -117,15 +117,15 @@ def test_all_at_once():
         ("resnet18", {"layer2.0": 128, "layer3.0": 256}),
     ],
 )
-def test_the_published_places(backbone, places):
+def test_published_non_local_blocks(backbone, channels_by_block):
     with torch.device("meta"):
         model = create_model("tsm", backbone=backbone, num_classes=2, non_local=True)
     found = {n: m.bn.num_features for n, m in model.backbone.named_modules() if isinstance(m, NonLocal)}
-    assert found == {f"{name}.temporal": channels for name, channels in places.items()}
+    assert found == {f"{name}.temporal": channels for name, channels in channels_by_block.items()}
 
 
-def test_starts_as_the_network_without_and_then_sees_the_whole_clip():
-    """Five shifts reach five frames; through a non-local block the first of twelve reaches the last."""
+def test_non_local_blocks_start_as_the_identity_and_use_the_whole_clip():
+    """Five shifts reach five frames; with non-local blocks the last of twelve frames depends on the first."""
     model = create_model("tsm_smallresnet", num_classes=3, non_local=True).eval()
     plain = create_model("tsm_smallresnet", num_classes=3).eval()
     missing, unexpected = plain.load_state_dict(model.state_dict(), strict=False)
@@ -140,45 +140,45 @@ def test_starts_as_the_network_without_and_then_sees_the_whole_clip():
 # --- temporal pooling ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("frames", "left"), [(1, 1), (2, 1), (5, 3), (8, 4)])
+@pytest.mark.parametrize(("frames", "pooled"), [(1, 1), (2, 1), (5, 3), (8, 4)])
 @torch.no_grad()
-def test_half_the_frames_are_left(frames, left):
+def test_temporal_pooling_halves_the_number_of_frames(frames, pooled):
     model = small("tsm_smallresnet", temporal_pool=True)
-    assert model.forward_frames(clips(frames)).shape == (2, left, 3)
-    assert model.forward_features(clips(frames)).shape == (2, 128, left, 4, 4)
+    assert model.forward_frames(clips(frames)).shape == (2, pooled, 3)
+    assert model.forward_features(clips(frames)).shape == (2, 128, pooled, 4, 4)
     assert model.step_frames == 2
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_score_depends_on_exactly_the_frames_that_the_model_says(causal):
-    """One shift, the pool, four shifts of two frames each; a score's own frame is 2k, or live the newer 2k + 1."""
+def test_the_temporal_receptive_field_by_gradient(causal):
+    """One shift, pooling, four shifts of two frames each; score k belongs to frame 2k, or 2k + 1 if causal."""
     model = small("tsm_smallresnet", temporal_pool=True, causal=causal)
     assert model.reach == ((11, 0) if causal else (10, 10))
     assert frames_seen(model, 26, at=6) == list(range(2, 14 if causal else 23))
 
 
 @torch.no_grad()
-def test_live_in_steps_of_two_frames():
+def test_processing_in_steps_of_two_frames():
     model = small("tsm_smallresnet", temporal_pool=True, causal=True)
     clip = clips(8)
     state, scores = model.init_state(2, 32), model.forward_frames(clip)
     assert (model(clip.flip(2)) - model(clip)).abs().max() > 0.02 * model(clip).abs().max()
     for k in range(4):
         logits, state = model.step(clip[:, :, 2 * k : 2 * k + 2], state)
-        assert_close(logits, scores[:, : k + 1].mean(1))  # of k + 1 scores, and none of them knew of later frames
+        assert_close(logits, scores[:, : k + 1].mean(1))  # k + 1 scores, none of which depends on later frames
         assert_close(logits, model(clip[:, :, : 2 * k + 2]))
     with pytest.raises(SpatempoError, match=r"step\(\) takes 2 frames of each stream, .*, got 1 in shape"):
         model.step(clip[:, :, :1], state)
 
 
-def test_blocks_behind_the_pool_are_computed_again_with_the_frames_they_had():
+def test_gradient_checkpointing_after_temporal_pooling():
     model = small("tsm_smallresnet", temporal_pool=True)
 
     def gradients() -> list[Tensor]:
         model.zero_grad()
         loss = model(clips(5, 3)).square().sum()
         with torch.no_grad():
-            model(clips(8))  # another number of frames between forward and backward
+            model(clips(8))  # another number of frames between the forward and backward passes
         loss.backward()
         return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
@@ -188,28 +188,28 @@ def test_blocks_behind_the_pool_are_computed_again_with_the_frames_they_had():
         assert_close(a, b)
 
 
-def test_stands_before_the_second_stage():
+def test_temporal_pooling_is_before_the_second_stage():
     with torch.device("meta"):
         plugged = create_model("tsm_resnet50", num_classes=2, temporal_pool=True).backbone.layer1[2].temporal
     assert isinstance(plugged, TemporalPool)
 
 
-# --- what cannot be --------------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("tsm_resnet50_nl", {"causal": True}, "whole clip: take either causal or non_local"),
-        ("tsm_mobilenet_v2", {"non_local": True}, "non_local.*torchvision/mobilenet_v2 has none: take a ResNet"),
-        ("tsm", {"non_local": True, "backbone": "timm/resnest14d"}, "basic and bottleneck blocks.*take a ResNet"),
+        ("tsm_resnet50_nl", {"causal": True}, "whole clip: give either causal or non_local"),
+        ("tsm_mobilenet_v2", {"non_local": True}, "non_local.*torchvision/mobilenet_v2 has none: use a ResNet"),
+        ("tsm", {"non_local": True, "backbone": "timm/resnest14d"}, "basic or bottleneck blocks.*use a ResNet"),
         ("tsm_bninception", {"non_local": True}, "BN-Inception"),
         ("tsm_convnext_tiny", {"temporal_pool": True}, "second stage of a ResNet.*torchvision/convnext_tiny"),
         ("tsm_bninception", {"temporal_pool": True}, "BN-Inception"),
         ("tsm_resnet18", {"every": 0}, "every must be a whole number of 1 or more, got 0"),
     ],
 )
-def test_one_clear_line_for_what_cannot_be(name, options, message):
+def test_invalid_options_are_reported_in_one_line(name, options, message):
     with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
         create_model(name, **options)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Released TSM and TSN weights, layout by layout: the names, and the same scores as the network they come from."""
+"""Released TSM and TSN weights by layout: key names, and the same scores as the original network."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_official_resnets(tmp_path, name, options, reference, keys):
 
 
 def test_official_mobilenet_v2(tmp_path):
-    """Its blocks are flat: 0 expand, 1 norm, 3 depthwise, 4 norm, 6 project, 7 norm; the first has no expansion."""
+    """Flat blocks: 0 expand, 1 norm, 3 depthwise, 4 norm, 6 project, 7 norm; the first block has no expansion."""
     plain = torchvision.models.mobilenet_v2(weights=None)
     own = {k: torch.rand(v.shape) if v.is_floating_point() else v for k, v in plain.state_dict().items()}
     flat = {"0.0": "0", "0.1": "1", "1.0": "3", "1.1": "4", "2": "6", "3": "7"}
@@ -122,7 +122,7 @@ def test_official_mobilenet_v2(tmp_path):
     assert torch.equal(model.head.fc.bias, official["module.new_fc.bias"])
 
 
-def test_non_local_weights_ask_for_non_local_blocks(tmp_path):
+def test_non_local_weights_need_non_local_blocks(tmp_path):
     with torch.device("cpu"):
         weights = {f"module.{k}": v for k, v in OfficialTsm(5, FRAMES, nl=True).state_dict().items()}
     assert sum(".nl." in k for k in weights) == 5 * 13
@@ -130,11 +130,11 @@ def test_non_local_weights_ask_for_non_local_blocks(tmp_path):
     with pytest.raises(SpatempoError, match=r"at layer2.0 the file has NonLocal, .* give non_local=True"):
         loaded(weights, tmp_path, "tsm_resnet50", num_classes=5)
     del weights["module.base_model.layer3.4.nl.g.0.bias"]
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer3.4.temporal.g.bias\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer3.4.temporal.g.bias\)"):
         loaded(weights, tmp_path, "tsm_resnet50_nl", num_classes=5)
     weights["module.base_model.layer3.4.nl.h.bias"] = torch.zeros(1)
     weights["module.base_model.layer3.4.nl.g.0.bias"] = torch.zeros(512)
-    with pytest.raises(SpatempoError, match=r"unknown 1 of its weights \(layer3.4.nl.h.bias\)"):
+    with pytest.raises(SpatempoError, match=r"1 unknown weight \(layer3.4.nl.h.bias\)"):
         loaded(weights, tmp_path, "tsm_resnet50_nl", num_classes=5)
 
 
@@ -147,7 +147,7 @@ def test_online_demo_for_gestures(tmp_path):
     weights = net.state_dict()
     assert len(weights) == 52 + 52 * 5 + 2  # convolutions, batch norms, classifier
     assert {"features.0.1.bias", "features.1.conv.4.weight", "features.17.conv.7.running_var"} <= set(weights)
-    torch.save(weights, tmp_path / "mobilenetv2_jester_online.pth.tar")  # bare
+    torch.save(weights, tmp_path / "mobilenetv2_jester_online.pth.tar")  # a plain state_dict
     given = {"num_classes": 27, "mean": (0.5,) * 3, "std": (0.5,) * 3}
     path = str(tmp_path / "mobilenetv2_jester_online.pth.tar")
     with warnings.catch_warnings():
@@ -170,12 +170,12 @@ def test_online_demo_for_gestures(tmp_path):
         with pytest.warns(UserWarning, match="create tsm_mobilenet_v2 with causal=True"):
             create_model(name, pretrained=path, **given, **options)
     image = {**weights, "classifier.weight": torch.zeros(1000, 1280), "classifier.bias": torch.zeros(1000)}
-    torch.save(image, path)  # ImageNet's weights in the same layout: TSM's code starts from them
+    torch.save(image, path)  # ImageNet weights in the same layout, the initial weights in TSM's code
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         create_model("tsm_mobilenet_v2", pretrained=path, **given)
     torch.save({k: v for k, v in weights.items() if k != "features.9.conv.3.weight"}, path)
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(features.9.conv.1.0.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(features.9.conv.1.0.weight\)"):
         create_model("tsm_mobilenet_v2", causal=True, pretrained=path, **given)
 
 
@@ -206,7 +206,7 @@ def test_mmaction_resnets(tmp_path, name, backbone, frames, keys):
     weights = net.state_dict()
     assert {f"backbone.{k}" for k in keys} | {"cls_head.fc_cls.weight"} <= set(weights)
     assert_same_scores(loaded(weights, tmp_path, name, num_classes=5), net)
-    # another number of classes: the classifier starts anew
+    # another number of classes: the classifier is new
     assert loaded(weights, tmp_path, name, num_classes=7).head.fc.weight.abs().max() < 0.01
 
 
@@ -219,14 +219,14 @@ def test_mmaction_mobilenet_v2(tmp_path):
     assert_same_scores(loaded(weights, tmp_path, "tsm_mobilenet_v2", num_classes=5), net)
 
 
-def test_what_does_not_fit_of_mmactions_is_named(tmp_path):
+def test_the_error_names_unknown_and_missing_weights_of_mmaction(tmp_path):
     weights = MmactionResNet(5, "resnet18", FRAMES).state_dict()
     weights["backbone.layer2.0.non_local_block.g.0.conv.weight"] = torch.zeros(1)
-    with pytest.raises(SpatempoError, match=r"unknown 1 of its weights \(layer2.0.non_local_block.g.0.conv.weight\)"):
+    with pytest.raises(SpatempoError, match=r"1 unknown weight \(layer2.0.non_local_block.g.0.conv.weight\)"):
         loaded(weights, tmp_path, "tsm_resnet18", num_classes=5)
     del (
         weights["backbone.layer2.0.non_local_block.g.0.conv.weight"],
         weights["backbone.layer3.0.downsample.conv.weight"],
     )
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer3.0.downsample.0.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer3.0.downsample.0.weight\)"):
         loaded(weights, tmp_path, "tsm_resnet18", num_classes=5)

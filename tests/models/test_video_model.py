@@ -1,4 +1,4 @@
-"""The contract of every video model, over designs and backbone families."""
+"""Behaviour that all video models share, on many backbone families."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from networks import assert_close, clips, frames_seen, small
 from spatempo.errors import SpatempoError
 from spatempo.models.registry import create_model
 
-# one small member of each family; the seam, and the place of the first convolution, differ from family to family
+# one small member of each family; the site, and the name of the first convolution, depend on the family
 FAMILIES = [
     "smallresnet",
     "resnet18",
@@ -39,7 +39,7 @@ FAMILIES = [
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
-def test_order_matters_and_live_equals_offline(family):
+def test_order_matters_and_frame_by_frame_equals_the_whole_clip(family):
     model = small("tsm", backbone=family, size=64, causal=True)
     both_ways = create_model("tsm", backbone=family, num_classes=3).eval()
     both_ways.load_state_dict(model.state_dict())  # the operators have no parameters
@@ -60,7 +60,7 @@ def test_order_matters_and_live_equals_offline(family):
 @pytest.mark.parametrize("frames", [1, 2, 5, 8])
 @pytest.mark.parametrize("causal", [False, True])
 @torch.no_grad()
-def test_any_number_of_frames_and_no_influence_between_clips(frames, causal):
+def test_any_number_of_frames_and_independent_clips(frames, causal):
     model = small("tsm_smallresnet", causal=causal)
     batch = clips(frames, batch=3)
     out = model(batch)
@@ -73,8 +73,8 @@ def test_any_number_of_frames_and_no_influence_between_clips(frames, causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_frame_reaches_exactly_as_far_as_the_model_says(causal):
-    """By gradient: five shifts reach five frames either way, and a causal model sees no future."""
+def test_the_temporal_receptive_field_by_gradient(causal):
+    """Five shifts reach five frames in each direction; a causal model does not use future frames."""
     model = small("tsm_smallresnet", causal=causal)
     assert model.reach == ((5, 0) if causal else (5, 5))
     assert frames_seen(model, 15, at=7) == list(range(2, 8 if causal else 13))
@@ -95,7 +95,7 @@ def test_in_place_and_residual_placement_differ_by_the_shortcut():
     inplace.load_state_dict(residual.state_dict())
     clip = clips()
     assert (residual(clip) - inplace(clip)).abs().max() > 1e-3
-    # by hand, one block: the shortcut carries shifted frames too
+    # one block by hand: the shortcut has shifted frames too
     block, shift = inplace.backbone.layer1[0], inplace.backbone.layer1[0].temporal_in
     x = torch.randn(8, 32, 6, 6)
     inplace.context.open(4)
@@ -108,7 +108,7 @@ def test_in_place_and_residual_placement_differ_by_the_shortcut():
     assert_close(got, torch.relu(branch + moved))
 
 
-def test_gradient_checkpointing_carries_the_number_of_frames():
+def test_gradient_checkpointing_restores_the_number_of_frames():
     model = small("tsm_smallresnet")
     clip = clips()
 
@@ -116,7 +116,7 @@ def test_gradient_checkpointing_carries_the_number_of_frames():
         model.zero_grad()
         loss = model(clip).square().sum()
         with torch.no_grad():
-            model(clips(5))  # another number of frames between forward and backward
+            model(clips(5))  # another number of frames between the forward and backward passes
         loss.backward()
         return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
@@ -129,18 +129,18 @@ def test_gradient_checkpointing_carries_the_number_of_frames():
 
 
 @torch.no_grad()
-def test_survives_copy_and_pickle():
+def test_copy_and_pickle():
     model = small("tsm_smallresnet", placement="inplace")
     clip = clips()
-    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert torch.equal(twin(clip), model(clip))
-        twin.context.open(3)  # its call in hand is its own
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(copied(clip), model(clip))
+        copied.context.open(3)  # the copy has its own forward context
         model(clip)
-        assert {id(m.context) for m in twin.modules() if hasattr(m, "context")} == {id(twin.context)}
+        assert {id(m.context) for m in copied.modules() if hasattr(m, "context")} == {id(copied.context)}
 
 
 @torch.no_grad()
-def test_exports_inverted_residuals():
+def test_export_of_inverted_residuals():
     model = small("tsm_mobilenet_v2")
     batch = torch.export.Dim("batch", min=1, max=16)
     program = torch.export.export(model, (clips(),), dynamic_shapes={"clip": {0: batch}})
@@ -156,7 +156,7 @@ def test_an_error_in_a_call_does_not_lock_the_model():
     model(clips())
 
 
-def test_says_what_it_cannot_do():
+def test_invalid_calls_are_refused():
     model = create_model("tsm_smallresnet", num_classes=3)
     with pytest.raises(SpatempoError, match=r"\[B, 3, T, H, W\]"):
         model(torch.zeros(3, 4, 32, 32))

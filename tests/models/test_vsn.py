@@ -1,4 +1,4 @@
-"""VSN in whole networks: which blocks, where in them, and that nothing is added to the image network."""
+"""VSN in whole networks: shuffled blocks, placement, and the unchanged image network."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def plugged(name: str, operator: type, **options: object) -> list[str]:
     return [n.removeprefix("backbone.").removesuffix(".temporal") for n in names]
 
 
-# --- which blocks ----------------------------------------------------------------------------------------------------
+# --- blocks ----------------------------------------------------------------------------------------------------------
 
 
-def test_compact_is_round_the_3x3_of_the_last_block_of_each_stage():
+def test_compact_is_around_the_3x3_of_the_last_block_of_each_stage():
     last = ["layer1.2", "layer2.3", "layer3.5", "layer4.2"]
     assert plugged("vsn_resnet50", VideoShuffle) == [f"{b}.{c}" for b in last for c in ("conv2", "conv3")]
     deep = ["layer1.2", "layer2.3", "layer3.22", "layer4.2"]
     assert plugged("vsn_resnet101", VideoShuffle) == [f"{b}.{c}" for b in deep for c in ("conv2", "conv3")]
 
 
-def test_headtail_is_round_the_whole_residual_branch():
+def test_headtail_is_around_the_whole_residual_branch():
     last = ["layer1.2", "layer2.3", "layer3.5", "layer4.2"]
     shuffles = plugged("vsn_resnet50", VideoShuffle, placement="headtail")
     assert shuffles == [f"{b}.{m}" for b in last for m in ("conv1", "bn3")]
 
 
-def test_the_other_blocks_shift_as_tsm_unless_switched_off():
+def test_the_other_blocks_have_a_temporal_shift():
     standard = [f"layer{s + 1}.{b}.conv1" for s, n in enumerate((2, 3, 5, 2)) for b in range(n)]
     assert plugged("vsn_resnet50", TemporalShift) == standard
-    assert len(plugged("vsn_resnet101", TemporalShift)) == 2 + 3 + 22 + 2  # every one, as in the paper's table
+    assert len(plugged("vsn_resnet101", TemporalShift)) == 2 + 3 + 22 + 2  # all, as in the paper's table
     assert len(plugged("vsn_resnet101", TemporalShift, every=2)) == 1 + 2 + 11 + 1
     assert plugged("vsn_resnet50", TemporalShift, placement="headtail") == standard
     for on in ("on", True):
@@ -55,7 +55,7 @@ def test_the_other_blocks_shift_as_tsm_unless_switched_off():
         assert len(plugged("vsn_resnet50", VideoShuffle, shift=off)) == 8
 
 
-def test_which_blocks_is_an_option():
+def test_the_option_blocks():
     first = [f"layer{s}.0.conv{c}" for s in (1, 2, 3, 4) for c in (2, 3)]
     assert plugged("vsn_resnet50", VideoShuffle, blocks="first") == first
     assert len(plugged("vsn_resnet50", TemporalShift, blocks="first")) == 12
@@ -63,7 +63,7 @@ def test_which_blocks_is_an_option():
     assert plugged("vsn_resnet50", TemporalShift, blocks="all") == []
 
 
-def test_basic_blocks_and_timms():
+def test_basic_blocks_and_blocks_of_timm():
     assert plugged("vsn_resnet18", VideoShuffle) == [f"layer{s}.1.{m}" for s in (1, 2, 3, 4) for m in ("conv2", "bn2")]
     headtail = plugged("vsn_resnet18", VideoShuffle, placement="headtail")
     assert headtail == [f"layer{s}.1.{m}" for s in (1, 2, 3, 4) for m in ("conv1", "bn2")]
@@ -73,8 +73,8 @@ def test_basic_blocks_and_timms():
     assert {"vsn_resnet50", "vsn_resnet101"} <= set(list_models("vsn_*"))
 
 
-def test_in_mobilenet_v2_it_is_round_the_branch_of_the_last_block_of_each_width():
-    last = [3, 6, 10, 13, 16]  # of 24, 32, 64, 96 and 160 channels, those with an identity shortcut
+def test_mobilenet_v2_shuffles_the_last_block_of_each_width():
+    last = [3, 6, 10, 13, 16]  # blocks with an identity shortcut, of 24, 32, 64, 96 and 160 channels
     ours = [name for i in last for name in (f"features.{i}.conv.0.0", f"features.{i}.conv.3")]
     assert plugged("vsn_mobilenet_v2", VideoShuffle) == ours
     assert plugged("vsn_mobilenet_v2", VideoShuffle, placement="headtail") == ours
@@ -105,7 +105,7 @@ def test_an_inverted_residual_by_hand():
 
     torch.testing.assert_close(out, x + swap(plain.conv(swap(x))))
     assert (out - plain(x)).abs().max() > 0.1
-    # what the refusal of compact rests on: round the depthwise part alone no frame reaches another
+    # why compact is refused: a shuffle around only the depthwise convolution does not mix frames
     changed = x.clone()
     changed[1] += 1  # the second frame of the first clip
     plain.eval()
@@ -113,11 +113,11 @@ def test_an_inverted_residual_by_hand():
     assert ((by_frame - after).abs().amax((1, 2, 3)) > 0).tolist() == [False, True, *[False] * 6]
 
 
-# --- where in a block, by hand ---------------------------------------------------------------------------------------
+# --- placement in a block, by hand -----------------------------------------------------------------------------------
 
 
 class _Stage(nn.Module):
-    """A network of one stage of one block."""
+    """A network with one stage of one block."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class _Stage(nn.Module):
 
 
 def branch_by_hand(block: nn.Module, x: torch.Tensor, placement: str, frames: int) -> torch.Tensor:
-    """The residual branch layer by layer, frames shuffled where the definition says."""
+    """The residual branch layer by layer, with frames shuffled as defined in the paper."""
 
     def swap(y: torch.Tensor, here: bool) -> torch.Tensor:
         return video_shuffle(y.unflatten(0, (-1, frames))).flatten(0, 1) if here else y
@@ -144,7 +144,7 @@ def branch_by_hand(block: nn.Module, x: torch.Tensor, placement: str, frames: in
 @pytest.mark.parametrize("kind", [Bottleneck, BasicBlock])
 @torch.no_grad()
 def test_a_block_by_hand(kind, placement):
-    plain = kind(32, 32 // kind.expansion).train()  # so that batch norms see whose channels they get
+    plain = kind(32, 32 // kind.expansion).train()  # so that batch norms depend on the order of channels
     for norm in (m for m in plain.modules() if isinstance(m, nn.BatchNorm2d)):
         nn.init.uniform_(norm.weight, 0.5, 1.5)
         nn.init.uniform_(norm.bias, -1, 1)
@@ -160,13 +160,13 @@ def test_a_block_by_hand(kind, placement):
     assert (out - plain(x)).abs().max() > 0.1
 
 
-# --- the image network is all there, and nothing else ----------------------------------------------------------------
+# --- the image network is unchanged ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "params", "gmacs"), [("vsn_resnet50", 23_864_558, 32.70), ("vsn_resnet101", 42_856_686, 62.40)]
 )
-def test_adds_no_parameter_and_no_multiplication(name, params, gmacs):
+def test_adds_no_parameters_and_no_macs(name, params, gmacs):
     for kind, options in (("vsn", {}), ("vsn", {"placement": "headtail", "shift": "off"}), ("tsn", {})):
         with torch.device("meta"):
             model = create_model(name.replace("vsn", kind), num_classes=174, **options)
@@ -192,11 +192,11 @@ def test_image_weights_load_strictly_and_unchanged(tmp_path):
     assert all(torch.equal(kept[k], weights[k]) for k in kept)
     weights.pop("layer4.1.conv2.weight")
     save_file(weights, tmp_path / "w.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer4.1.conv2.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer4.1.conv2.weight\)"):
         create_model("vsn_resnet18", num_classes=3, **known)
 
 
-# --- what it does with time ------------------------------------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -204,10 +204,10 @@ def test_one_frame_is_the_image_network():
     model = small("vsn_smallresnet")
     plain = create_model("tsn_smallresnet", num_classes=3).eval()
     plain.load_state_dict(model.state_dict())
-    alone = small("vsn_smallresnet", shift="off")
-    alone.load_state_dict(model.state_dict())
-    assert torch.equal(alone(clips(1)), plain(clips(1)))
-    assert (alone(clips(4)) - plain(clips(4))).abs().max() > 1e-2  # and more frames are not
+    unshifted = small("vsn_smallresnet", shift="off")
+    unshifted.load_state_dict(model.state_dict())
+    assert torch.equal(unshifted(clips(1)), plain(clips(1)))
+    assert (unshifted(clips(4)) - plain(clips(4))).abs().max() > 1e-2  # with more frames they differ
 
 
 @pytest.mark.parametrize("shift", ["on", "off"])
@@ -221,7 +221,7 @@ def test_every_frame_reaches_every_frame(shift):
 
 
 @torch.no_grad()
-def test_frames_that_do_not_divide_the_channels_are_refused_and_the_model_goes_on():
+def test_a_number_of_frames_that_does_not_divide_the_channels_is_refused():
     model = small("vsn_smallresnet")
     with pytest.raises(SpatempoError, match=r"T = 5 does not divide C = 32"):
         model(clips(5))
@@ -239,16 +239,16 @@ def test_frames_that_do_not_divide_the_channels_are_refused_and_the_model_goes_o
         ("resnet18", {"shift_div": 1}, "shift_div"),
         ("resnet18", {"every": 0}, "every"),
         ("resnet18", {"causal": True}, "causal"),
-        ("mobilenet_v3_large", {}, "InvertedResidual.*take a ResNet"),
+        ("mobilenet_v3_large", {}, "InvertedResidual.*use a ResNet"),
         ("timm/densenet121", {}, "no residual blocks"),
     ],
 )
-def test_one_clear_line_for_what_cannot_be(backbone, options, message):
+def test_invalid_options_are_reported_in_one_line(backbone, options, message):
     with pytest.raises(SpatempoError, match=message) as error, torch.device("meta"):
         create_model("vsn", backbone=backbone, **options)
     assert "\n" not in str(error.value)
 
 
-def test_is_not_causal():
+def test_has_no_causal_form():
     with pytest.raises(SpatempoError, match="future frames"):
         small("vsn_smallresnet").init_state()

@@ -1,4 +1,4 @@
-"""Foreign weights: strict, loud, and never a pickle that runs code."""
+"""Weights of other code: strict checks, clear errors, and no pickle that runs code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spatempo.models.registry import create_model
     "backbone", ["resnet18", "mobilenet_v3_small", "convnext_tiny", "timm/test_resnet", "timm/regnety_002"]
 )
 def test_image_weights_load_strictly_and_unchanged(tmp_path, backbone):
-    """The image network and the video network of one still frame have the same features."""
+    """On one frame the image network and the video network give the same output."""
     import timm
 
     library, _, name = backbone.rpartition("/")
@@ -30,19 +30,19 @@ def test_image_weights_load_strictly_and_unchanged(tmp_path, backbone):
     assert model.preprocess.mean == (0.5, 0.5, 0.5)
     assert model.preprocess.std == (0.25, 0.25, 0.25)
     kept = model.backbone.state_dict()
-    left_out = [k for k in image.state_dict() if k not in kept]
-    assert len(left_out) == 2, left_out
+    not_loaded = [k for k in image.state_dict() if k not in kept]
+    assert len(not_loaded) == 2, not_loaded
     assert all(torch.equal(kept[k], v) for k, v in image.state_dict().items() if k in kept)
     if not library:
         tsn = create_model(
             "tsn", backbone=backbone, num_classes=1000, pretrained=str(tmp_path / "w.safetensors")
         ).eval()
-        tsn.head.fc.load_state_dict({k.rpartition(".")[2]: image.state_dict()[k] for k in left_out})
+        tsn.head.fc.load_state_dict({k.rpartition(".")[2]: image.state_dict()[k] for k in not_loaded})
         x = torch.randn(1, 3, 64, 64)
         torch.testing.assert_close(tsn(x.unsqueeze(2)), image.eval()(x))
 
 
-def test_given_normalisation_wins_and_none_warns(tmp_path):
+def test_mean_and_std_given_or_default(tmp_path):
     save_file(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "w.safetensors")
     path = str(tmp_path / "w.safetensors")
     with pytest.warns(UserWarning, match="ImageNet's are used"):
@@ -53,14 +53,14 @@ def test_given_normalisation_wins_and_none_warns(tmp_path):
     assert model.preprocess.mean == (0.1, 0.2, 0.3)
 
 
-def test_names_what_does_not_fit(tmp_path):
+def test_the_error_names_weights_that_do_not_fit(tmp_path):
     weights = torchvision.models.resnet18(weights=None).state_dict()
     missing = {k: v for k, v in weights.items() if k != "layer1.0.conv1.weight"}
     save_file(missing, tmp_path / "missing.safetensors")
-    with pytest.raises(SpatempoError, match=r"lacks 1 of its weights \(layer1.0.conv1.weight\)"):
+    with pytest.raises(SpatempoError, match=r"lacks 1 weight \(layer1.0.conv1.weight\)"):
         create_model("tsm_resnet18", pretrained=str(tmp_path / "missing.safetensors"))
     save_file({**weights, "layer9.weight": torch.ones(1)}, tmp_path / "more.safetensors")
-    with pytest.raises(SpatempoError, match=r"unknown 1 of its weights \(layer9.weight\)"):
+    with pytest.raises(SpatempoError, match=r"1 unknown weight \(layer9.weight\)"):
         create_model("tsm_resnet18", pretrained=str(tmp_path / "more.safetensors"))
     with pytest.raises(SpatempoError, match="no such weight file"):
         create_model("tsm_resnet18", pretrained="nowhere/w.pth")
@@ -76,7 +76,7 @@ class _Code:
         return os.mkdir, (self.flag,)
 
 
-def test_a_pickle_with_code_is_not_run(tmp_path):
+def test_code_in_a_pickle_is_not_run(tmp_path):
     flag = tmp_path / "ran"
     torch.save({"state_dict": {}, "extra": _Code(str(flag))}, tmp_path / "evil.pth")
     with pytest.raises(SpatempoError, match="would run code"):
@@ -92,6 +92,4 @@ def test_real_image_weights(shared):
         "tsm_mobilenet_v2", num_classes=10, pretrained=str(shared / "weights/mobilenet_v2_imagenet.pth")
     )
     assert model.preprocess.mean == (0.5, 0.5, 0.5)
-    assert (
-        float(model.backbone.features[0][0].weight.detach().abs().max()) > 0.5
-    )  # not the random start's few hundredths
+    assert float(model.backbone.features[0][0].weight.detach().abs().max()) > 0.5  # random weights would be about 0.05

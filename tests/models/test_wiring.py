@@ -1,4 +1,4 @@
-"""Weights of other code into models with other operators: loaded, loaded with a note, or refused with what fits."""
+"""Weights of other code in models with other operators: loaded, loaded with a warning, or refused with a fix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spatempo.models.registry import create_model
 GIVEN = {"num_classes": 5, "mean": (0.5,) * 3, "std": (0.5,) * 3}
 LOADS, NOTE = "loads", "note"
 
-# a file's wiring as arguments of OfficialTsm (and of MmactionResNet), and a model's as design and options
+# files as arguments of OfficialTsm (and of MmactionResNet), and models as design and options
 RESNET_FILES = {
     "tsn": {"place": ""},
     "residual": {},
@@ -40,7 +40,7 @@ RESNET_MODELS = {
     "gsm": ("gsm", {}),
     "sth": ("sth", {}),
 }
-# One row per file: what happens in each of the models above, or the end of the error.
+# One row per file: the outcome for each of the models above, or the fix in the error message.
 TSM = "create tsm_resnet50"
 RESNET_50 = {
     "tsn": (LOADS, NOTE, NOTE, NOTE, NOTE, *["create tsn_resnet50"] * 4),
@@ -97,7 +97,7 @@ MOBILENET = {
 
 
 def write(folder: Path, code: str, backbone: str, file: str) -> str:
-    """A file of names and shapes alone, which takes no time."""
+    """Writes a file with names and shapes only, without data, which is fast."""
     frames = None if file == "tsn" else 4
     with torch.device("meta"):
         if backbone == "mobilenet_v2":
@@ -116,14 +116,14 @@ def load_on_meta(file: str, name: str, options: dict[str, object]) -> None:
 
 
 def outcome(file: str, name: str, options: dict[str, object]) -> str:
-    """``"loads"``, ``"note"``, or the error from its fix on."""
-    with warnings.catch_warnings(record=True) as said:
+    """``"loads"``, ``"note"``, or the fix in the error message."""
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
             load_on_meta(file, name, options)
         except SpatempoError as error:
             return str(error).rpartition("; ")[2]
-    notes = [str(w.message) for w in said if w.category is UserWarning]
+    notes = [str(w.message) for w in warned if w.category is UserWarning]
     assert all("no temporal shift" in note for note in notes)
     return NOTE if notes else LOADS
 
@@ -132,7 +132,7 @@ def outcome(file: str, name: str, options: dict[str, object]) -> str:
 @pytest.mark.parametrize("file", RESNET_FILES)
 def test_resnet_50(tmp_path, code, file):
     if code == "mmaction" and "non-local" in file:
-        pytest.skip("mmaction2's non-local blocks are refused by their keys")
+        pytest.skip("files with mmaction2's non-local blocks are not supported")
     path = write(tmp_path, code, "resnet50", file)
     got = {name: outcome(path, f"{design}_resnet50", options) for name, (design, options) in RESNET_MODELS.items()}
     assert got == dict(zip(RESNET_MODELS, RESNET_50[file], strict=True))
@@ -151,7 +151,7 @@ def test_mobilenet_v2(tmp_path, code, file):
 @pytest.mark.parametrize(
     ("file", "design", "options", "want"),
     [
-        ("every", "tsm", {}, LOADS),  # the released code's own rule for this depth
+        ("every", "tsm", {}, LOADS),  # the rule of the released code for this depth
         ("every", "tsm", {"every": 1}, "give every=2"),
         ("every", "tsn", {}, "create tsm_resnet101"),
         ("residual", "tsm", {}, "give every=1"),
@@ -172,17 +172,17 @@ def test_the_error_names_the_file_the_model_and_the_first_difference(tmp_path):
     with pytest.raises(SpatempoError) as error:
         load_on_meta(path, "tsm_resnet50", {})
     assert str(error.value) == (
-        f"{path}: is not for this tsm_resnet50: its keys tell of other temporal operators (at layer1.0.conv1 the file "
+        f"{path}: does not fit this tsm_resnet50: its temporal operators differ (at layer1.0.conv1 the file "
         "has none, the model TemporalShift); give placement='inplace'"
     )
 
 
-def test_a_file_of_another_image_network_is_told_by_its_weights(tmp_path):
-    with pytest.raises(SpatempoError, match=r"unknown \d+ of its weights \(layer3\.6\..*of another network"):
+def test_a_file_of_another_image_network_is_refused(tmp_path):
+    with pytest.raises(SpatempoError, match=r"\d+ unknown weights \(layer3\.6\..*of another network"):
         load_on_meta(write(tmp_path, "official", "resnet101", "every"), "tsm_resnet50", {})
 
 
-def test_a_network_that_shifts_both_ways_is_noted_in_a_causal_model(tmp_path):
+def test_a_warning_for_bidirectional_weights_in_a_causal_model(tmp_path):
     with pytest.warns(UserWarning, match="shifts in both directions"):
         load_on_meta(write(tmp_path, "official", "resnet50", "residual"), "tsm_resnet50", {"causal": True})
 
@@ -191,13 +191,13 @@ def test_a_network_that_shifts_both_ways_is_noted_in_a_causal_model(tmp_path):
     ("name", "options", "want"),
     [
         ("tsm_smallresnet", {"shift_div": 4}, None),
-        ("tsm_smallresnet", {}, "trained with shift_div=4, and this model has shift_div=8"),
-        ("tsn_smallresnet", {}, "trained in tsm_smallresnet, and this model is tsn_smallresnet"),
+        ("tsm_smallresnet", {}, "trained with shift_div=4, but this model has shift_div=8"),
+        ("tsn_smallresnet", {}, "trained in tsm_smallresnet, but this model is tsn_smallresnet"),
     ],
 )
-def test_a_checkpoint_of_ours_says_what_it_was_trained_in(tmp_path, name, options, want):
+def test_a_warning_for_checkpoints_of_other_models(tmp_path, name, options, want):
     save_checkpoint(small("tsm_smallresnet", shift_div=4), tmp_path)
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         create_model(name, num_classes=3, pretrained=str(tmp_path), **options)
-    assert [want in str(w.message) for w in said] == ([True] if want else [])
+    assert [want in str(w.message) for w in warned] == ([True] if want else [])

@@ -1,1 +1,1 @@
-"""2D backbones of our own."""
+"""2D backbones: spatempo's networks, and adapters for those of torchvision and timm."""

@@ -1,8 +1,7 @@
-"""The small interface through which 2D backbones are seen, whichever library they come from.
+"""Common interface of 2D backbones from all libraries.
 
-A backbone here is the library's own network, unchanged but for its last linear layer, so every other parameter keeps
-its name; beside it stand three plain facts: how to get its maps, how to pool them, and which weights belonged to the
-classifier that was taken off.
+A backbone is the library's network without its last linear layer, so all other parameters keep their names. Its
+description says how to compute its maps, how to pool them, and which weights belong to the removed classifier.
 """
 
 from __future__ import annotations
@@ -22,17 +21,16 @@ class Backbone:
     """A 2D network without its classifier.
 
     Attributes:
-        net: the network; its parameters have the names of the library it comes from.
+        net: the network; its parameters have the names used by its library.
         source: ``spatempo/NAME``, ``torchvision/NAME`` or ``timm/NAME``.
-        features: channels of the pooled feature that the classifier got.
+        features: number of channels of the pooled features, the input of the classifier.
         maps: ``(net, images [N, 3, H, W]) -> [N, C', H', W']``.
         pool: ``(net, maps) -> [N, features]``.
-        classifier: prefixes of the weights that were taken off, for example ``("fc.",)``.
-        preprocess: what the network was made for where that is not ImageNet's usual, as fields of ``Preprocess``.
-        links: the network as a chain of layers, where it is known as one; :class:`~spatempo.models.chain.RunChain` of
-            them is then ``maps``.
-        adapt: ``(weights, modality)`` makes a weight file of the published form into one of the network's, where they
-            differ.
+        classifier: prefixes of the weights of the removed classifier, for example ``("fc.",)``.
+        preprocess: fields of ``Preprocess`` in which the network differs from the usual ImageNet settings.
+        links: the network as a chain of layers, empty if that is unknown; ``maps`` is then the same as running the
+            chain (:class:`~spatempo.models.chain.RunChain`).
+        adapt: ``(weights, modality)``, converts published weights to those of the network, if they differ.
     """
 
     net: nn.Module

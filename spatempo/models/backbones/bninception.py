@@ -1,7 +1,7 @@
-"""BN-Inception, the Inception-v2 of the batch norm paper (Ioffe, Szegedy, ICML 2015), as TSN, TSM and GSM use it.
+"""BN-Inception, the Inception-v2 of the batch norm paper (Ioffe, Szegedy, ICML 2015), as used by TSN, TSM and GSM.
 
-Layers have the names of the Caffe network (``inception_3a_1x1``, ``inception_3a_1x1_bn``, ...), which all published
-weight files keep: TSN's, TSM's, GSM's and Cadene's. 10.3 M parameters, 2.03 GMACs for an image of 224 x 224.
+Layers have the names of the Caffe network (``inception_3a_1x1``, ``inception_3a_1x1_bn``, ...), as in all published
+weight files: TSN's, TSM's, GSM's and Cadene's. 10.3 M parameters, 2.03 GMACs for an image of 224 x 224.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from spatempo.models.backbones.caffe_layers import CaffeNet, Conv, Fork, Pool
 
 
 def _block(name: str, one: int, three: tuple[int, int], double: tuple[int, int], pool: str, proj: int) -> Fork:
-    """An inception block: 1x1, 3x3 and two 3x3 behind 1x1 reductions, and pooling, side by side.
+    """An inception block of parallel branches: 1x1; 1x1 and 3x3; 1x1 and two 3x3; pooling.
 
     Args:
-        name: such as ``3a``.
-        one: channels of the 1x1 branch; 0 for the blocks that halve the maps, which have none.
-        three: reduction and convolution of the 3x3 branch.
-        double: reduction and convolutions of the branch of two 3x3.
+        name: for example ``3a``.
+        one: channels of the 1x1 branch; 0 (no such branch) in blocks with stride 2.
+        three: channels of the reduction and of the convolution of the 3x3 branch.
+        double: channels of the reduction and of the convolutions of the branch with two 3x3.
         pool: ``"mean"`` or ``"max"``.
-        proj: channels of the 1x1 behind the pooling; 0 for none.
+        proj: channels of the 1x1 convolution after the pooling; 0 for none.
     """
     at, s = f"inception_{name}", 1 if one else 2
     pooling = Pool(f"{at}_pool", pool, s, 1 if one else 0)
@@ -36,7 +36,7 @@ def _block(name: str, one: int, three: tuple[int, int], double: tuple[int, int],
 
 
 class BNInception(CaffeNet):
-    """Images ``[N, 3, H, W]`` to maps ``[N, 1024, H/32, W/32]``; sides of 31 to 38, ..., 223 to 230."""
+    """Images ``[N, 3, H, W]`` to maps ``[N, 1024, H/32, W/32]``; H and W from 31 to 38, ..., 223 to 230."""
 
     norm_name = "{}_bn"
     first_size = 31

@@ -1,8 +1,8 @@
-"""What the two Inceptions of Caffe's layout share: a network as a table of named layers.
+"""Base class of the two Inceptions with Caffe's layout: a network defined by a table of named layers.
 
-In this layout every convolution has a bias although a batch norm follows, pooling rounds sizes up, and all layers lie
-side by side in one network under their published names. Blocks are therefore no modules of their own; a table says
-which layers make one, and :class:`CaffeNet` builds and runs it.
+In this layout every convolution has a bias although a batch norm follows, pooling rounds sizes up, and all layers are
+direct children of the network under their published names. Blocks are therefore not modules. A table lists the layers
+of each block, and :class:`CaffeNet` builds and runs it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Conv(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """A pooling over 3x3 pixels; the mean counts the padding's zeros."""
+    """A 3x3 pooling; mean pooling includes the zeros of the padding."""
 
     name: str
     kind: str
@@ -39,15 +39,15 @@ class Pool(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """Branches side by side, their channels joined in this order."""
+    """Parallel branches, whose channels are concatenated in this order."""
 
     branches: tuple[tuple[Conv | Pool | Fork, ...], ...]
     name: str = ""
-    """Of the joined maps; such a fork is a block of the network, and its maps can be hooked under that name."""
+    """Name of the module that concatenates the maps, if the fork is a block of the network. It can have hooks."""
 
 
 class Join(nn.Module):
-    """Joins maps along their channels."""
+    """Concatenates maps along the channel axis."""
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         return torch.cat(maps, 1)
@@ -56,9 +56,9 @@ class Join(nn.Module):
 class CaffeNet(nn.Module):
     """Images ``[N, 3, H, W]`` to maps ``[N, num_features, H', W']``.
 
-    A subclass gives the table, the names of a convolution's two modules, and the sizes that its strides admit: blocks
-    that halve their maps do it with padded or unpadded convolutions beside a pooling that rounds up, and the results
-    are of one size for some sizes of images only.
+    A subclass defines the table, the names of the two modules of a convolution, and the supported image sizes. Only
+    some sizes are supported, because blocks with stride 2 have convolutions in parallel with a pooling that rounds up,
+    and the maps of all branches must have the same size.
     """
 
     layers: ClassVar[tuple[Conv | Pool | Fork, ...]]
@@ -66,24 +66,24 @@ class CaffeNet(nn.Module):
     norm_name: ClassVar[str]
     image_size: ClassVar[int] = 224
     first_size: ClassVar[int]
-    """Sides of images that fit are this, up to 7 pixels more, and either of them plus any multiple of 32."""
+    """Supported image sides are ``first_size + n + 32 * m`` for n from 0 to 7 and m from 0."""
 
     def __init__(self) -> None:
         super().__init__()
         self.num_features = self._add(self.layers, 3)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # as in our other backbones
+            if isinstance(module, nn.Conv2d):  # as in SmallResNet
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
 
     @property
     def block_names(self) -> list[str]:
-        """The modules that put out the maps of each block, in order."""
+        """Names of the modules whose outputs are the maps of the blocks, in order."""
         return [name for name, module in self.named_children() if isinstance(module, Join)]
 
     def chain(self) -> tuple[Link, ...]:
-        """The network as a chain: a link per layer or block."""
+        """The network as a chain with one link per layer or block."""
         names = [layer.name.removesuffix("_output").removesuffix("_join") for layer in self.layers]
         runs = [_RunLayers((layer,)) for layer in self.layers]
         modules = [tuple(self._modules_of((layer,))) for layer in self.layers]
@@ -94,13 +94,13 @@ class CaffeNet(nn.Module):
             if side < self.first_size or (side - self.first_size) % 32 > 7:
                 sizes = [f"{s} to {s + 7}" for s in range(self.first_size, self.first_size + 320, 32)]
                 raise SpatempoError(
-                    f"{type(self).__name__} takes images with sides of {', '.join(sizes)}, ... pixels, in which the "
-                    f"maps of its branches have one size, and got {side}"
+                    f"{type(self).__name__} supports images with sides of {', '.join(sizes)}, ... pixels, for which "
+                    f"all of its branches have maps of the same size, and got {side}"
                 )
         return self._run(self.layers, x)
 
     def _add(self, layers: tuple[Conv | Pool | Fork, ...], channels: int) -> int:
-        """Makes the modules of layers that get ``channels``, and returns how many these put out."""
+        """Adds the modules of layers with ``channels`` input channels; returns the number of output channels."""
         for layer in layers:
             if isinstance(layer, Fork):
                 channels = sum(self._add(branch, channels) for branch in layer.branches)
@@ -117,7 +117,7 @@ class CaffeNet(nn.Module):
         return channels
 
     def _modules_of(self, layers: tuple[Conv | Pool | Fork, ...]) -> Iterator[str]:
-        """The names of the modules that layers have."""
+        """The names of the modules of layers."""
         for layer in layers:
             if isinstance(layer, Fork):
                 for branch in layer.branches:
@@ -143,7 +143,7 @@ class CaffeNet(nn.Module):
 
 
 class _RunLayers(NamedTuple):
-    """Some layers of a network, as a link of its chain."""
+    """Runs some layers of a network: a link of its chain."""
 
     layers: tuple[Conv | Pool | Fork, ...]
 
@@ -152,22 +152,22 @@ class _RunLayers(NamedTuple):
         return net._run(self.layers, x)
 
 
-# What the published weights of both were trained on: blue, green, red in 0 .. 255, less a mean, not scaled. Written
-# for red, green, blue in 0 .. 1, which is the same numbers; the channels' order is settled by rgb_weights.
+# Both networks' published weights expect BGR images in 0 .. 255 minus a mean, not scaled. These are the same values for
+# RGB images in 0 .. 1; rgb_weights changes the order of channels.
 CAFFE_MEAN = (128 / 255, 117 / 255, 104 / 255)
 CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
 
 
 def rgb_weights(weights: dict[str, Tensor], modality: Modality, *, first: str) -> dict[str, Tensor]:
-    """Published weights, which expect blue, green, red, as weights for red, green, blue; our own are not changed.
+    """Converts published weights from BGR to RGB input; weights of spatempo checkpoints are not changed.
 
-    Batch norms, which some files store as ``[1, C]``, become ``[C]``.
+    Batch norms that a file stores as ``[1, C]`` become ``[C]``.
 
     Args:
-        weights: of a file, in any layout that keeps the published names at the end of its keys.
-        modality: of the model that they are for. TSN's, TSM's and GSM's code reverses the channels of each image, so
-            each difference of images has blue, green, red too (``transforms.Stack(roll=True)``). Flow has no colours
-            and is not reversed.
+        weights: weights of a file, in any layout whose keys end with the published names.
+        modality: modality of the model. The code of TSN, TSM and GSM reverses the channels of each image, so
+            differences of images are BGR too (``transforms.Stack(roll=True)``). Flow has no colours and is not
+            reversed.
         first: name of the first convolution.
     """
     if any(name.startswith("backbone.") for name in weights):

@@ -1,8 +1,8 @@
 """InceptionV3 (Szegedy et al., CVPR 2016) in the Caffe layout of TSN's and GSM's authors.
 
-It differs from torchvision's and timm's: a bias on every convolution, pooling that rounds up, max pooling in the last
-block, and the layers' names (``mixed_conv_Conv2D``, ``mixed_conv_batchnorm``, ...), which the published weight files
-keep. Made for images of 229 x 229, not 299: 21.8 M parameters, 3.33 GMACs.
+Unlike torchvision's and timm's, it has a bias on every convolution, pooling that rounds up, max pooling in the last
+block, and the layer names of the published weight files (``mixed_conv_Conv2D``, ``mixed_conv_batchnorm``, ...). It is
+for images of 229 x 229, not 299: 21.8 M parameters, 3.33 GMACs.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ TALL, WIDE = (7, 1), (1, 7)  # height, width
 
 
 def _same(name: str, channels: int, kernel: tuple[int, int]) -> Conv:
-    """A convolution whose maps are as large as its input's."""
+    """A convolution whose output has the size of its input."""
     return Conv(name, channels, kernel, 1, (kernel[0] // 2, kernel[1] // 2))
 
 
 def _a(at: str, proj: int) -> Fork:
-    """A block of 27 x 27 maps: 1x1, 5x5, two 3x3, pooling."""
+    """A block on 27 x 27 maps with the branches 1x1, 5x5, two 3x3, pooling."""
     branches = (
         (Conv(f"{at}_conv", 64),),
         (Conv(f"{at}_tower_conv", 48), _same(f"{at}_tower_conv_1", 64, FIVE)),
@@ -34,7 +34,7 @@ def _a(at: str, proj: int) -> Fork:
 
 
 def _to_b(at: str) -> Fork:
-    """From 27 x 27 to 13 x 13."""
+    """The block from 27 x 27 to 13 x 13 maps."""
     branches = (
         (Conv(f"{at}_conv", 384, THREE, 2),),
         (
@@ -48,7 +48,7 @@ def _to_b(at: str) -> Fork:
 
 
 def _b(at: str, mid: int) -> Fork:
-    """A block of 13 x 13 maps: 1x1, a 7x7 in two parts, two of them in four, pooling."""
+    """A block on 13 x 13 maps with the branches 1x1, a factorised 7x7, two factorised 7x7, pooling."""
     branches = (
         (Conv(f"{at}_conv", 192),),
         (
@@ -69,7 +69,7 @@ def _b(at: str, mid: int) -> Fork:
 
 
 def _to_c(at: str) -> Fork:
-    """From 13 x 13 to 6 x 6."""
+    """The block from 13 x 13 to 6 x 6 maps."""
     branches = (
         (Conv(f"{at}_tower_conv", 192), Conv(f"{at}_tower_conv_1", 320, THREE, 2)),
         (
@@ -84,7 +84,7 @@ def _to_c(at: str) -> Fork:
 
 
 def _c(at: str, pool: str) -> Fork:
-    """A block of 6 x 6 maps: 1x1, 3x3s that end in a 3x1 beside a 1x3, pooling."""
+    """A block on 6 x 6 maps: 1x1, two branches that end with a parallel 3x1 and 1x3, pooling."""
 
     def ends(tower: str) -> Fork:
         return Fork(((_same(f"{tower}_conv", 384, (3, 1)),), (_same(f"{tower}_conv_1", 384, (1, 3)),)))
@@ -103,7 +103,10 @@ def _c(at: str, pool: str) -> Fork:
 
 
 class InceptionV3(CaffeNet):
-    """Images ``[N, 3, H, W]`` to maps ``[N, 2048, H', W']``, 6 x 6 of 229 x 229; sides of 69 to 76, ..., 229 to 236."""
+    """Images ``[N, 3, H, W]`` to maps ``[N, 2048, H', W']``, 6 x 6 for 229 x 229.
+
+    H and W from 69 to 76, ..., 229 to 236.
+    """
 
     conv_name, norm_name = "{}_Conv2D", "{}_batchnorm"
     image_size, first_size = 229, 69

@@ -1,8 +1,8 @@
-"""A residual network of five basic blocks, for small pictures and small machines.
+"""A residual network of five basic blocks, for small images and small machines.
 
-Widths 32, 64, 128 at strides 2, 4, 8: about 0.7 M parameters and 15 M MACs for a frame of 48x48 pixels, so that two CPU
-cores train it from scratch in minutes. The blocks are ResNet's (He et al., CVPR 2016), with the names of torchvision's,
-which is not imported here because that takes longer than importing torch.
+Widths 32, 64, 128 at strides 2, 4, 8: about 0.7 M parameters and 15 M MACs for a frame of 48x48 pixels, so that it can
+be trained from scratch on two CPU cores in minutes. The blocks are ResNet's (He et al., CVPR 2016) with torchvision's
+names; torchvision is not imported because that takes longer than importing torch.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SmallResNet(nn.Module):
         self.layer2 = nn.Sequential(_widening(32, 64), BasicBlock(64, 64))
         self.layer3 = nn.Sequential(_widening(64, 128), BasicBlock(128, 128))
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # the initialisation that torchvision gives its residual networks
+            if isinstance(module, nn.Conv2d):  # initialisation as in torchvision's residual networks
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:

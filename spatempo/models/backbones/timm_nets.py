@@ -1,4 +1,4 @@
-"""timm's networks as backbones. ``forward_features`` and ``forward_head`` are its contract."""
+"""timm's networks as backbones, through timm's interface: ``forward_features`` and ``forward_head``."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def timm_names() -> list[str]:
 
 
 def make_timm(name: str) -> Backbone:
-    """A network of timm with random weights."""
+    """Creates a network of timm with random weights."""
     net = timm.create_model(name, pretrained=False, num_classes=0)
     config = getattr(net, "pretrained_cfg", {})
     classifier = config.get("classifier") or ()
     prefixes = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    # where a network has a hidden layer before its classifier (MobileNetV3), that is what the classifier gets
+    # if a network has a hidden layer before its classifier (MobileNetV3), that layer gives the features
     features: int = getattr(net, "head_hidden_size", 0) or getattr(net, "num_features", 0)
     links = module_chain(*_RESNET) if type(net) is ResNet else ()
     return Backbone(net, f"timm/{name}", features, _maps, _pool, tuple(f"{p}." for p in prefixes), links=links)

@@ -1,4 +1,4 @@
-"""torchvision's networks as backbones: maps, average pooling and a tail whose last linear layer is the classifier."""
+"""torchvision's networks as backbones, without their last linear layer."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def torchvision_names() -> list[str]:
 
 
 def make_torchvision(name: str) -> Backbone:
-    """A network of torchvision with random weights.
+    """Creates a network of torchvision with random weights.
 
     Raises:
-        SpatempoError: its family has no blocks that an operator can serve.
+        SpatempoError: its family has no blocks in which an operator can be placed.
     """
-    where = torch.get_default_device()
-    # RegNet works out its widths with tensors, which must hold numbers even when the network is made on the meta device
-    with torch.device("cpu" if name.startswith("regnet") else where):
-        net = tv.get_model(name, weights=None).to(where)
+    device = torch.get_default_device()
+    # RegNet computes its widths with tensors, which need values even if the network is created on the meta device
+    with torch.device("cpu" if name.startswith("regnet") else device):
+        net = tv.get_model(name, weights=None).to(device)
     kind = type(net)
     if isinstance(net, tv.ResNet | tv.RegNet):
         features = net.fc.in_features
@@ -43,13 +43,13 @@ def make_torchvision(name: str) -> Backbone:
     }.get(kind)
     if maps is None:
         raise SpatempoError(
-            f"backbone torchvision/{name}: the {kind.__name__} family has no blocks that an operator can serve; "
-            "take a ResNet, ResNeXt, RegNet, MobileNet, EfficientNet, ConvNeXt or MNASNet, or one of timm's"
+            f"backbone torchvision/{name}: the {kind.__name__} family has no blocks in which an operator can be "
+            "placed; use a ResNet, ResNeXt, RegNet, MobileNet, EfficientNet, ConvNeXt or MNASNet, or one of timm's"
         )
     tail = list(net.get_submodule("classifier").children())
     last = tail[-1]
     assert isinstance(last, nn.Linear)
-    # dropout before the classifier is the video head's to do
+    # the video model's head applies dropout before the classifier
     kept = tail[: -2 if isinstance(tail[-2], nn.Dropout) else -1]
     net.classifier = nn.Sequential(*kept)
     prefix = f"classifier.{len(tail) - 1}."

@@ -1,4 +1,4 @@
-"""The designs, one file each: which operator, at which seam, in which blocks. Importing this enters them all."""
+"""The built-in designs, one file each: which operator, with which seam, in which blocks. Importing registers them."""
 
 from spatempo.models.designs import gsf as gsf
 from spatempo.models.designs import gsm as gsm

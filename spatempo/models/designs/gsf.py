@@ -1,4 +1,4 @@
-"""GSF (Sudhakaran, Escalera, Lanz, TPAMI 2023): GSM with a learnt fusion, in the places of its own release."""
+"""GSF (Sudhakaran, Escalera, Lanz, TPAMI 2023): GSM with a learnt fusion, placed as in the released code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.models.published import Published
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.gate_shift_fuse import GateShiftFuse
 
-# Eleven here: mixed_6 too, and in mixed_3 the 3x3 of stride 2 that is its shortest branch.
+# Eleven convolutions, unlike GSM's ten: with mixed_6, and in mixed_3 the 3x3 with stride 2, its shortest branch.
 INCEPTION_V3 = tuple(
     f"mixed{block}_conv_Conv2D" for block in ("", "_1", "_2", "_3", "_4", "_5", "_6", "_7", "_8_tower", "_9", "_10")
 )
@@ -24,7 +24,7 @@ INCEPTION_V3 = tuple(
     backbones=tuple(b for b in BACKBONES if b != "mobilenet_v2"),
     layouts=(gsm.LAYOUT,),
     published={
-        "resnet50": (Published(23_974_702, None, 8, 224, 174, f"{RESNET} GSF, whose ratio is 25 %"),),
+        "resnet50": (Published(23_974_702, None, 8, 224, 174, f"{RESNET} GSF, with ratio 25 %"),),
     },
 )
 def gsf(
@@ -35,16 +35,16 @@ def gsf(
     shuffle: bool = False,
     causal: bool = False,
 ) -> Parts:
-    """Gated shifts with a learnt fusion. They start at random, so that the network does not start as the 2D one.
+    """Gated shifts with a learnt fusion. They are initialised randomly, so the network differs from the 2D one.
 
     Args:
-        placement: in a residual backbone, ``"conv3"``, which is the default and published: what each residual branch's
-            last convolution puts out, before the batch norm (ResNets only); or ``"conv1"``, the input of its first one.
-            The Inceptions have their published places.
-        ratio: percentage of the channels there that are gated (the code's ``gsf_ch_ratio``), the first ones. By
-            default 25 in residual backbones and 100 in the Inceptions.
-        shuffle: the released code's channel shuffle, which its checkpoints need.
-        causal: look at the past only (not in the paper).
+        placement: position in residual backbones. ``"conv3"`` (published, default): at the output of the last
+            convolution of each residual branch, before the batch norm (ResNets only). ``"conv1"``: at the input of the
+            first one. In Inception backbones the placement is fixed, as published.
+        ratio: percentage of channels that are gated, starting with the first (``gsf_ch_ratio`` in the released code).
+            Default: 25 in residual backbones, 100 in Inception backbones.
+        shuffle: channel shuffle as in the released code; its checkpoints need it.
+        causal: use past frames only (not in the paper).
     """
 
     def make(channels: int) -> TemporalOperator:

@@ -1,9 +1,9 @@
 """GSM (Sudhakaran, Escalera, Lanz, CVPR 2020): gated shifts in the paper's two Inceptions and in residual backbones.
 
-The paper's code has the Inceptions only, where the gate stands between a convolution and its batch norm, in the branch
-of fewest convolutions. Of the two places for residual networks, ``conv1`` is that of E2E-Spot (jhong93/spot), and
-``conv3`` that of GSF, GSM's successor. In ResNet-101 and deeper, E2E-Spot has a gate in every second block of a stage
-(TSM's rule); GSF has one in every block.
+The paper's code supports only the Inceptions, where the gate is between a convolution and its batch norm, in the branch
+with the fewest convolutions. Of the two placements in residual networks, ``conv1`` is that of E2E-Spot (jhong93/spot)
+and ``conv3`` that of GSF, GSM's successor. In ResNet-101 and deeper networks, E2E-Spot has a gate in every second block
+of a stage (TSM's rule), and GSF has one in every block.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from spatempo.models.seams import plug_after, plug_at_conv
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.gate_shift import GateShift
 
-# The ten convolutions behind each of which the released code has a gate. BN-Inception's blocks that halve the maps have
-# no 1x1 branch; InceptionV3's mixed_6 is passed over in the authors' file, and so it is in their figures.
+# The ten convolutions that are followed by a gate in the released code. BN-Inception's blocks with stride 2 have no 1x1
+# branch. The authors' file and figures omit InceptionV3's mixed_6.
 BN_INCEPTION = (
     "inception_3a_1x1",
     "inception_3b_1x1",
@@ -63,9 +63,9 @@ BACKBONES = (
     "smallresnet",
 )
 
-_GSM = "GSM paper, table 3: its MACs also count batch norms (2 an element), ReLUs and pooled elements (1 each)"
-GSM_PARAMS = f"{_GSM}; it prints no parameters, they are worked out from the authors' code"
-RESNET = "worked out from the code of"
+_GSM = "GSM paper, table 3: its MACs also count batch norms (2 per element), ReLUs and pooled elements (1 each)"
+GSM_PARAMS = f"{_GSM}; parameters are not printed but computed from the authors' code"
+RESNET = "computed from the code of"
 
 Make = Callable[[int], TemporalOperator]
 
@@ -104,18 +104,18 @@ def gsm(
     shuffle: bool = False,
     causal: bool = False,
 ) -> Parts:
-    """Gated shifts. They start at zero, so that without ``shuffle`` the network starts as the 2D one.
+    """Gated shifts. They are initialised to zero, so without ``shuffle`` the network starts as the 2D one.
 
     Args:
-        placement: in a residual backbone, ``"conv1"``, which is the default: the input of each residual branch's first
-            convolution; or ``"conv3"``: what its last convolution puts out, before the batch norm (ResNets only). The
-            Inceptions have their published places.
-        ratio: percentage of the channels there that are gated; the first ones, down to a whole number and from there
-            up to a multiple of 4. By default 25 in residual backbones and 100 in the Inceptions.
-        every: in a residual backbone, gates in every n-th block of a stage; 2 where published so (``conv1``, ResNet-101
-            and deeper), else 1.
-        shuffle: the released code's channel shuffle, which its checkpoints need.
-        causal: look at the past only (not in the paper).
+        placement: position in residual backbones. ``"conv1"`` (default): at the input of the first convolution of each
+            residual branch. ``"conv3"``: at the output of the last one, before the batch norm (ResNets only). In
+            Inception backbones the placement is fixed, as published.
+        ratio: percentage of channels that are gated, starting with the first. Their number is rounded down to a whole
+            number, then up to a multiple of 4. Default: 25 in residual backbones, 100 in Inception backbones.
+        every: gate in every n-th block of a stage (residual backbones). Default: 2 where published (``conv1``,
+            ResNet-101 and deeper), else 1.
+        shuffle: channel shuffle as in the released code; its checkpoints need it.
+        causal: use past frames only (not in the paper).
     """
 
     def make(channels: int) -> TemporalOperator:
@@ -136,27 +136,25 @@ def gsm(
 def plug_inception(
     design: str,
     build: Build,
-    places: tuple[str, ...],
+    convs: tuple[str, ...],
     make: Make,
     placement: str | None,
     ratio: float | None,
     every: int | None = None,
 ) -> None:
-    """Plugs what ``make(channels)`` gives behind each of the convolutions, before its batch norm."""
+    """Places the operator ``make(channels)`` after each of the convolutions, before its batch norm."""
     if placement is not None:
-        raise SpatempoError(
-            f"{design}: placement is for residual backbones; an Inception has its published places only"
-        )
+        raise SpatempoError(f"{design}: placement is for residual backbones; in Inception backbones it is fixed")
     if every not in (None, 1):
-        raise SpatempoError(f"{design}: every is for residual backbones; an Inception has its published places only")
-    for name in places:
+        raise SpatempoError(f"{design}: every is for residual backbones; in Inception backbones the placement is fixed")
+    for name in convs:
         conv = build.net.get_submodule(name)
         assert isinstance(conv, nn.Conv2d)
         plug_after(build, name, make(gated_channels(design, conv.out_channels, 100 if ratio is None else ratio)))
 
 
 def plug_residual(design: str, build: Build, make: Make, placement: str, ratio: float | None, step: int = 1) -> None:
-    """Plugs what ``make(channels)`` gives into the residual branch of every ``step``-th block of a stage."""
+    """Places the operator ``make(channels)`` in the residual branch of every ``step``-th block of a stage."""
     if placement not in ("conv1", "conv3"):
         raise SpatempoError(f"{design}: placement must be 'conv1' or 'conv3', got {placement!r}")
     percent = 25 if ratio is None else ratio
@@ -170,18 +168,20 @@ def plug_residual(design: str, build: Build, make: Make, placement: str, ratio: 
             conv = last_conv(site.block)
             if conv is None:
                 raise SpatempoError(
-                    f"{design}: placement 'conv3' is for ResNet's basic and bottleneck blocks, and {site.name} of "
-                    f"{build.source} is a {type(site.block).__name__}: take placement='conv1', or a ResNet"
+                    f"{design}: placement 'conv3' needs ResNet's basic or bottleneck blocks, but {site.name} of "
+                    f"{build.source} is a {type(site.block).__name__}: use placement='conv1', or a ResNet"
                 )
             name = f"{site.name}.{require_resnet_block(site, build.source, design)[-1]}"
             plug_after(build, name, make(gated_channels(design, conv.out_channels, percent)))
 
 
 def gated_channels(design: str, channels: int, percent: float) -> int:
-    """How many of ``channels`` are gated: a multiple of 4, as both published networks have it."""
+    """Number of gated channels: a multiple of 4, as in both published networks."""
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= 100:
         raise SpatempoError(f"{design}: the gated ratio must be above 0 and at most 100 percent, got {percent!r}")
     count = -(-int(channels * percent / 100) // 4) * 4
     if not 0 < count <= channels:
-        raise SpatempoError(f"{design}: {percent} percent of {channels} channels is no multiple of 4 among them")
+        raise SpatempoError(
+            f"{design}: {percent} percent of {channels} channels, as a multiple of 4, is {count}: give another ratio"
+        )
     return count

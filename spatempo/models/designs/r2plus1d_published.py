@@ -6,14 +6,14 @@ from spatempo.models.published import Published
 
 _MORE = "mmaction2's model zoo; its MACs count more than convolutions and linear layers"
 _VMZ = (
-    "worked out from the authors' code (VMZ, models.md), which counts the same multiply-accumulates but leaves batch "
-    "norm out of its parameters"
+    "computed from the authors' code (VMZ, models.md), which counts the same multiply-accumulates but no parameters of "
+    "batch norms"
 )
-_VMZ_128 = "VMZ's model zoo: the table says 112, the figure is for its fully convolutional test on 128 x 128"
+_VMZ_128 = "VMZ's model zoo: the table says 112, but the figure is for its fully convolutional test on 128 x 128"
 _TORCHVISION = "torchvision's weight metadata"
 
 PUBLISHED: dict[str, tuple[Published, ...]] = {
-    "r2d_18": (Published(11_447_568, 1_931_780_096, 8, 112, 400, _VMZ + "; of 16 frames 11,522,832"),),
+    "r2d_18": (Published(11_447_568, 1_931_780_096, 8, 112, 400, _VMZ + "; 11,522,832 parameters for 16 frames"),),
     "fr2d_18": (Published(11_381_712, 27_601_018_880, 16, 112, 400, _VMZ),),
     "r3d_18": (
         Published(33_371_472, 40_696_553_472, 16, 112, 400, _VMZ + " (33.4 M)"),
@@ -38,7 +38,7 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
             16,
             112,
             400,
-            _TORCHVISION + ", whose mid channels are worked out by block",
+            _TORCHVISION + ", with mid channels computed per block",
             {"midplanes": "torchvision"},
         ),
     ),
@@ -56,4 +56,4 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
         Published(118.0e6, 329.1e9, 32, 128, 400, _VMZ_128 + ", without the max-pool that its PyTorch port has"),
     ),
 }
-"""By the model's name."""
+"""Published figures by model name."""

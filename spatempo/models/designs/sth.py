@@ -1,4 +1,4 @@
-"""STH (Li et al., arXiv 2003.08042): 3x3 convolutions of a ResNet give a share of their channels over to time."""
+"""STH (Li et al., arXiv 2003.08042): the 3x3 convolutions of a ResNet use a fraction of their channels over time."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _TABLE_9 = (
     "linear layers"
 )
 _TABLE_6 = (
-    "STH paper, table 6, which is not consistent: its row p = 1/4 is the plain sum at 174 classes, its others are "
-    "0.2-0.5 M off any one count"
+    "STH paper, table 6, which is inconsistent: its row p = 1/4 is the plain sum with 174 classes; its other rows "
+    "differ by 0.2-0.5 M from any single way of counting"
 )
 _ATTENTION = {"p": 1 / 4, "form": "hybrid", "integration": "attention"}
 
@@ -57,24 +57,26 @@ def sth(
     init: Init = "sum",
     scale: float = 2.0,
 ) -> None:
-    """STH convolutions in the place of every 3x3 one.
+    """STH convolutions in place of all 3x3 convolutions.
 
-    Without image weights they start random; with them, each is made of the 2D convolution that it replaces.
+    Their weights are random, or converted from the 2D convolutions that they replace if image weights are loaded.
 
     Args:
-        p: share of the input channels that a filter sees through time, 1/G as a number or as text (``"1/8"``); 0
-            replaces nothing and is the 2D network.
-        form: ``"hybrid"``, every filter sees space and time (the paper's better one), or ``"merge"``, a share p of the
-            filters sees time only, the others space only.
-        integration: how the branches come together: ``"attention"`` (the paper's headline) or ``"sum"``.
-        init: what temporal kernels get of image weights: ``"sum"``, ``"centre"``, ``"inflate"`` or ``"shift"``.
-        scale: factor on attended maps; 1 is the paper's equation, 2 starts at the sum of the branches.
+        p: fraction of input channels that a filter processes over time, 1/G as a number or as text (``"1/8"``). With 0,
+            nothing is replaced and the network is 2D.
+        form: ``"hybrid"``: every filter has a spatial and a temporal part (better in the paper). ``"merge"``: a
+            fraction p of the filters is temporal, the others are spatial.
+        integration: how the branches are combined: ``"attention"`` (the paper's main setting) or ``"sum"``.
+        init: how temporal kernels are initialised from image weights: ``"sum"``, ``"centre"``, ``"inflate"`` or
+            ``"shift"``.
+        scale: factor applied to the maps after attention. 1 is the paper's equation; 2 starts at the sum of the
+            branches.
     """
-    variant = SthOptions(p, form, integration, init, scale)
+    settings = SthOptions(p, form, integration, init, scale)
     for site in require_sites(build.net, build.source):
         convs = require_resnet_block(site, build.source, "sth")
-        # In the paper's ResNet-50 the 3x3 is the middle one of each of the 16 bottlenecks; that a basic block has both
-        # of its own replaced is ours, the paper shows none.
-        for name in (convs if len(convs) == 2 else convs[1:2]) if variant.groups else ():
-            make = partial(SthConv2d.like, context=build.context, **asdict(variant))
+        # In the paper's ResNet-50 the middle convolution of each of the 16 bottlenecks is replaced. The paper has no
+        # basic blocks; here both of their convolutions are replaced.
+        for name in (convs if len(convs) == 2 else convs[1:2]) if settings.groups else ():
+            make = partial(SthConv2d.like, context=build.context, **asdict(settings))
             replace_conv(build, f"{site.name}.{name}", make, design="STH")

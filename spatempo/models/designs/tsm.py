@@ -1,4 +1,4 @@
-"""TSM (Lin, Gan, Han, ICCV 2019): a temporal shift in the residual blocks of any backbone that has some."""
+"""TSM (Lin, Gan, Han, ICCV 2019): a temporal shift in the residual blocks of any backbone that has residual blocks."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from spatempo.operators.non_local import NonLocal
 from spatempo.operators.shift import Padding, TemporalShift
 from spatempo.operators.temporal_pool import TemporalPool
 
-# Backbones whose published TSM shifts every second block only: the official code does so where layer3 has 23 blocks or
-# more ("n_round"), because shifting all of them costs too much spatial modelling.
+# Backbones in which the published TSM shifts only every second block. The official code does so if layer3 has 23 or
+# more blocks ("n_round"), because shifting all of them weakens spatial modelling too much.
 EVERY_SECOND_BLOCK = ("resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
 
 
 def first_of_every(backbone: str) -> int:
-    """Of how many blocks of a stage the released code serves the first; ``backbone`` without its library."""
+    """n, if the released code shifts every n-th block of a stage; ``backbone`` is a name without its library."""
     return 2 if backbone in EVERY_SECOND_BLOCK else 1
 
 
-# Of BN-Inception the official code ("block") shifts the input of all parts but the first, which gets the images: of the
-# second stage and of the ten inception blocks. These layers put those inputs out.
+# In BN-Inception the official code ("block") shifts the inputs of the second stage and of the ten inception blocks, but
+# not the images. These are the layers before them.
 BN_INCEPTION = (
     "pool1_3x3_s2",
     "pool2_3x3_s2",
     *(f"inception_{block}_output" for block in ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a")),
 )
 
-# Behind which blocks of a ResNet the official code puts non-local ones. It does so in ResNet-50 only; others have them
-# behind those of these blocks that they have.
+# Blocks of a ResNet that are followed by a non-local block in the official code, which supports only ResNet-50. Other
+# ResNets have non-local blocks after those of these blocks that they have.
 NON_LOCAL = ("layer2.0", "layer2.2", "layer3.0", "layer3.2", "layer3.4")
 
 MMACTION = "mmaction2's model zoo"
-TABLE_2 = "TSM paper, table 2 (its 24.3 M parameters are those of 400 classes)"
+TABLE_2 = "TSM paper, table 2 (its 24.3 M parameters are for 400 classes)"
 _MORE = f"{MMACTION}; its MACs count more than convolutions and linear layers"
-_NON_LOCAL_PARAMS = "parameters worked out from the released code"
+_NON_LOCAL_PARAMS = "parameters computed from the released code"
 _NON_LOCAL = (
-    f"{MMACTION}, whose 61.3 G hold the two products with the affinity in each non-local block (without them, as our "
-    f"MACs are counted, they would be 49.1 G); {_NON_LOCAL_PARAMS}"
+    f"{MMACTION}: its 61.3 G include the two products with the affinity in each non-local block (without them, as in "
+    f"our MACs, it would be 49.1 G); {_NON_LOCAL_PARAMS}"
 )
 
 
@@ -85,15 +85,15 @@ def tsm(
     """Temporal shift in every residual block.
 
     Args:
-        shift_div: a fold is C / shift_div channels; two folds move (one, if causal). 2 moves them all.
-        placement: ``"residual"``, at the first convolution of the residual branch, so that the shortcut carries the
-            frame unshifted (the paper's better one, and the default), or ``"inplace"``, before the whole block: in
-            BN-Inception, which has no residual branch, the only one.
-        padding: ``"zero"``, or ``"circulant"`` (the first preprint's variant).
-        causal: shift from the past only (the paper's online form).
-        every: shift in every n-th block of a stage; 2 where published so (ResNet-101 and deeper), else 1.
-        non_local: non-local blocks in the second and third stage of a ResNet, too; they see the whole clip.
-        temporal_pool: halve the frames before the second stage of a ResNet, rounding up.
+        shift_div: a fold is C / shift_div channels. Two folds are shifted (one if causal), so 2 shifts all channels.
+        placement: ``"residual"`` (default, better in the paper): before the first convolution of the residual branch,
+            so that the shortcut is not shifted. ``"inplace"``: before the whole block. BN-Inception has no residual
+            branch and supports only ``"inplace"``.
+        padding: ``"zero"``, or ``"circulant"`` (a variant in the first preprint).
+        causal: shift from past frames only (the paper's online form).
+        every: shift in every n-th block of a stage. Default: 2 where published (ResNet-101 and deeper), else 1.
+        non_local: add non-local blocks in the second and third stage of a ResNet; they use the whole clip.
+        temporal_pool: halve the number of frames, rounding up, before the second stage of a ResNet.
     """
 
     def shift() -> TemporalShift:
@@ -101,7 +101,7 @@ def tsm(
 
     if isinstance(build.net, BNInception):
         if placement not in (None, "inplace") or every not in (None, 1):
-            raise SpatempoError("tsm: BN-Inception has no residual branch: placement is 'inplace', in every block")
+            raise SpatempoError("tsm: BN-Inception has no residual branch: use placement='inplace' and every=1")
         if non_local or temporal_pool:
             raise SpatempoError("tsm: non_local and temporal_pool are for ResNets, not for BN-Inception")
         for name in BN_INCEPTION:
@@ -130,13 +130,13 @@ def tsm(
 
 def _add_non_local(build: Build, sites: list[Site], causal: bool) -> None:
     if causal:
-        raise SpatempoError("tsm: a non-local block looks at the whole clip: take either causal or non_local")
+        raise SpatempoError("tsm: a non-local block uses the whole clip: give either causal or non_local")
     chosen = [site for site in sites if site.name in NON_LOCAL]
     convs = [last_conv(site.block) for site in chosen]
     if not chosen or None in convs:
         raise SpatempoError(
-            "tsm: non_local is behind basic and bottleneck blocks layer2.0, layer3.0, ... of a ResNet, and "
-            f"{build.source} has none: take a ResNet"
+            "tsm: non_local needs the basic or bottleneck blocks layer2.0, layer3.0, ... of a ResNet, but "
+            f"{build.source} has none: use a ResNet"
         )
     for site, conv in zip(chosen, convs, strict=True):
         assert conv is not None
@@ -147,7 +147,7 @@ def _add_temporal_pool(build: Build, sites: list[Site], causal: bool) -> None:
     first = [site for site in sites if site.name.startswith("layer1.")]
     if not first or not any(site.name == "layer2.0" for site in sites):
         raise SpatempoError(
-            f"tsm: temporal_pool is before the second stage of a ResNet, and {build.source} has no residual blocks "
-            "layer1.0 and layer2.0: take a ResNet"
+            f"tsm: temporal_pool is placed before the second stage of a ResNet, but {build.source} has no residual "
+            "blocks layer1.0 and layer2.0: use a ResNet"
         )
     plug_after(build, first[-1].name, TemporalPool(build.context, causal=causal))

@@ -1,4 +1,4 @@
-"""TSN, temporal segment networks (Wang et al., ECCV 2016): the order-blind baseline of every other design."""
+"""TSN, temporal segment networks (Wang et al., ECCV 2016): the baseline without temporal operators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spatempo.models.published import Published
     "tsn",
     source="Wang et al., Temporal Segment Networks, ECCV 2016",
     backbones=(*LISTED_BACKBONES, "bninception", "inception_v3"),
-    studied={"": ("smallresnet", {"causal": True})},  # causal as it is
+    studied={"": ("smallresnet", {"causal": True})},  # always causal
     order_blind=True,
     layouts=(tsm.LAYOUT, mmaction_tsm.LAYOUT),
     published={
@@ -27,14 +27,15 @@ from spatempo.models.published import Published
     },
 )
 def tsn(build: Build, *, causal: bool = False, consensus: str = "average") -> Parts:
-    """No operator at all: the frames meet only in the consensus, so their order cannot matter. Causal as it is.
+    """No temporal operator: frames are combined only by the consensus, so their order does not matter.
 
     Args:
-        causal: to be able to go frame by frame.
-        consensus: ``"average"``, ``"max"``, ``"top3"`` (of each class the mean of its best three frames, or of another
-            number), ``"attention"`` (weights from the frames' features) or ``"linear"`` (a weight for each place: the
-            one consensus that sees order, and that has no running form); see :mod:`spatempo.models.consensus`.
+        causal: allow processing frame by frame.
+        consensus: ``"average"``, ``"max"``, ``"top3"`` (for each class the mean of its three highest frames; any other
+            number works too), ``"attention"`` (weights from the frames' features) or ``"linear"`` (one weight per frame
+            position). Only ``"linear"`` depends on the order of frames, and it cannot be causal. See
+            :mod:`spatempo.models.consensus`.
     """
     if causal and consensus == "linear":
-        raise SpatempoError("tsn: consensus 'linear' needs the whole clip: take either causal or linear")
+        raise SpatempoError("tsn: consensus 'linear' needs the whole clip: give either causal or linear")
     return Parts(head=build.linear_head(consensus=consensus), causal=causal)

@@ -1,9 +1,9 @@
-"""VSN (Ma et al., arXiv 1911.11319): in the last block of each stage, frames and groups of channels change places.
+"""VSN (Ma et al., arXiv 1911.11319): a video shuffle in the last block of each stage.
 
-The paper's tables call the other blocks "standard". Its headline figures (Kinetics 73.5, Something-Something-V1 46.6)
-are those of the row that combines the shuffle with a temporal shift, so standard blocks have TSM's shift here. All of
-them do, in ResNet-101 too: the paper's table makes no difference among its 2 + 3 + 22 + 2, while TSM's own code shifts
-every second block of a network that deep (option ``every=2``).
+The paper's tables call the other blocks "standard". Its main results (Kinetics 73.5, Something-Something-V1 46.6) are
+in the row that combines the shuffle with a temporal shift, so standard blocks have TSM's shift here. This includes all
+standard blocks of ResNet-101, because the paper's table does not distinguish among its 2 + 3 + 22 + 2. TSM's code
+shifts only every second block of a network of this depth (option ``every=2``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from spatempo.operators.shift import TemporalShift
 from spatempo.operators.shuffle import VideoShuffle
 
 _RESNET50 = (
-    "VSN paper, table 2: 24.3 M are those of 400 classes; with the 174 of its Something-Something they are 23.9 M"
+    "VSN paper, table 2: 24.3 M is for 400 classes; with the 174 classes of its Something-Something it is 23.9 M"
 )
-_RESNET101 = "VSN paper, table 2: 42.9 M are those of 174 classes, while its ResNet-50 row has those of 400"
+_RESNET101 = "VSN paper, table 2: 42.9 M is for 174 classes, while its ResNet-50 row is for 400"
 
 ON_OFF = {"on": True, "off": False, True: True, False: False}
 
@@ -54,19 +54,19 @@ def vsn(
 ) -> None:
     """Video shuffle and restore in some blocks, temporal shift in the others.
 
-    T must divide the channels where it is shuffled, so clips have 1, 2, 4, 8, 16, 32 or 64 frames (MobileNetV2: up to
-    8).
+    T must divide the number of shuffled channels, so clips have 1, 2, 4, 8, 16, 32 or 64 frames (MobileNetV2: up to 8).
 
     Args:
-        placement: ``"compact"``, round the 3x3 convolution of a bottleneck (the paper's better one, and the default),
-            or ``"headtail"``, round the whole residual branch. Frames are restored behind a batch norm, which so always
-            sees the channels of its own convolution. The paper has bottlenecks only; in a basic block compact is round
-            its second convolution. In an inverted residual it is headtail: round a depthwise convolution, which never
-            sums over channels, a shuffle would mix no frames.
-        shift: ``"on"`` (the paper's headline) or ``"off"``: temporal shift at the first convolution of other blocks.
-        blocks: which ones of a stage are shuffled: ``"last"`` (as published), ``"first"`` or ``"all"``.
-        shift_div: of the temporal shift, as in TSM.
-        every: shift in every so-manieth block of a stage only.
+        placement: ``"compact"`` (default, better in the paper): shuffle before the 3x3 convolution of a bottleneck and
+            restore after it. ``"headtail"``: around the whole residual branch. Frames are restored after the batch
+            norm, so that it normalises the channels of its convolution. The paper has only bottlenecks. In basic blocks
+            compact is around the second convolution. Inverted residual blocks support only headtail: around a depthwise
+            convolution, which does not sum over channels, a shuffle does not mix frames.
+        shift: temporal shift at the first convolution of the other blocks, ``"on"`` (the paper's main setting) or
+            ``"off"``.
+        blocks: blocks of a stage that are shuffled: ``"last"`` (as published), ``"first"`` or ``"all"``.
+        shift_div: divisor of the temporal shift, as in TSM.
+        every: shift in every n-th block of a stage.
     """
     if placement not in (None, "compact", "headtail"):
         raise SpatempoError(f"vsn: placement must be 'compact' or 'headtail', got {placement!r}")
@@ -87,7 +87,7 @@ def vsn(
 
 
 def _stage(site: Site) -> tuple[str, int | None]:
-    """What tells the blocks of a stage from others: where they are kept, and of inverted residuals the width too."""
+    """Key of a block's stage: its parent module, and in inverted residual networks also its width."""
     assert isinstance(site.conv, nn.Conv2d)
     return site.name.rpartition(".")[0], site.conv.in_channels if inverted_end(site.block) else None
 
@@ -100,7 +100,7 @@ def _shuffle_block(build: Build, site: Site, placement: str | None) -> None:
     if end is not None:
         if placement == "compact":
             raise SpatempoError(
-                f"vsn: shuffling around the depthwise convolutions of {build.source} does not mix frames: take "
+                f"vsn: shuffling around the depthwise convolutions of {build.source} does not mix frames: use "
                 "placement='headtail', or a ResNet"
             )
         plug_at_conv(build, site.conv_name, shuffle())

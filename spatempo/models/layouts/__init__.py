@@ -1,1 +1,1 @@
-"""Layouts of other code's weight files, one file per origin. Designs name those that they read."""
+"""Layouts of weight files of other code, one file per origin. Each design lists the layouts that it can read."""

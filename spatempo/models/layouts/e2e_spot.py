@@ -1,8 +1,8 @@
 """The layout of E2E-Spot's checkpoints (jhong93/spot): TSM and GSM in ResNets and in timm's RegNets and ConvNeXts.
 
-A backbone is under ``_features``. Each convolution with an operator is wrapped, in a RegNet with its batch norm:
-``_features.layer1.0.conv1.net.weight``, and its gate is ``_features.layer1.0.conv1.gsm.conv3D.weight``. The
-classifier of each frame is ``_pred_fine._fc_out``; other temporal heads (GRU, TCN, ASFormer) have no counterpart here.
+The backbone is under ``_features``. Each convolution with an operator is wrapped (in a RegNet together with its batch
+norm): ``_features.layer1.0.conv1.net.weight``. The key of its gate is ``_features.layer1.0.conv1.gsm.conv3D.weight``.
+The classifier of each frame is ``_pred_fine._fc_out``. Other temporal heads (GRU, TCN, ASFormer) are not supported.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ def _matches(names: Weights) -> bool:
 
 
 def _convert(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
-    """Renames to the video model's keys, ``backbone.*`` and ``head.fc.*``; other temporal heads are left out."""
+    """Renames keys to those of the video model, ``backbone.*`` and ``head.fc.*``; other temporal heads are dropped."""
     kept = [n for n in weights if n.startswith("_features.") or n in _LINEAR]
     return {_rename(name, names=weights): weights[name] for name in kept}
 
 
 def _operators(names: Weights) -> Operators:
-    """E2E-Spot's shift writes into its input (``inplace=True``), which is the block's too: the shortcut carries shifted
-    frames as well. So it is a shift before the whole block, although it is wrapped around the first convolution.
+    """Operators of a file of E2E-Spot.
+
+    E2E-Spot's shift is wrapped around the first convolution, but it modifies its input in place (``inplace=True``). As
+    the shortcut has the same input, it is a shift before the whole block.
     """
     found = operators_of(names, partial(_rename, names=names))
     if TemporalShift not in found.values():
@@ -45,11 +47,11 @@ def _operators(names: Weights) -> Operators:
 
 
 def _note(weights: Weights, model: VideoModel) -> str | None:
-    said = shuffle_note(weights, model)
+    note = shuffle_note(weights, model)
     if not any(n in _LINEAR for n in weights):
-        head = "the temporal head of the file (GRU, TCN or ASFormer) is left out, and the classifier starts untrained"
-        said = head if said is None else f"{head}; {said}"
-    return said
+        head = "the temporal head of the file (GRU, TCN or ASFormer) is not loaded, and the classifier is untrained"
+        note = head if note is None else f"{head}; {note}"
+    return note
 
 
 def _rename(name: str, *, names: Container[str]) -> str:

@@ -1,7 +1,7 @@
 """The layout of mmaction2's R(2+1)D-34 (``ResNet2Plus1d``), for ``r2plus1d_34`` with ``form="mmaction2"``.
 
-Every convolution is a ``ConvModule`` (``conv``, ``bn``) round a ``Conv2plus1d`` (``conv_s``, ``bn_s``, ``conv_t``), the
-shortcuts' 1x1x1 too; the head is ``cls_head.fc_cls``.
+Every convolution, including the 1x1x1 of the shortcuts, is a ``ConvModule`` (``conv``, ``bn``) that contains a
+``Conv2plus1d`` (``conv_s``, ``bn_s``, ``conv_t``). The head is ``cls_head.fc_cls``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def _rename(name: str) -> str:
         return "head.fc." + name.removeprefix("cls_head.fc_cls.")
     key = _KEY.match(name)
     if key is None:
-        return name  # reported by name as an unknown weight
+        return name  # reported as an unknown weight
     stem, block, part, rest = key.groups()
     return f"backbone.stem.{_STEM[part]}.{rest}" if stem else f"backbone.{block}.{_INSIDE[part]}.{rest}"
 
 
 def _check(weights: Weights, model: VideoModel) -> None:
     if model.options.get("form", "mmaction2") != "mmaction2":
-        raise SpatempoError("the weights are of mmaction2's form of R(2+1)D: give form='mmaction2'")
+        raise SpatempoError("the weights are for mmaction2's form of R(2+1)D: give form='mmaction2'")
 
 
 LAYOUT = WeightLayout("mmaction2's R(2+1)D", _matches, _convert, check=_check)

@@ -1,10 +1,10 @@
-"""The layout of mmaction2's TSN and TSM, ResNet and MobileNetV2 (both of its 0.x and 1.x).
+"""The layout of mmaction2's TSN and TSM, ResNet and MobileNetV2 (mmaction2 0.x and 1.x).
 
-Every convolution is a ``ConvModule`` (``conv``, ``bn``), a shift is wrapped round the convolution (in MobileNetV2 round
-the whole module), and the head is ``cls_head.fc_cls``: ``backbone.layer1.0.conv1.conv.net.weight``. In-place shifts and
-temporal pooling are wrapped round the block and the stage as in the official code. The shift's two
-directions, mean and standard deviation are those of the official code. Files with its non-local blocks are refused:
-they don't say by which of its functions the affinity was worked out.
+Every convolution is a ``ConvModule`` (``conv``, ``bn``). A shift wraps the convolution (in MobileNetV2 the whole
+module): ``backbone.layer1.0.conv1.conv.net.weight``. The head is ``cls_head.fc_cls``. In-place shifts wrap the block
+and temporal pooling wraps the stage, as in the official code. The directions of the shift, mean and standard deviation
+are those of the official code. Files with mmaction2's non-local blocks are not supported, because their keys do not
+show which function computed the affinity.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from spatempo.models.video_model import VideoModel
 
 _RESNET = re.compile(r"(layer\d\.\d+\.)?(?:conv(\d)|downsample)\.(conv|bn)\.(\w+)$")
 _MOBILENET = re.compile(r"layer(\d)\.(\d+)\.conv\.(\d)\.(conv|bn)\.(\w+)$")
-_FIRST_FEATURE = {"1": 1, "2": 2, "3": 4, "4": 7, "5": 11, "6": 14, "7": 17}  # of MobileNetV2's stages
-# a MobileNetV2 block's modules in torchvision's names, with and without an expanding convolution
+_FIRST_FEATURE = {"1": 1, "2": 2, "3": 4, "4": 7, "5": 11, "6": 14, "7": 17}  # MobileNetV2 stage -> its first block
+# modules of a MobileNetV2 block -> torchvision's names, with and without an expanding convolution
 _EXPANDED = {"0": {"conv": "0.0", "bn": "0.1"}, "1": {"conv": "1.0", "bn": "1.1"}, "2": {"conv": "2", "bn": "3"}}
 _PLAIN = {"0": {"conv": "0.0", "bn": "0.1"}, "1": {"conv": "1", "bn": "2"}}
 _ENDS = {"conv1.conv": "0.0", "conv1.bn": "0.1", "conv2.conv": "18.0", "conv2.bn": "18.1"}
@@ -56,7 +56,7 @@ def _bare(name: str) -> str:
 def _resnet(name: str) -> str:
     key = _RESNET.match(name)
     if key is None:
-        return name  # reported by name as an unknown weight
+        return name  # reported as an unknown weight
     block, number, part, rest = key.groups()
     if number is None:
         return f"{block or ''}downsample.{'0' if part == 'conv' else '1'}.{rest}"

@@ -1,7 +1,7 @@
-"""Our own checkpoints as initial weights: for other classes, another number of frames, another recipe.
+"""spatempo checkpoints as initial weights: for other classes, another number of frames, another recipe.
 
-``load`` gives back a trained model as it is; this is for training on from it (train on short clips, then fine-tune on
-long ones). The keys are the model's own, ``backbone.*``, ``head.*`` and ``tail.*``.
+``load`` returns a trained model unchanged. This layout is for further training, for example first on short clips, then
+on long ones. The keys are those of the model, ``backbone.*``, ``head.*`` and ``tail.*``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ FILE = "model.safetensors"
 
 
 def find_file(path: str | Path) -> Path:
-    """The weight file that a path stands for: itself, or the file in a checkpoint's or a run's folder."""
+    """The weight file at a path: the path itself, or the file in a checkpoint or run folder."""
     path = Path(path)
     inside = (path / FILE, path / "best" / FILE)
     return next((file for file in inside if file.is_file()), path)
 
 
 def header(path: str | Path) -> Header | None:
-    """What the checkpoint says about its model; ``None`` if it is none of ours."""
+    """The description of a checkpoint's model; ``None`` if the file is not a spatempo checkpoint."""
     try:
         with safe_open(path, framework="pt") as content:
             text = (content.metadata() or {}).get("spatempo")
@@ -36,7 +36,7 @@ def header(path: str | Path) -> Header | None:
 
 
 def _matches(weights: Weights) -> bool:
-    # timm has networks with a head.fc of their own, but no backbone in front of it
+    # some timm networks also have head.fc, but none has a backbone prefix
     parts = {name.partition(".")[0] for name in weights}
     return {"backbone", "head"} <= parts <= {"backbone", "head", "tail"}
 

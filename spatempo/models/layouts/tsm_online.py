@@ -1,8 +1,8 @@
 """The layout of TSM's online demo for gestures, ``mobilenetv2_jester_online.pth.tar``.
 
-A bare state_dict of a MobileNetV2 with flat blocks: ``features.3.conv.0.weight``, ``features.0.0.weight``,
-``classifier.weight``, with nothing about its shifts, which take from the frame before only. The image network that the
-authors start from has the same layout.
+A plain state_dict of a MobileNetV2 with flat blocks: ``features.3.conv.0.weight``, ``features.0.0.weight``,
+``classifier.weight``. The keys do not show its shifts, which use the previous frame only. The authors' image-pretrained
+network has the same layout.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spatempo.models.layout import WeightLayout, Weights
 from spatempo.models.layouts.tsm import nested_mobilenet
 from spatempo.models.video_model import VideoModel
 
-_FLAT_ONLY = re.compile(r"features\.\d+\.conv\.7\.")  # torchvision's blocks have no eighth part
+_FLAT_ONLY = re.compile(r"features\.\d+\.conv\.7\.")  # torchvision's blocks have no eighth module
 
 
 def _matches(weights: Weights) -> bool:
@@ -31,8 +31,8 @@ def _note(weights: Weights, model: VideoModel) -> str | None:
     if (model.design == "tsm" and model.options.get("causal")) or classes == 1000:  # ImageNet's: no shifts in training
         return None
     return (
-        "the online demo's network has temporal shifts that look at past frames only: create tsm_mobilenet_v2 with "
-        "causal=True, as its weights need"
+        "the weights are from the online demo, whose temporal shifts use past frames only: create tsm_mobilenet_v2 "
+        "with causal=True"
     )
 
 

@@ -1,10 +1,10 @@
-"""The layouts of torchvision's and VMZ's video networks, and 2D ResNets, for the networks of the R(2+1)D paper.
+"""The layouts of torchvision's and VMZ's video networks, and of 2D ResNets, for the networks of the R(2+1)D paper.
 
-torchvision's keys (``r3d_18``, ``mc3_18``, ``r2plus1d_18``) are ``stem.*``, ``layerL.B.*`` and ``fc.*``; the backbone
-here has the same names, so only the head moves. VMZ's PyTorch port (facebookresearch/VMZ, and the conversions of
-moabitcoin/ig65m-pytorch) has these keys too. What differs is the number of mid channels (by convolution: 288, 576
-and 1152 in ``layer{2,3,4}.0.conv2``) and, which no key tells, the epsilon 1e-3 of every batch norm, which
-:func:`settle_eps` sets. (Both repositories also set a momentum of 0.9, which is Caffe2's way to say 0.1.)
+torchvision's keys (``r3d_18``, ``mc3_18``, ``r2plus1d_18``) are ``stem.*``, ``layerL.B.*`` and ``fc.*``. The backbone
+has the same names, so only the head is renamed. VMZ's PyTorch port (facebookresearch/VMZ, and the conversions of
+moabitcoin/ig65m-pytorch) has these keys too. It differs in the number of mid channels (computed per convolution: 288,
+576 and 1152 in ``layer{2,3,4}.0.conv2``) and in the batch norm epsilon of 1e-3, which the keys do not show and
+:func:`settle_eps` sets. (Both repositories also set a momentum of 0.9, which corresponds to 0.1 in PyTorch.)
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from spatempo.models.video_model import VideoModel
 
 
 def midplanes(weights: Weights) -> str | None:
-    """The rule that the mid channels of R(2+1)D weights follow: ``paper``, ``torchvision``, or ``None`` for neither."""
+    """The rule for mid channels in R(2+1)D weights: ``"paper"``, ``"torchvision"``, or ``None`` if it is neither."""
     shapes = {k.removeprefix("module."): tuple(v.shape) for k, v in weights.items()}
     bottleneck = _is_bottleneck(weights)
-    # two convolutions whose mid channels are the same by one of the two rules only
+    # two convolutions that have the same number of mid channels under only one of the two rules
     first, second = (
         ("layer1.0.conv2.0.0.weight", "layer1.1.conv2.0.0.weight")
         if bottleneck
@@ -43,19 +43,19 @@ def midplanes(weights: Weights) -> str | None:
 
 
 def settle_eps(model: VideoModel, layout: str, options: Mapping[str, Any]) -> None:
-    """Takes over the batch norm epsilon that weights were trained with, unless the user chose one.
+    """Sets the batch norm epsilon that the weights were trained with, unless the user chose one.
 
     Args:
-        model: with the weights.
+        model: the model, with its weights loaded.
         layout: name of the file's layout, or empty.
-        options: of a checkpoint of ours, else empty.
+        options: options of a spatempo checkpoint, or empty.
     """
     needed = {VMZ.name: CAFFE2_EPS}.get(layout, options.get("bn_eps"))
     if model.options["bn_eps"] is None and needed is not None:
         if layout == VMZ.name:
             warnings.warn(
-                f"{model.name}: the weights have the layout of VMZ's, so batch norm's eps is set to {needed:g} as "
-                f"there; bn_eps={TORCH_EPS:g} keeps torch's",
+                f"{model.name}: the weights have VMZ's layout, so the batch norms' eps is set to {needed:g}, as in "
+                f"VMZ; give bn_eps={TORCH_EPS:g} to keep torch's",
                 stacklevel=4,
             )
         model.options = {**model.options, "bn_eps": needed}
@@ -63,7 +63,7 @@ def settle_eps(model: VideoModel, layout: str, options: Mapping[str, Any]) -> No
 
 
 def _is_video_resnet(weights: Weights) -> bool:
-    # image networks (timm's ConvNeXt) may have a stem.0 as well, but not along time
+    # image networks (timm's ConvNeXt) may have a stem.0 too, but not a 3D one
     return any(n.removeprefix("module.") == "stem.0.weight" and w.ndim == 5 for n, w in weights.items())
 
 
@@ -78,16 +78,16 @@ def _rename(name: str) -> str:
 def _check_midplanes(weights: Weights, model: VideoModel) -> None:
     needed, own = midplanes(weights), model.options.get("midplanes")
     if needed is not None and own is not None and needed != own:
-        raise SpatempoError(f"the weights have the mid channels of {needed}'s rule: give midplanes={needed!r}")
+        raise SpatempoError(f"the mid channels of the weights follow the rule {needed!r}: give midplanes={needed!r}")
 
 
 def _note_vmz(weights: Weights, model: VideoModel) -> str | None:
-    """Whether there is a max-pool after the stem, no key tells."""
+    """A warning if the weights may need a max-pool after the stem, which the keys do not show."""
     if not _is_bottleneck(weights) or model.options.get("stem_pool", True):
         return None
     return (
-        "VMZ's PyTorch port has a max-pool after the stem of its bottleneck networks (R(2+1)D-152) and this model has "
-        "none: create it with stem_pool=True if the weights are the port's, as they need it"
+        "VMZ's PyTorch port has a max-pool after the stem of its bottleneck networks (R(2+1)D-152), but this model has "
+        "none: if the weights are from that port, create the model with stem_pool=True"
     )
 
 
@@ -98,8 +98,8 @@ def _is_bottleneck(weights: Weights) -> bool:
 def _convert_image(weights: Weights, model: VideoModel) -> dict[str, Tensor]:
     kernel = fit_kernel(weights["conv1.weight"], model.preprocess)
     assert isinstance(model.backbone, VideoResNet)
-    made = from_image(model.backbone, {**weights, "conv1.weight": kernel})
-    return {f"backbone.{name}": value for name, value in made.items()}
+    converted = from_image(model.backbone, {**weights, "conv1.weight": kernel})
+    return {f"backbone.{name}": value for name, value in converted.items()}
 
 
 VMZ = WeightLayout(

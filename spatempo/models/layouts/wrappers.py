@@ -1,13 +1,13 @@
-"""Which temporal operators a weight file is for, as its keys tell.
+"""Finds the temporal operators that the keys of a weight file imply.
 
-A shift or a pooling has no weights, but in mit-han-lab's code and in code made after it each is a module that wraps a
-layer and keeps it under the name ``net``, which stays in the layer's keys:
+Shift and pooling have no weights. But in mit-han-lab's code, and in code derived from it, they are modules that wrap a
+layer as ``net``, and this name appears in the layer's keys:
 
 - ``layer1.0.conv1.net.weight``: a shift before a convolution;
 - ``layer1.0.net.conv1.weight``: a shift before a whole block (``place="block"``);
 - ``layer2.net.0.conv1.weight``: pooling before a stage.
 
-Operators with weights of their own (gates, non-local blocks) have keys of their own.
+Operators with weights (gates, non-local blocks) have their own keys.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _BLOCK_NUMBER = re.compile(r"(?:^|\.)layer(\d)\.(?:net\.)?(\d+)\.")
 
 
 def operators_of(names: Iterable[str], rename: Callable[[str], str]) -> Operators:
-    """The operators that the keys of a file are for.
+    """The operators that the keys of a file imply.
 
     Args:
         names: keys of the file.
-        rename: gives the model's own key, ``backbone.*``, of a key of the file.
+        rename: converts a key of the file to the model's key, ``backbone.*``.
     """
     names = set(names)
     found: Operators = {}
     for name in names:
         own = rename(name).removeprefix("backbone.")
-        plain = name.replace(".block.", ".")  # of a block that a non-local one is wrapped around
+        plain = name.replace(".block.", ".")  # remove the wrapper of a non-local block
         if pooled := _POOLED.search(plain):
             found[f"{_last_block(names, int(pooled[1]) - 1)}.temporal"] = TemporalPool
             plain = plain.replace(".net.", ".", 1)
@@ -58,7 +58,7 @@ def operators_of(names: Iterable[str], rename: Callable[[str], str]) -> Operator
 
 
 def _conv(name: str) -> str:
-    """What a wrapper's key is under, ``layer1.0.conv1`` of ``layer1.0.conv1.net.weight``."""
+    """The name of a wrapped layer: ``layer1.0.conv1`` for ``layer1.0.conv1.net.weight``."""
     return name.rpartition(".net.")[0]
 
 

@@ -1,1 +1,1 @@
-"""Networks made for video from their first layer, rather than from an image network by plugging operators in."""
+"""Native video networks: 3D networks that are not built from a 2D image network."""

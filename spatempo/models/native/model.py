@@ -1,4 +1,4 @@
-"""A network that is made for video from its first layer, as a model of the catalogue."""
+"""The video model of a native 3D network."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from spatempo.operators.base import Reach
 
 @runtime_checkable
 class NativeNetwork(Protocol):
-    """What a design's ``Parts(network=...)`` is: a module from clips ``[B, C, T, H, W]`` to maps."""
+    """Interface of ``Parts(network=...)``: a module that maps clips ``[B, C, T, H, W]`` to maps."""
 
     num_features: int
-    """C', channels of the maps."""
+    """C', number of channels of the maps."""
 
     def __call__(self, clip: Tensor) -> Tensor:
         """``[B, C, T, H, W] -> [B, C', T', H', W']``."""
         ...
 
     def blocks(self) -> list[tuple[str, nn.Module]]:
-        """The blocks by name, in order: what ``info`` shows, and what gradient checkpointing computes again."""
+        """Names and modules of the blocks, in order, for ``info`` and for gradient checkpointing."""
         ...
 
 
 class NativeModel(VideoModel):
-    """Clips through a 3D network, the average of its last maps over space, and a head.
+    """A 3D network, the average of its last maps over space, and a head.
 
-    A network that strides over time has no score per frame: :meth:`forward_frames` gives one per temporal position of
-    the last maps, ``[B, T', K]``, each from a window of the clip. Any T from 1 works unless the network says otherwise:
-    strides round up (8 frames leave 4, 2, 1 positions; 1 frame stays 1).
+    A network with temporal strides has no score per frame. :meth:`forward_frames` gives one per temporal position of
+    the last maps, ``[B, T', K]``, each computed from a window of the clip. Any T from 1 works unless
+    :attr:`fixed_frames` is set. Strides round up: 8 frames become 4, 2, 1 positions, and 1 frame remains 1.
 
     Args:
-        build: the facts; ``build.source`` is the size, which with ``design`` and ``options`` builds the network again.
+        build: the model under construction; ``build.source`` is the size.
         network: the network.
     """
 
@@ -83,7 +83,7 @@ class NativeModel(VideoModel):
 
     @property
     def reach(self) -> Reach | None:
-        """Frames that one temporal position depends on, around its own; ``None`` where T is fixed: the whole clip."""
+        """Numbers of past and future frames that a position depends on; ``None`` (whole clip) if T is fixed."""
         if self.fixed_frames is not None or not self.head.per_frame:
             return None
         extent = temporal_extent(self.backbone)

@@ -1,5 +1,5 @@
-"""The R(2+1)D paper's own rules for :class:`~spatempo.models.native.video_resnet.VideoResNet`: mid channels, shortcuts,
-and the epsilon of its batch norms."""
+"""Blocks, shortcuts and batch norm epsilon of the R(2+1)D paper, for
+:class:`~spatempo.models.native.video_resnet.VideoResNet`."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from spatempo.models.native.video_resnet import BasicBlock, BlockSpec, Bottlenec
 
 TORCH_EPS = 1e-5
 CAFFE2_EPS = 1e-3
-"""Batch norm's epsilon in the authors' framework; weights trained with it need it (ported ones too)."""
+"""Batch norm's epsilon in the authors' framework, Caffe2. Weights trained with it need it, also after conversion."""
 
 Block = type[BasicBlock] | type[Bottleneck]
 
 
 def block_maker(block: Block, makers: Sequence[Maker], mid_per_block: bool) -> MakeBlock:
-    """Makes the blocks of a network.
+    """Returns a function that creates the blocks of a network.
 
     Args:
-        block: basic (two convolutions of the stage's maker) or bottleneck (one between two 1x1x1).
-        makers: of the four stages' convolutions.
-        mid_per_block: all convolutions of a block get the mid channels that follow from its input, as in torchvision.
-            Otherwise each has its own; those of a bottleneck follow from its width, as in the authors' code.
+        block: basic (two convolutions) or bottleneck (one convolution between two 1x1x1).
+        makers: convolution classes of the four stages.
+        mid_per_block: whether all convolutions of a block have the mid channels computed from its input channels, as in
+            torchvision. Otherwise they are computed for each convolution; in a bottleneck from its width, as in the
+            authors' code.
     """
 
     def basic(spec: BlockSpec, shortcut: nn.Module | None) -> nn.Module:
-        inputs, width, maker = spec.inputs, spec.width, makers[spec.stage]
-        mid1 = mid_channels(inputs, width)
+        in_channels, width, maker = spec.in_channels, spec.width, makers[spec.stage]
+        mid1 = mid_channels(in_channels, width)
         mid2 = mid1 if mid_per_block else mid_channels(width, width)
-        return BasicBlock(maker(inputs, width, mid1, spec.stride), maker(width, width, mid2), width, shortcut)
+        return BasicBlock(maker(in_channels, width, mid1, spec.stride), maker(width, width, mid2), width, shortcut)
 
     def bottleneck(spec: BlockSpec, shortcut: nn.Module | None) -> nn.Module:
-        inputs, width, maker = spec.inputs, spec.width, makers[spec.stage]
-        mid = mid_channels(inputs if mid_per_block else width, width)
+        in_channels, width, maker = spec.in_channels, spec.width, makers[spec.stage]
+        mid = mid_channels(in_channels if mid_per_block else width, width)
         return Bottleneck(
-            nn.Conv3d(inputs, width, 1, bias=False),
+            nn.Conv3d(in_channels, width, 1, bias=False),
             maker(width, width, mid, spec.stride),
             nn.Conv3d(width, width * Bottleneck.expansion, 1, bias=False),
             width,
@@ -49,23 +50,24 @@ def block_maker(block: Block, makers: Sequence[Maker], mid_per_block: bool) -> M
 
 
 def shortcut_maker(makers: Sequence[Maker], factorised: bool) -> MakeShortcut:
-    """Makes the shortcuts: 1x1x1 with the stride of the stage's maker, ``factorised`` as (2+1)D (mmaction2)."""
+    """Returns a function that creates shortcuts: 1x1x1 convolutions, (2+1)D ones if ``factorised`` (mmaction2)."""
 
-    def make(spec: BlockSpec, outputs: int) -> nn.Module:
-        inputs, stride = spec.inputs, spec.stride
+    def make(spec: BlockSpec, out_channels: int) -> nn.Module:
+        in_channels, stride = spec.in_channels, spec.stride
         if factorised:
-            conv: nn.Module = Conv2Plus1D(inputs, outputs, mid_channels(inputs, outputs, d=1), stride, t=1, d=1)
+            mid = mid_channels(in_channels, out_channels, d=1)
+            conv: nn.Module = Conv2Plus1D(in_channels, out_channels, mid, stride, t=1, d=1)
         else:
-            conv = nn.Conv3d(inputs, outputs, 1, makers[spec.stage].shortcut_stride(stride), bias=False)
-        return nn.Sequential(conv, nn.BatchNorm3d(outputs))
+            conv = nn.Conv3d(in_channels, out_channels, 1, makers[spec.stage].shortcut_stride(stride), bias=False)
+        return nn.Sequential(conv, nn.BatchNorm3d(out_channels))
 
     return make
 
 
 def set_eps(net: nn.Module, options: Mapping[str, Any]) -> None:
-    """Gives the batch norms of a network the epsilon of its options: ``bn_eps``, where ``None`` is torch's.
+    """Sets the epsilon of a network's batch norms to the option ``bn_eps``; ``None`` means torch's default.
 
-    In mmaction2's form the norms between space and time do not get the setting and have torch's.
+    In mmaction2's form the batch norms between space and time always have torch's default.
     """
     for module in net.modules():
         if isinstance(module, nn.BatchNorm3d):

@@ -1,8 +1,9 @@
-"""Temporal receptive field of a 3D network, worked out from its layers; right for parallel branches and pooling.
+"""Temporal receptive field of a 3D network, computed from its layers, including parallel branches and pooling.
 
-A layer of kernel k, stride s, padding p and dilation d over time computes output t from inputs ``s t - p`` to
-``s t - p + (k - 1) d``: its extent is p frames back and ``(k - 1) d - p`` ahead. One after the other, extents add up,
-each times the product of the strides before it. Side by side, the larger one counts.
+A layer with temporal kernel k, stride s, padding p and dilation d computes output t from inputs ``s t - p`` to
+``s t - p + (k - 1) d``. Its extent is p frames into the past and ``(k - 1) d - p`` into the future. The extents of
+consecutive layers add up, each multiplied by the product of the strides before it. For parallel paths the larger extent
+counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import nn
 
 
 class Extent(NamedTuple):
-    """Frames back and ahead that one output depends on, as the module gets them, and frames from output to output."""
+    """Numbers of past and future input frames that one output depends on, and the stride in frames."""
 
     past: int = 0
     future: int = 0
@@ -22,13 +23,14 @@ class Extent(NamedTuple):
 
 
 def temporal_extent(module: nn.Module) -> Extent:
-    """The extent of a module.
+    """The temporal extent of a module.
 
-    Layers over time and plain sequences are known. A module of other make that holds some of these must have a method
-    ``temporal_paths() -> [[module, ...], ...]``: its parallel paths, each the modules that run one after the other.
+    Temporal layers and ``nn.Sequential`` are supported. Any other module that contains temporal layers must have a
+    method ``temporal_paths() -> [[module, ...], ...]``, which returns its parallel paths as lists of modules that run
+    one after the other.
 
     Raises:
-        TypeError: a module with temporal layers does not say how they are connected, or paths have different strides.
+        TypeError: a module with temporal layers has no ``temporal_paths``, or its paths have different strides.
     """
     paths = getattr(module, "temporal_paths", None)
     if paths is not None:
@@ -42,7 +44,7 @@ def temporal_extent(module: nn.Module) -> Extent:
         return Extent(padding, reached - padding, stride)
     if any(temporal_extent(child) != Extent() for child in module.children()):
         raise TypeError(
-            f"{type(module).__name__} has temporal layers and no temporal_paths() that tells how they are connected"
+            f"{type(module).__name__} has temporal layers and no temporal_paths(), which returns how they are connected"
         )
     return Extent()
 
@@ -64,8 +66,8 @@ def _parallel(paths: Sequence[Extent], module: nn.Module) -> Extent:
 
 
 def _time(value: object) -> int:
-    """The temporal one of a setting that torch takes as a number or as three."""
+    """The temporal value of a setting that is one number or three."""
     first = value[0] if isinstance(value, tuple | list) else value
     if not isinstance(first, int):
-        raise TypeError(f"{value!r} does not say how many frames")
+        raise TypeError(f"{value!r} is not a whole number of frames")
     return first

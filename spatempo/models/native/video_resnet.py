@@ -1,7 +1,7 @@
-"""A residual network over space and time of which everything is an argument: stem, blocks, strides, pooling, expansion.
+"""A configurable residual network over space and time.
 
 Key names are those of torchvision's ``models/video/resnet.py``: ``stem.0``, ``layerL.B.conv1.0``, ``layerL.B.conv1.1``
-(batch norm), ``layerL.0.downsample.0``. The last linear layer is the video model's head.
+(batch norm), ``layerL.0.downsample.0``. The final linear layer belongs to the head of the video model.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from torch import Tensor, nn
 
 
 class BlockSpec(NamedTuple):
-    """Where a block is, and what it must do there.
+    """Specification of a block.
 
     Attributes:
-        stage: 0 .. 3.
-        position: in its stage, from 0.
-        inputs: channels that come in.
-        width: of its convolutions; it puts out ``width * expansion`` channels.
-        stride: in space; whether time is strided too is the block's own affair.
+        stage: index of its stage, 0 .. 3.
+        position: index in its stage, from 0.
+        in_channels: number of input channels.
+        width: number of channels of its convolutions; the output has ``width * expansion`` channels.
+        stride: spatial stride; the block decides whether it is also the temporal stride.
     """
 
     stage: int
     position: int
-    inputs: int
+    in_channels: int
     width: int
     stride: int
 
 
 MakeBlock = Callable[[BlockSpec, "nn.Module | None"], nn.Module]
-"""``(spec, shortcut) -> block``; the shortcut is ``None`` where it is the identity."""
+"""``(spec, shortcut) -> block``; the shortcut is ``None`` if it is the identity."""
 MakeShortcut = Callable[[BlockSpec, int], nn.Module]
-"""``(spec, outputs) -> shortcut``, a convolution and a batch norm."""
+"""``(spec, out_channels) -> shortcut``, a convolution and a batch norm."""
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions next to a shortcut; ReLU after the sum.
+    """Two convolutions and a shortcut, with ReLU after the sum.
 
     Args:
-        conv1, conv2: the convolutions, from the block's input to ``width`` channels and on to ``width``.
-        width: channels.
-        downsample: the shortcut's convolution and batch norm, where it is not the identity.
+        conv1, conv2: the convolutions, both with ``width`` output channels.
+        width: number of channels.
+        downsample: the shortcut's convolution and batch norm; ``None`` if it is the identity.
     """
 
     expansion = 1
@@ -64,12 +64,12 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 1x1x1 convolution down to ``width``, one over space and time, and a 1x1x1 up to four times ``width``.
+    """A 1x1x1 convolution to ``width`` channels, one over space and time, and a 1x1x1 convolution to ``4 * width``.
 
     Args:
         reduce, conv, expand: the three convolutions.
-        width: channels of the middle one.
-        downsample: the shortcut's convolution and batch norm, where it is not the identity.
+        width: number of channels of the middle convolution.
+        downsample: the shortcut's convolution and batch norm; ``None`` if it is the identity.
     """
 
     expansion = 4
@@ -98,14 +98,14 @@ class VideoResNet(nn.Module):
 
     Args:
         stem: the first layers.
-        layers: blocks of each stage.
-        make_block: makes each block.
-        make_shortcut: makes the shortcuts that are not the identity: where the stride or the channels change.
-        inputs: channels that the stem puts out.
-        width: of the first stage; it doubles from stage to stage.
-        expansion: output channels of a block over its width.
-        strides: in space, of the first block of each stage.
-        pools: pooling by where it is: 0 after the stem, n after the n-th stage.
+        layers: number of blocks in each stage.
+        make_block: creates a block.
+        make_shortcut: creates a shortcut where the stride or the number of channels changes; others are the identity.
+        in_channels: number of output channels of the stem.
+        width: width of the first stage; it doubles in each further stage.
+        expansion: ratio of a block's output channels to its width.
+        strides: spatial stride of the first block of each stage.
+        pools: pooling layers by position: 0 for after the stem, n for after the n-th stage.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class VideoResNet(nn.Module):
         make_block: MakeBlock,
         make_shortcut: MakeShortcut,
         *,
-        inputs: int = 64,
+        in_channels: int = 64,
         width: int = 64,
         expansion: int = 1,
         strides: Sequence[int] = (1, 2, 2, 2),
@@ -128,19 +128,19 @@ class VideoResNet(nn.Module):
         self.stages = len(layers)
         for stage, (count, first) in enumerate(zip(layers, strides, strict=True)):
             planes = width * 2**stage
-            outputs, blocks = planes * expansion, []
+            out_channels, blocks = planes * expansion, []
             for position in range(count):
-                spec = BlockSpec(stage, position, inputs, planes, first if position == 0 else 1)
+                spec = BlockSpec(stage, position, in_channels, planes, first if position == 0 else 1)
                 shortcut = None
-                if spec.stride != 1 or inputs != outputs:
-                    shortcut = make_shortcut(spec, outputs)
+                if spec.stride != 1 or in_channels != out_channels:
+                    shortcut = make_shortcut(spec, out_channels)
                 blocks.append(make_block(spec, shortcut))
-                inputs = outputs
+                in_channels = out_channels
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
             if stage + 1 in pools:
                 self.add_module(f"pool{stage + 1}", pools[stage + 1])
-        self.num_features = inputs
-        self._start()
+        self.num_features = in_channels
+        self._init_weights()
 
     def forward(self, x: Tensor) -> Tensor:
         for module in self._in_order():
@@ -148,7 +148,7 @@ class VideoResNet(nn.Module):
         return x
 
     def blocks(self) -> list[tuple[str, nn.Module]]:
-        """The residual blocks by name, in order."""
+        """Names and modules of the residual blocks, in order."""
         stages = [f"layer{i + 1}" for i in range(self.stages)]
         return [(f"{stage}.{i}", block) for stage in stages for i, block in self.get_submodule(stage).named_children()]
 
@@ -161,13 +161,13 @@ class VideoResNet(nn.Module):
         names = ["stem", "pool", *(f"{kind}{i + 1}" for i in range(self.stages) for kind in ("layer", "pool"))]
         return [children[name] for name in names if name in children]
 
-    def _start(self) -> None:
-        """He's initialisation, as in the R(2+1)D authors' code and torchvision."""
+    def _init_weights(self) -> None:
+        """He initialisation, as in the R(2+1)D authors' code and torchvision."""
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 def _with_shortcut(branch: list[nn.Module], shortcut: nn.Module | None) -> list[list[nn.Module]]:
-    """The paths of a residual block; an identity shortcut adds none that reaches further."""
+    """The paths of a residual block; an identity shortcut is omitted, because its extent is 0."""
     return [branch] if shortcut is None else [branch, [shortcut]]
