@@ -1,4 +1,4 @@
-"""The style sheet of the page: one column, from 320 pixels up; nothing is loaded from anywhere."""
+"""Style sheet of the pages: one column, for screens from 320 pixels wide; it loads no other files."""
 
 CSS = """
 :root { color-scheme: light; --ink: #1d2329; --muted: #5b6670; --line: #dfe4e8; --ground: #f6f7f8; }
@@ -11,7 +11,7 @@ h2 { font-size: 20px; line-height: 1.3; margin: 0 0 4px; }
 .lead { font-size: 19px; margin: 0 0 20px; }
 .caption { color: var(--muted); font-size: 15px; margin: 0 0 12px; }
 section { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin: 0 0 18px; }
-svg { display: block; width: 100%; height: auto; overflow: visible; } /* the reader's letters may be wider */
+svg { display: block; width: 100%; height: auto; overflow: visible; } /* the fonts of the reader may be wider */
 svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif !important; }
 .narrow { display: none; }
 .question { margin: 0 0 8px; font-weight: 600; }
