@@ -81,8 +81,9 @@ def class_gain(
         low, high = axes.get_xlim()
         axes.set_xticks([gain for gain in axes.get_xticks() if max(low, -1.001) <= gain <= min(high, 1.001)])
         axes.xaxis.set_major_formatter(lambda gain, _: points(gain).removesuffix(".0"))
-        gap = "\n" if narrow else " "
-        axes.set_xlabel(f"{shorten(names[0], 30)} minus {shorten(names[1], 30)}{gap}(percentage points)", fontsize=9)
+        first_name, second_name = (shorten(name, 30) for name in names)
+        label = "{}\nminus {} (points)" if narrow else "{} minus {} (percentage points)"
+        axes.set_xlabel(label.format(first_name, second_name), fontsize=9)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["left", "bottom"]].set_visible(False)

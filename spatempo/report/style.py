@@ -36,10 +36,10 @@ tr:last-child > * { border-bottom: 0; }
 .results thead th { white-space: normal; vertical-align: bottom; }
 .results tbody th { min-width: 6.6em; }
 .results td:last-child { white-space: normal; }
-.shares td { text-align: center; }
-.shares th { white-space: normal; text-align: center; }
-.shares th:first-child { text-align: left; }
-.shares .dark { color: #fff; }
+.accuracies td { text-align: center; }
+.accuracies th { white-space: normal; text-align: center; }
+.accuracies th:first-child { text-align: left; }
+.accuracies .dark { color: #fff; }
 .matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
 .matrices > div { max-width: 520px; }
 .strip { margin: 0 0 22px; }

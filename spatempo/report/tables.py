@@ -87,7 +87,7 @@ def accuracy_table(values: Mapping[str, Mapping[str, float | None]]) -> str:
         cells = "".join(_cell(row.get(group)) for group in groups)
         lines.append(f"<tr><th>{breakable(model)}</th>{cells}</tr>")
     return (
-        f"<div class='scroll'><table class='shares'><thead><tr><th></th>{head}</tr></thead>"
+        f"<div class='scroll'><table class='accuracies'><thead><tr><th></th>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 

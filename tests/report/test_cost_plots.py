@@ -132,7 +132,8 @@ def test_bars_of_gains_and_losses(width):
     assert axes.yaxis_inverted()
     texts = [t.get_text() for t in (*axes.texts, *axes.get_yticklabels())]
     assert {"+50.0", "0.0", "−25.0", "a", "b", "d"} <= set(texts)
-    assert " ".join(axes.get_xlabel().split()) == "tsm minus tsn (percentage points)"
+    unit = "points" if width == NARROW else "percentage points"
+    assert " ".join(axes.get_xlabel().split()) == f"tsm minus tsn ({unit})"
 
 
 def test_with_many_classes_the_largest_gains_and_losses_are_shown():
@@ -181,7 +182,7 @@ def test_tables_replace_charts_for_many_models(tmp_path):
         tmp_path / "r.html", "t", "s", models=models, versus=("m7", "m0"), headline="direction"
     ).read_text()
     assert "class='card'" not in text
-    assert text.count("class='shares'") == 1
+    assert text.count("class='accuracies'") == 1
     assert "rgba(0, 114, 178, 0.59)'>70</td>" in text
     assert {f"Confusion matrix of {m.name}" in text for m in models if m.name in ("m0", "m7")} == {True}
     assert not any(f"Confusion matrix of {m.name}" in text for m in models[1:7])

@@ -45,13 +45,13 @@ class Claim:
     """A claim of a paper: one arm is better than another, on one task or on all tasks of the experiment.
 
     Attributes:
-        says: the claim in words.
+        text: the claim in words.
         better, worse: names of arms.
         source: the paper, with its section or table; empty: our own expectation.
         task: name of a task; None: all.
     """
 
-    says: str
+    text: str
     better: str
     worse: str
     source: str = ""

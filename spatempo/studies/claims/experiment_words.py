@@ -81,7 +81,7 @@ def verdicts(claims: Sequence[Claim], found: Mapping[str, Sequence[Row]]) -> lis
             where = f" on {task}" if len(found) > 1 else ""
             source = f" ({claim.source})" if claim.source else ""
             outcome = verdict(accuracies(rows[claim.better]), accuracies(rows[claim.worse]))
-            sentences.append(f"{claim.says}{source}{where}: {outcome}")
+            sentences.append(f"{claim.text}{source}{where}: {outcome}")
     return sentences
 
 
@@ -152,8 +152,8 @@ def attention_sentences(found: Mapping[str, Sequence[Row]]) -> list[str]:
         ("time gets more attention where order matters than where one frame is enough", "Fig. 6, 7", motion),
     )
     return [
-        f"{says} (Li et al. 2020, {source}): true in {sum(cases)} of {len(cases)} comparisons."
-        for says, source, cases in observations
+        f"{text} (Li et al. 2020, {source}): true in {sum(cases)} of {len(cases)} comparisons."
+        for text, source, cases in observations
         if cases
     ]
 
