@@ -116,7 +116,7 @@ def _families(
     draw = lambda width: accuracy_bars(values, chance=chance, notes=notes, width=width)  # noqa: E731
     caption = (
         "In a family whose classes form pairs, the model chooses between the two classes of a pair. The dashed line is "
-        "the chance level: a model there does not see the order of frames."
+        "the chance level, the accuracy of a model that does not see the order of frames."
     )
     return section("Accuracy by family of classes", caption, figures.both(draw, label))
 

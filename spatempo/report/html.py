@@ -82,7 +82,7 @@ def cards(question: str, shown: Sequence[tuple[str, str, str, str]]) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """A table; the first row and the first column are headers."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    head = "".join(f"<th>{breakable(cell)}</th>" for cell in rows[0])
     body = "".join(
         f"<tr><th>{breakable(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows[1:]

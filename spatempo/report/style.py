@@ -74,9 +74,10 @@ footer p { margin: 0 0 6px; overflow-wrap: anywhere; }
   .card .long { font-size: 19px; }
   .card .verdict { font-size: 14px; line-height: 1.3; }
   .frames { grid-template-columns: repeat(var(--half), 1fr); }
-  th, td { padding: 6px 6px; }
-  table { font-size: 14px; }
+  th, td { padding: 6px 4px; }
+  table, .results table { font-size: 13px; }
   th { white-space: normal; }
+  tbody th { min-width: 5.5em; }
 }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 """

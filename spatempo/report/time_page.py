@@ -189,15 +189,15 @@ def _frames(models: Sequence[Model], figures: Figures) -> str:
         f"{name}: " + ", ".join(f"{count} frames {percent(accuracy)}" for count, (accuracy, _, _) in curve.items())
         for name, curve in curves.items()
     )
-    trained = ", ".join(f"{m['name']} {m['frames']}" for m in models)
+    default = ", ".join(f"{m['name']} {m['frames']}" for m in models)
     refused = "".join(
-        f" {m['name']} cannot process {', '.join(str(count) for count in m['refused_frames'])}."
+        f" {m['name']} cannot process {', '.join(str(count) for count in m['refused_frames'])} frames."
         for m in models
         if m["refused_frames"]
     )
     caption = (
         "Accuracy with fewer or more frames from the same videos, in order; the bands are 95 % confidence intervals. "
-        f"Frames per clip of the model: {trained}.{refused}"
+        f"Default number of frames: {default}.{refused}"
     )
     return section("Number of frames", caption, figures.both(draw, label))
 

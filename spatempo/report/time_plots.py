@@ -29,8 +29,11 @@ def interval_dots(
     groups = list(dict.fromkeys(group for row in values.values() for group in row))
     narrow = width < 6
     step = len(values) + (1.6 if narrow else 0.8)  # in rows
+    # a legend wider than the chart would shrink its axes
+    legend_columns = 1 if narrow and max(map(len, values), default=0) > 12 else 2
+    legend_rows = -(-len(values) // legend_columns)
     with figure_style():
-        figure = new_figure(width, 0.19 * step * len(groups) + 0.95)
+        figure = new_figure(width, 0.19 * step * len(groups) + 0.75 + 0.2 * legend_rows)
         axes = figure.subplots()
         for s, (series, row) in enumerate(values.items()):
             y_values = [g * step + s for g, group in enumerate(groups) if group in row]
@@ -64,7 +67,8 @@ def interval_dots(
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(length=0)
         axes.tick_params(axis="y", pad=8)  # a dot at 0 must not touch the name at its left
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9.5, borderaxespad=0.1)
+        position = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
+        axes.legend(ncols=legend_columns, frameon=False, fontsize=9.5, **position)
         return fix_layout(figure)
 
 

@@ -132,6 +132,15 @@ def test_dots_and_intervals_show_the_given_numbers(width: float) -> None:
     assert [line.get_ydata()[0] for line in axes.lines] == [0, 1]
 
 
+def test_a_long_legend_does_not_shrink_a_narrow_chart() -> None:
+    row = {"in order": (0.8, 0.6, 0.9)}
+    widths = [
+        interval_dots({f"{name}_1": row, f"{name}_2": row}, numbers=True, width=3.5).axes[0].get_position().width
+        for name in ("m", "tsm_efficientnet_b0")
+    ]
+    assert widths[1] > 0.9 * widths[0]
+
+
 @pytest.mark.parametrize("width", [9.2, 3.5])
 def test_accuracy_by_frames_has_a_logarithmic_axis(width: float) -> None:
     axes = accuracy_by_frames({"m": {1: (0.2, 0.1, 0.3), 8: (0.8, 0.7, 0.9), 2: (0.5, 0.4, 0.6)}}, width=width).axes[0]

@@ -1,9 +1,9 @@
 """Train and test several designs under the same conditions; write one table and one page.
 
 All designs use the same clips, recipe, budget, seeds and test views. Each run (a design with a seed) has a folder with
-its checkpoints and a JSON file with its settings and result. A comparison that is started again reuses finished runs
-and continues an interrupted one. Latency is measured again for all designs, one directly after the other, so that the
-machine is in the same state for each.
+its checkpoints, and a JSON file next to it with its settings and result. A comparison that is started again reuses
+finished runs and continues an interrupted one. Latency is measured again for all designs, one directly after the
+other, so that the machine is in the same state for each.
 """
 
 from __future__ import annotations
