@@ -1,6 +1,6 @@
-"""Pictures and pages drawn from plain results, never from models.
+"""Charts and HTML pages, drawn from results (plain numbers), never from models.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them.
+Public names are loaded at first use; ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

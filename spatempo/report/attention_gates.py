@@ -1,4 +1,4 @@
-"""What goes on inside a network, layer by layer: STH's attention, GSM's and GSF's gates."""
+"""Charts and sections on STH's attention and the gates of GSM and GSF, layer by layer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, look, new_figure, percent, settle
+from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, figure_style, fix_layout, new_figure, percent
 from spatempo.report.film import Strip, strips_section
 from spatempo.report.html import Figures, section, table
-from spatempo.report.plots import short
+from spatempo.report.plots import shorten
 
 Layers = Sequence[Mapping[str, Any]]
-"""Rows with ``layer``, ``stage`` and the numbers of one layer each, in the order of the network."""
+"""One row per layer, with ``layer``, ``stage`` and its numbers, in the order of the network."""
 
 
 def inside_sections(models: Sequence[Mapping[str, Any]], figures: Figures, strips: Sequence[Strip] = ()) -> str:
-    """The sections on models that have ``attention`` or ``gates``, each with a ``sentence``; nothing without any.
+    """Sections on the models that have ``attention`` or ``gates`` (each with a ``sentence``); empty if none has.
 
     Args:
-        models: with ``name``.
-        figures: of the page.
-        strips: videos with how far gates are open.
+        models: results with ``name``.
+        figures: charts of the page.
+        strips: example videos with the opening of the gates.
     """
     return "\n".join(
         [
@@ -37,46 +37,47 @@ def inside_sections(models: Sequence[Mapping[str, Any]], figures: Figures, strip
 
 
 _STRIPS = (
-    "Above: the frames that the model saw. Below: how far gates are open there, the mean of all layers and halves "
-    "(the grey picture: shut, nothing moves; bright: open all the way)."
+    "Top row: the frames that the model sees. Bottom row: how far the gates are open, the mean over all layers and "
+    "both halves of the channels. Grey: closed, nothing is shifted. Bright: fully open."
 )
 
 
 def _attention(name: str, found: Mapping[str, Any], figures: Figures) -> str:
     caption = (
-        f"{found['sentence']} Share of the weight that the temporal branch of each STH convolution gets, a mean over "
-        f"channels and {found['n']} videos (all: layers count alike); the band is one standard deviation of the "
-        "videos. Training starts at 50 % (dashed). Settled: channels in which one branch has more than 95 %; where "
-        "they are many, the share is of channels given over to time rather than a balance within each."
+        f"{found['sentence']} The chart shows the weight of the temporal branch of each STH convolution, the mean over "
+        f"channels and {found['n']} videos. The band is one standard deviation over the videos. Training starts at "
+        "50 % (dashed line). Settled: fraction of channels in which one branch has more than 95 %. If it is high, the "
+        "weight is the fraction of channels used for time rather than a balance within each channel. Row "
+        "\u201call\u201d: mean over all layers."
     )
-    rows = [["stage", "layers", "time", "±", "settled"]]
+    rows = [["stage", "layers", "attention to time", "±", "settled"]]
     for row in [*found["stages"], {**found, "stage": "all", "layers": len(found["layers"])}]:
         numbers = (percent(row["temporal"]), _spread(row), percent(row["settled"]))
         rows.append([row["stage"], str(row["layers"]), *numbers])
-    spoken = "; ".join(f"{row['layer']} {percent(row['temporal'])}" for row in found["layers"])
-    drawn = figures.both(lambda width: attention_plot({name: found}, width=width), f"Attention to time: {spoken}")
-    return section(
-        f"Inside the network: {name}'s attention", caption, drawn + f"<div class='scroll'>{table(rows)}</div>"
-    )
+    label = "; ".join(f"{row['layer']} {percent(row['temporal'])}" for row in found["layers"])
+    drawn = figures.both(lambda width: attention_plot({name: found}, width=width), f"Attention to time: {label}")
+    title = f"Inside the network: attention of {name}"
+    return section(title, caption, drawn + f"<div class='scroll'>{table(rows)}</div>")
 
 
 def _gates(name: str, found: Mapping[str, Any], figures: Figures) -> str:
     caption = (
-        f"{found['sentence']} A gate of 0 moves nothing to the neighbouring frame, one of 1 all that is there, one of "
-        f"-1 all of it with its sign turned; open is how far it is from 0. Means over {found['n']} videos, all frames "
-        "and pixels; the band is one standard deviation of the videos. Signed: the mean with its sign."
+        f"{found['sentence']} A gate of 0 shifts nothing to the neighbouring frame, a gate of 1 shifts everything, and "
+        "a gate of -1 shifts everything with inverted sign. Open: absolute value of the gate. Signed: mean with its "
+        "sign. Beyond 0.9: fraction of gates that are almost fully open. The numbers are means over "
+        f"{found['n']} videos, all frames and pixels. The band is one standard deviation over the videos."
     )
     if "fusion" in found:
-        caption += " Weighs in: the weight that the fusion gives what comes in; what stays has the rest."
+        caption += " Weight of the shifted part: set by the fusion; the part that is not shifted has the rest."
     heads = ["layer", "1st half open", "signed", "2nd half open", "signed", "beyond 0.9"]
-    rows = [heads + ["weighs in"] * ("fusion" in found)]
+    rows = [heads + ["weight of the shifted part"] * ("fusion" in found)]
     for row in found["layers"]:
-        halves = [told for half in row["halves"] for told in (percent(half["open"]), _signed(half["mean"]))]
+        halves = [cell for half in row["halves"] for cell in (percent(half["open"]), _signed(half["mean"]))]
         fusion = [percent(row["fusion"])] if "fusion" in found else []
         rows.append([row["layer"], *halves, percent(row["full"]), *fusion])
-    spoken = "; ".join(f"{row['layer']} {percent(row['open'])}" for row in found["layers"])
-    drawn = figures.both(lambda width: gate_plot(found, width=width), f"How far gates are open: {spoken}")
-    return section(f"Inside the network: {name}'s gates", caption, drawn + f"<div class='scroll'>{table(rows)}</div>")
+    label = "; ".join(f"{row['layer']} {percent(row['open'])}" for row in found["layers"])
+    drawn = figures.both(lambda width: gate_plot(found, width=width), f"How far the gates are open: {label}")
+    return section(f"Inside the network: gates of {name}", caption, drawn + f"<div class='scroll'>{table(rows)}</div>")
 
 
 def _spread(row: Mapping[str, Any]) -> str:
@@ -88,29 +89,28 @@ def _signed(value: float) -> str:
 
 
 def attention_plot(found: Mapping[str, Mapping[str, Any]], *, width: float = WIDE) -> Figure:
-    """The share of attention that goes to time, layer by layer; bands are one standard deviation of the videos.
+    """Attention to time, layer by layer; bands are one standard deviation over the videos.
 
     Args:
-        found: name (a model, a p, a data set) -> what
-            :func:`spatempo.evaluation.inside.attention.attention_shares` gives. The stages marked are those of the
-            first.
+        found: name (a model, a value of ``p``, a data set) -> result of
+            :func:`spatempo.evaluation.inside.attention.attention_shares`. The marked stages are those of the first.
         width: inches.
     """
-    lines = {name: [(row["temporal"], row["spread"]) for row in shares["layers"]] for name, shares in found.items()}
-    with look():
+    lines = {name: [(row["temporal"], row["spread"]) for row in one["layers"]] for name, one in found.items()}
+    with figure_style():
         figure = new_figure(width, 3.1)
         axes = figure.subplots()
         axes.axhline(0.5, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        over_layers(axes, lines, next(iter(found.values()))["layers"])
+        _plot_by_layer(axes, lines, next(iter(found.values()))["layers"])
         axes.set_ylabel("attention to time", fontsize=9)
-        return settle(figure)
+        return fix_layout(figure)
 
 
 def gate_plot(found: Mapping[str, Any], *, width: float = WIDE) -> Figure:
-    """How far gates are open, layer by layer, a line for each half of the channels; of GSF the fusion's weight too.
+    """How far the gates are open, layer by layer, one line per half of the channels; for GSF also the fusion weight.
 
     Args:
-        found: what :func:`spatempo.evaluation.inside.gates.gate_statistics` gives.
+        found: result of :func:`spatempo.evaluation.inside.gates.gate_statistics`.
         width: inches.
     """
     layers = found["layers"]
@@ -121,42 +121,42 @@ def gate_plot(found: Mapping[str, Any], *, width: float = WIDE) -> Figure:
         for half, which in enumerate(("1st", "2nd"))
     }
     if "fusion" in found:
-        lines["weight of what comes in"] = [(row["fusion"], None) for row in layers]
-    with look():
+        lines["weight of the shifted part"] = [(row["fusion"], None) for row in layers]
+    with figure_style():
         figure = new_figure(width, 3.1)
         axes = figure.subplots()
-        over_layers(axes, lines, layers)
-        axes.set_ylabel("open", fontsize=9)
-        return settle(figure)
+        _plot_by_layer(axes, lines, layers)
+        axes.set_ylabel("opening of the gates", fontsize=9)
+        return fix_layout(figure)
 
 
-def over_layers(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float | None]]], layers: Layers) -> None:
-    """A line for each name, ``(mean, spread)`` layer by layer, shares of 0 to 1; stages are parted by thin lines."""
+def _plot_by_layer(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float | None]]], layers: Layers) -> None:
+    """One line per name, ``(mean, spread)`` layer by layer, values 0 to 1. Thin vertical lines separate the stages."""
     for i, (name, points) in enumerate(lines.items()):
         x = np.arange(1, len(points) + 1)
         mean, spread = np.array([(mean, spread or 0) for mean, spread in points]).T
         axes.fill_between(x, mean - spread, mean + spread, color=color(i), alpha=0.15, linewidth=0)
-        marker, style = ("o", "D", "s", "^")[i % 4], ("-", "--", "-.", ":")[i % 4]  # not by colour alone
-        axes.plot(x, mean, style, marker=marker, markersize=4.5, color=color(i), linewidth=1.8, label=short(name, 36))
+        marker, style = ("o", "D", "s", "^")[i % 4], ("-", "--", "-.", ":")[i % 4]  # not only by colour
+        axes.plot(x, mean, style, marker=marker, markersize=4.5, color=color(i), linewidth=1.8, label=shorten(name, 36))
     end = 0
     stages = [(stage, len(list(rows))) for stage, rows in groupby(layers, key=lambda row: row["stage"])]
     for stage, count in stages if 1 < len(stages) < len(layers) else ():
         if end:
             axes.axvline(end + 0.5, color=GRID, linewidth=1, zorder=0)
         middle = (end + (count + 1) / 2, 1.12)
-        axes.text(*middle, short(stage, 12), ha="center", va="top", fontsize=9, color=MUTED)
+        axes.text(*middle, shorten(stage, 12), ha="center", va="top", fontsize=9, color=MUTED)
         end += count
     wide = axes.figure.bbox.width > 600
     most = max(len(points) for points in lines.values())
     every = -(-most // (20 if wide else 10))
     axes.set_xticks(range(1, most + 1, every))
     axes.set_xlim(0.5, most + 0.5)
-    axes.set_xlabel("layer, from the picture to the answer", fontsize=9)
+    axes.set_xlabel("layer, from the input to the output", fontsize=9)
     axes.set_ylim(0, 1.13)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
     longest = max(len(name) for name in lines)
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
-    axes.legend(ncols=1 if longest > 14 and not wide else 3, frameon=False, fontsize=9.5, **place)
+    position = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
+    axes.legend(ncols=1 if longest > 14 and not wide else 3, frameon=False, fontsize=9.5, **position)

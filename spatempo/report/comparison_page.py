@@ -1,6 +1,6 @@
-"""The page of a comparison, out of plain results.
+"""Page of a comparison, made from results (plain numbers).
 
->>> write_report("report.html", "TSN and TSM", "TSN cannot tell a movement from its reverse; TSM can.",
+>>> write_report("report.html", "TSN and TSM", "TSN cannot distinguish a movement from its reverse. TSM can.",
 ...              models=[ModelResult("tsn", {"top1": 0.5}, {"direction": 0.5}), ...], headline="direction")
 """
 
@@ -18,9 +18,9 @@ from spatempo.report.film import Strip, strips_section
 from spatempo.report.html import Figures, cards, footer, heading, section, write_page
 from spatempo.report.model_result import ModelResult
 from spatempo.report.plots import accuracy_bars, confusion_matrix, training_curves
-from spatempo.report.tables import shares_table
+from spatempo.report.tables import accuracy_table
 
-MANY = 6  # more models than that stand in tables where bars would be too many, and not each has its own picture
+MANY = 6  # with more models, tables replace some of the charts, and only two confusion matrices are drawn
 
 
 def write_report(
@@ -32,40 +32,40 @@ def write_report(
     strips: Sequence[Strip] = (),
     chance: float | Mapping[str, float] | None = 0.5,
     headline: str | None = None,
-    question: str = "This movement, or its reverse? Answered right in",
+    question: str = "Accuracy in choosing between a movement and its reverse (chance level: 50\u00a0%)",
     family_notes: Mapping[str, str] | None = None,
     groups: Sequence[Sequence[str]] = (),
-    accuracy: str = "top-1",
+    accuracy: str = "top-1 accuracy",
     versus: tuple[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page, atomically.
 
     Args:
-        path: of the ``.html`` file.
+        path: path of the ``.html`` file.
         title: heading.
-        sentence: what a stranger should take away, in one sentence.
-        models: in the order of their colours.
-        strips: videos to look at.
-        chance: the line drawn in the accuracy charts, for all groups or by family.
-        headline: a family whose accuracy stands in large figures at the top; None: no figures.
-        question: above these figures.
-        family_notes: family -> a few words on what it asks.
+        sentence: summary of the results in one sentence.
+        models: results, in the order of their colours.
+        strips: example videos.
+        chance: chance level drawn in the accuracy charts, for all groups or by family.
+        headline: family whose accuracy is shown in large figures at the top; None: no figures.
+        question: text above these figures.
+        family_notes: family -> a few words on its classes.
         groups: classes that belong together, framed in the confusion matrices.
-        accuracy: what the models' `scores` are.
-        versus: two models, to be compared class by class.
-        notes: paragraphs at the foot: data, protocol, seed, machine.
+        accuracy: name of the accuracy in the `scores` of the models.
+        versus: names of two models to compare class by class.
+        notes: paragraphs at the end of the page: data, protocol, seed, machine.
 
     Returns:
         The path.
 
     Raises:
-        SpatempoError: no models, two of one name, frames that are no pictures, or the file cannot be written.
+        SpatempoError: no models, two models with the same name, invalid frames, or the file cannot be written.
     """
     if not models:
         raise SpatempoError("report: no models given; give at least one ModelResult")
     if len({m.name for m in models}) < len(models):
-        raise SpatempoError("report: two models have one name; give each its own")
+        raise SpatempoError("report: two models have the same name; give each its own name")
     figures = Figures()
     parts = [
         heading(title, sentence),
@@ -75,7 +75,9 @@ def write_report(
         table_section(models),
         order_section(models, figures),
         gain_section(models, versus, bool(groups), figures),
-        strips_section("Right and wrong answers", "Frames in order of time, as the models see them.", strips),
+        strips_section(
+            "Example predictions", "The frames of a clip in temporal order, as the models see them.", strips
+        ),
         _pairs(models, chance, figures),
         _confusions(models, groups, versus, figures),
         _curves(models, figures),
@@ -95,10 +97,10 @@ def _headline(models: Sequence[ModelResult], family: str | None, question: str) 
 
 def _verdict(value: float) -> str:
     if abs(value - 0.5) <= 0.1:
-        return "no better than a coin"
+        return "at chance level"
     if value < 0.5:
-        return "worse than a coin"
-    return "it tells them apart" if value >= 0.9 else "better than a coin"
+        return "below chance level"
+    return "distinguishes the two" if value >= 0.9 else "above chance level"
 
 
 def _families(
@@ -108,28 +110,33 @@ def _families(
     figures: Figures,
 ) -> str:
     values = {m.name: m.families for m in models if m.families}
-    if not values or len(models) > MANY:  # then with the pairs
+    if not values or len(models) > MANY:  # many models: one table together with the pairs
         return ""
-    label = "Accuracy by family. " + _spoken(values)
+    label = "Accuracy by family of classes. " + _alt_text(values)
     draw = lambda width: accuracy_bars(values, chance=chance, notes=notes, width=width)  # noqa: E731
-    caption = "Share of right answers. At the dashed line a model answers as a coin would: it does not see the order."
-    return section("Accuracy by family", caption, figures.both(draw, label))
+    caption = (
+        "In a family whose classes form pairs, the model chooses between the two classes of a pair. The dashed line is "
+        "the chance level, the accuracy of a model that does not see the order of frames."
+    )
+    return section("Accuracy by family of classes", caption, figures.both(draw, label))
 
 
 def _pairs(models: Sequence[ModelResult], chance: float | Mapping[str, float] | None, figures: Figures) -> str:
     if len(models) > MANY:
         values = {m.name: {**m.families, **m.pairs} for m in models if m.families or m.pairs}
         caption = (
-            "Per cent right; of a pair, and of families with pairs, when the answer is one of the pair's two classes."
+            "Accuracy in per cent. In pairs of classes, and in families of pairs, the model chooses between the two "
+            "classes of a pair, so the chance level is 50\u00a0%."
         )
-        return section("Accuracy by family and pair", caption, shares_table(values)) if values else ""
+        return section("Accuracy by family and pair of classes", caption, accuracy_table(values)) if values else ""
     values = {m.name: m.pairs for m in models if m.pairs}
     if not values:
         return ""
     line = chance if isinstance(chance, int | float) else 0.5  # a pair has two classes
     draw = lambda width: accuracy_bars(values, chance=line, width=width)  # noqa: E731
-    caption = "The answer is restricted to the two classes of the pair."
-    return section("Accuracy within each pair", caption, figures.both(draw, "Accuracy by pair. " + _spoken(values)))
+    caption = "The model chooses between the two classes of a pair."
+    drawn = figures.both(draw, "Accuracy by pair of classes. " + _alt_text(values))
+    return section("Accuracy within each pair of classes", caption, drawn)
 
 
 def _confusions(
@@ -143,7 +150,10 @@ def _confusions(
         if m.confusion is None:
             continue
         if not len(m.confusion) == len(m.classes):
-            raise SpatempoError(f"report: {m.name} has {len(m.confusion)} rows of confusion, {len(m.classes)} classes")
+            raise SpatempoError(
+                f"report: the confusion matrix of {m.name} has {len(m.confusion)} rows, but there are "
+                f"{len(m.classes)} classes; give one row per class"
+            )
 
         def draw(width: float, m: ModelResult = m) -> Figure:
             return confusion_matrix(m.confusion or [], m.classes, title=m.name, groups=groups, width=width)
@@ -151,10 +161,13 @@ def _confusions(
         drawn.append(f"<div>{figures.both(draw, f'Confusion matrix of {m.name}', wide=WIDE / 2)}</div>")
     if not drawn:
         return ""
-    caption = "A row is a true class, a column an answer (columns have the numbers of the rows); dark is often."
+    caption = (
+        "Rows are true classes, columns are predicted classes with the same numbers. A cell shows the number of "
+        "videos; darker means more frequent."
+    )
     if groups:
-        caption += " Frames hold the classes that are each other's reverse."
-    return section("What is taken for what", caption, f"<div class='matrices'>{''.join(drawn)}</div>")
+        caption += " Orange frames mark two classes that form a pair, such as a movement and its reverse."
+    return section("Confusion matrices", caption, f"<div class='matrices'>{''.join(drawn)}</div>")
 
 
 def _curves(models: Sequence[ModelResult], figures: Figures) -> str:
@@ -162,13 +175,13 @@ def _curves(models: Sequence[ModelResult], figures: Figures) -> str:
     if not curves:
         return ""
     draw = lambda width: training_curves(curves, width=width)  # noqa: E731
-    return section("Training", "", figures.both(draw, "Training curves of " + ", ".join(curves)))
+    return section("Training curves", "", figures.both(draw, "Training curves of " + ", ".join(curves)))
 
 
-def _spoken(values: Mapping[str, Mapping[str, float | None]]) -> str:
-    """The numbers of a chart in words, for those who hear the page."""
+def _alt_text(values: Mapping[str, Mapping[str, float | None]]) -> str:
+    """The numbers of a chart as text for screen readers."""
     rows = []
     for model, row in values.items():
-        told = ", ".join(f"{group} {100 * value:.0f} %" for group, value in row.items() if value is not None)
-        rows.append(f"{model}: {told}")
+        numbers = ", ".join(f"{group} {100 * value:.0f} %" for group, value in row.items() if value is not None)
+        rows.append(f"{model}: {numbers}")
     return "; ".join(rows)

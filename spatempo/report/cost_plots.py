@@ -1,4 +1,4 @@
-"""Accuracy against what it costs: every seed a small point, the mean a large one, and the line of those to choose from.
+"""Accuracy against cost: a small point per seed, a large point for the mean, and the Pareto front.
 
 >>> pareto_front([1.0, 2.0, 3.0], [0.5, 0.9, 0.8])  # the third costs more than the second and is worse
 [True, True, False]
@@ -16,19 +16,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, look, new_figure, settle
+from spatempo.report.figures import GRID, INK, MUTED, WIDE, color, figure_style, fix_layout, new_figure
 from spatempo.report.labels import label_points
-from spatempo.report.plots import short
+from spatempo.report.plots import shorten
 
-COSTS = {"macs": "MACs of a clip", "params": "parameters", "latency_ms": "latency"}  # key of a row -> words
-MOST_BESIDE = 8  # models; with more the panels stand one under the other
-_APART, _SHIFT = 10.0, 30.0  # pixels between points of equal cost, and how far from it they may stand at most
+COSTS = {"macs": "MACs per clip", "params": "parameters", "latency_ms": "latency per clip"}  # key of a row -> words
+MOST_SIDE_BY_SIDE = 8  # with more models, the panels are placed below each other
+_SPACING, _MAX_SHIFT = 10.0, 30.0  # pixels between points of equal cost, and their largest distance from the true cost
 
 
 def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> list[bool]:
-    """Which of several choices nothing beats: no other one costs as little or less and gives more, or less for as much.
+    """Which of several choices are on the Pareto front.
 
-    Two that are alike in both do not beat each other.
+    A choice is not on the front if another one costs less and gains at least as much, or gains more at no higher cost.
+    Choices that are equal in both do not exclude each other.
     """
     pairs = list(zip(costs, gains, strict=True))
     return [not any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in pairs) for cost, gain in pairs]
@@ -41,40 +42,40 @@ def accuracy_by_cost(
     accuracy: str = "top-1",
     width: float = WIDE,
 ) -> Figure:
-    """A panel for each cost, each with its Pareto front.
+    """Draws one panel per cost, each with its Pareto front.
 
     Args:
-        scores: model -> share right of each seed.
+        scores: model -> accuracy of each seed.
         costs: key of ``COSTS`` -> model -> value.
-        accuracy: what the shares are.
-        width: inches; panels stand side by side where there is room for them.
+        accuracy: label of the accuracy axis.
+        width: inches; panels are drawn side by side if the width allows it.
     """
     models = list(scores)
-    few = len(models) <= MOST_BESIDE
-    beside = width >= 6 and few
-    across, down = (len(costs), 1) if beside else (1, len(costs))
+    few = len(models) <= MOST_SIDE_BY_SIDE
+    side_by_side = width >= 6 and few
+    across, down = (len(costs), 1) if side_by_side else (1, len(costs))
     height = 3.2 if few else 0.17 * len(models) + (1.2 if width >= 6 else 2.5)
     means = [mean(scores[model]) for model in models]
-    with look():
+    with figure_style():
         figure = new_figure(width, height * down + 0.3)
-        grid = figure.subplots(down, across, squeeze=False, sharey=beside).ravel()
+        grid = figure.subplots(down, across, squeeze=False, sharey=side_by_side).ravel()
         for axes, (cost, by_model) in zip(grid, costs.items(), strict=True):
             _scales(axes, [by_model[model] for model in models], scores, cost)
             axes.set_title(COSTS.get(cost, cost), loc="left", fontsize=10, fontweight="bold", color=INK)
-        for axes in grid[:: across if beside else 1]:
+        for axes in grid[:: across if side_by_side else 1]:
             axes.set_ylabel(accuracy, fontsize=9)
-        settle(figure)
+        fix_layout(figure)
         for axes, by_model in zip(grid, costs.values(), strict=True):
             values = [by_model[model] for model in models]
             front = pareto_front(values, means)
-            places = _side_by_side(axes, values, list(scores.values()), front)
-            _draw(axes, places, list(scores.values()), means, front)
-            _names(axes, places, list(scores.values()), models, means, front)
+            x_values = _spread_out(axes, values, list(scores.values()), front)
+            _draw_points(axes, x_values, list(scores.values()), means, front)
+            _draw_names(axes, x_values, list(scores.values()), models, means, front)
         return figure
 
 
 def amount(value: float, cost: str) -> str:
-    """A cost in few letters: ``0.39 G``, ``12 ms``."""
+    """A cost as short text: ``0.39 G``, ``12 ms``."""
     if cost == "latency_ms":
         return f"{value:g} ms"
     for unit, size in ((" G", 1e9), (" M", 1e6), (" k", 1e3)):
@@ -84,27 +85,27 @@ def amount(value: float, cost: str) -> str:
 
 
 def _scales(axes: Axes, values: Sequence[float], scores: Mapping[str, Sequence[float]], cost: str) -> None:
-    """Cost on a scale of ratios, since twice is twice anywhere; accuracy as far as there is any."""
-    room = 1.12 if len(set(values)) > 1 else 1.3
-    low, high = min(values) / room, max(values) * room
+    """Logarithmic cost axis, since ratios of costs matter; accuracy axis limited to the range of the data."""
+    margin = 1.12 if len(set(values)) > 1 else 1.3
+    low, high = min(values) / margin, max(values) * margin
     axes.set_xscale("log")
-    axes.set_xlim(low * (low / high) ** 0.12, high * (high / low) ** 0.28)  # names stand to the right of their points
+    axes.set_xlim(low * (low / high) ** 0.12, high * (high / low) ** 0.28)  # more space at the right, for the names
     axes.xaxis.set_major_locator(FixedLocator(_ticks(*axes.get_xlim())))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, cost)))
-    shares = [share for of_model in scores.values() for share in of_model]
-    room = 0.06 + 0.2 * (max(shares) - min(shares))  # of names above and below
-    axes.set_ylim(max(0.0, min(shares) - room), max(shares) + room)
+    accuracies = [accuracy for seeds in scores.values() for accuracy in seeds]
+    space = 0.06 + 0.2 * (max(accuracies) - min(accuracies))  # for names above and below
+    axes.set_ylim(max(0.0, min(accuracies) - space), max(accuracies) + space)
     bottom, top = axes.get_ylim()
-    axes.set_yticks([share for share in axes.get_yticks() if bottom <= share <= min(top, 1.0)])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick <= min(top, 1.0)])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{100 * tick:.4g} %"))
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=9)
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two limits, three to five of them."""
+    """Three to five round numbers between two limits."""
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), np.arange(1, 10, 0.5), np.arange(1, 10, 0.1)):
         powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
         ticks = [float(f"{p * s:.3g}") for p in powers for s in steps if low <= p * s <= high]
@@ -113,39 +114,40 @@ def _ticks(low: float, high: float) -> list[float]:
     return [float(f"{low:.2g}"), float(f"{high:.2g}")]
 
 
-def _side_by_side(
+def _spread_out(
     axes: Axes, values: Sequence[float], scores: Sequence[Sequence[float]], front: Sequence[bool]
 ) -> list[float]:
-    """Places on the cost axis: a point that would cover a cheaper one, or one as dear, stands to the right of it."""
+    """Positions on the cost axis: a point that would cover one of equal or lower cost moves to the right of it."""
     taken: list[tuple[float, float, float]] = []  # x, bottom, top in pixels
-    places = [0.0] * len(values)
+    x_values = [0.0] * len(values)
     for i in sorted(range(len(values)), key=lambda i: (values[i], not front[i])):
-        pixels = axes.transData.transform([(values[i], share) for share in scores[i]])
+        pixels = axes.transData.transform([(values[i], accuracy) for accuracy in scores[i]])
         x, bottom, top = pixels[0, 0], pixels[:, 1].min() - 5, pixels[:, 1].max() + 5
+        shifted = [x + _SPACING * step for step in range(int(_MAX_SHIFT / _SPACING) + 1)]
         free = (
-            x + _APART * step
-            for step in range(int(_SHIFT / _APART) + 1)
-            if not any(abs(x + _APART * step - px) < _APART - 1e-6 and bottom < pt and pb < top for px, pb, pt in taken)
+            at
+            for at in shifted
+            if not any(abs(at - px) < _SPACING - 1e-6 and bottom < pt and pb < top for px, pb, pt in taken)
         )
         x = next(free, x)
         taken.append((x, bottom, top))
-        places[i] = float(axes.transData.inverted().transform((x, bottom))[0])
-    return places
+        x_values[i] = float(axes.transData.inverted().transform((x, bottom))[0])
+    return x_values
 
 
-def _draw(
+def _draw_points(
     axes: Axes,
-    places: Sequence[float],
+    x_values: Sequence[float],
     scores: Sequence[Sequence[float]],
     means: Sequence[float],
     front: Sequence[bool],
 ) -> None:
-    axes.step(*_front_line(axes, places, means, front), where="post", color=INK, linewidth=1.1, zorder=1.5)
-    for i, (x, shares) in enumerate(zip(places, scores, strict=True)):
-        if len(shares) > 1:
-            spread = stdev(shares)
+    axes.step(*_front_line(axes, x_values, means, front), where="post", color=INK, linewidth=1.1, zorder=1.5)
+    for i, (x, accuracies) in enumerate(zip(x_values, scores, strict=True)):
+        if len(accuracies) > 1:
+            spread = stdev(accuracies)
             axes.vlines(x, means[i] - spread, means[i] + spread, color=color(i), linewidth=1.6, alpha=0.6, zorder=3)
-            axes.plot([x] * len(shares), shares, "o", color=color(i), markersize=2.8, alpha=0.7, zorder=3.5)
+            axes.plot([x] * len(accuracies), accuracies, "o", color=color(i), markersize=2.8, alpha=0.7, zorder=3.5)
         ring: dict[str, Any] = {"markeredgecolor": "white"}
         if front[i]:
             ring = {"markeredgecolor": INK, "markeredgewidth": 1.6}
@@ -153,27 +155,27 @@ def _draw(
 
 
 def _front_line(
-    axes: Axes, places: Sequence[float], means: Sequence[float], front: Sequence[bool]
+    axes: Axes, x_values: Sequence[float], means: Sequence[float], front: Sequence[bool]
 ) -> tuple[list[float], list[float]]:
-    """What can be had for a cost, as steps, to the end of the scale."""
-    chosen = sorted((i for i, on in enumerate(front) if on), key=lambda i: places[i])
-    return [*(places[i] for i in chosen), axes.get_xlim()[1]], [*(means[i] for i in chosen), means[chosen[-1]]]
+    """x and y of the Pareto front as a step line, extended to the end of the axis."""
+    chosen = sorted((i for i, on in enumerate(front) if on), key=lambda i: x_values[i])
+    return [*(x_values[i] for i in chosen), axes.get_xlim()[1]], [*(means[i] for i in chosen), means[chosen[-1]]]
 
 
-def _names(
+def _draw_names(
     axes: Axes,
-    places: Sequence[float],
+    x_values: Sequence[float],
     scores: Sequence[Sequence[float]],
     models: Sequence[str],
     means: Sequence[float],
     front: Sequence[bool],
 ) -> None:
-    points = [tuple(point) for point in axes.transData.transform(list(zip(places, means, strict=True)))]
+    points = [tuple(point) for point in axes.transData.transform(list(zip(x_values, means, strict=True)))]
     avoid = []
-    for (x, y), x_data, shares in zip(points, places, scores, strict=True):
-        pixels = axes.transData.transform([(x_data, share) for share in shares])
+    for (x, y), x_data, accuracies in zip(points, x_values, scores, strict=True):
+        pixels = axes.transData.transform([(x_data, accuracy) for accuracy in accuracies])
         avoid += [(x - 6, y - 6, x + 6, y + 6), (x - 2, pixels[:, 1].min() - 2, x + 2, pixels[:, 1].max() + 2)]
-    line = axes.transData.transform(list(zip(*_front_line(axes, places, means, front), strict=True)))
+    line = axes.transData.transform(list(zip(*_front_line(axes, x_values, means, front), strict=True)))
     avoid += [(x, y - 2, after, y + 2) for (x, y), (after, _) in pairwise(line)]
-    label_points(axes, points, [short(model, 22) for model in models], bold=front, avoid=avoid)
+    label_points(axes, points, [shorten(model, 22) for model in models], bold=front, avoid=avoid)
     axes.tick_params(labelcolor=MUTED)

@@ -1,4 +1,4 @@
-"""Sections of a comparison's page: what the designs cost, what order is worth to them, one against another."""
+"""Sections of the page of a comparison: accuracy and cost, drop when shuffled, accuracy by class of two models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spatempo.report.html import Figures, section
 from spatempo.report.model_result import ModelResult
 from spatempo.report.tables import results_table
 
-_IN_SHORT = {"macs": "MACs", "params": "params", "latency_ms": "latency"}
+_SHORT_NAMES = {"macs": "MACs", "params": "params", "latency_ms": "latency"}
 
 
 def costs_section(models: Sequence[ModelResult], accuracy: str, figures: Figures) -> str:
@@ -20,49 +20,54 @@ def costs_section(models: Sequence[ModelResult], accuracy: str, figures: Figures
     if not costs or len(scores) < len(models):
         return ""
     draw = lambda width: accuracy_by_cost(scores, costs, accuracy=accuracy, width=width)  # noqa: E731
-    told = "; ".join(f"{COSTS[cost]}: {', '.join(_front(models, cost))}" for cost in costs)
+    fronts = "; ".join(f"{COSTS[cost]}: {', '.join(_front(models, cost))}" for cost in costs)
     caption = (
-        "The line joins the designs that nothing beats (ringed, names in bold): every other one costs more, or gets "
-        "fewer right. Each step to the right on the scale is a multiple of the cost. Points that would hide each other "
-        "stand side by side."
+        "The line is the Pareto front (ringed points, bold names): no other design is at least as accurate at a lower "
+        "cost, or more accurate at the same cost. The cost axis is logarithmic. Points that would overlap are drawn "
+        "next to each other."
     )
-    if any(len(shares) > 1 for shares in scores.values()):
-        caption += " Small points: the seeds; large: their mean, with one standard deviation to either side."
-    return section("What it costs", caption, figures.both(draw, f"Accuracy against cost. Nothing beats: {told}"))
+    if any(len(accuracies) > 1 for accuracies in scores.values()):
+        caption += " Small points are seeds, large points are means with one standard deviation."
+    return section("Accuracy and cost", caption, figures.both(draw, f"Accuracy against cost. Pareto front: {fronts}"))
 
 
 def table_section(models: Sequence[ModelResult]) -> str:
     rows = [dict(m.row) for m in models]
     if len(models) > 1 and all(m.scores for m in models):
-        fronts = {_IN_SHORT[cost]: _front(models, cost) for cost in _cost_values(models)}
+        fronts = {_SHORT_NAMES[cost]: _front(models, cost) for cost in _cost_values(models)}
         for m, row in zip(models, rows, strict=True):
             row["front"] = ", ".join(cost for cost, names in fronts.items() if m.name in names)
     body = results_table([m.name for m in models], rows, [m.spread for m in models])
     captions = {
-        "macs": "Multiply-accumulates (MACs) and latency are of one view.",
-        "shuffled": "Shuffled: top-1 with the frames of each clip in another order; order is worth the difference.",
-        "front": "Pareto front: the costs for which no other design does better.",
+        "within_pair": "Within the pair: accuracy when the model chooses only between the two classes of a pair.",
+        "shuffled": "Shuffled: top-1 accuracy with the frames of each clip in another order.",
+        "dependence": "Drop when shuffled: top-1 minus shuffled, in percentage points.",
+        "macs": "Multiply-accumulates (MACs) and latency are for one view of a clip.",
+        "seconds": "Training: time per seed.",
+        "front": "Pareto front: the costs for which the design is on the front of the charts.",
     }
-    said = [words for key, words in captions.items() if any(key in row for row in rows)]
+    sentences = [words for key, words in captions.items() if any(key in row for row in rows)]
     if any(m.spread for m in models):
-        said.append("±: standard deviation over the seeds.")
-    return section("Cost and accuracy", " ".join(said), body) if body else ""
+        sentences.append("±: standard deviation over the seeds.")
+    return section("Results", " ".join(sentences), body) if body else ""
 
 
 def order_section(models: Sequence[ModelResult], figures: Figures) -> str:
     values = {m.name: (m.row["top1"], m.row["shuffled"]) for m in models if "shuffled" in m.row}
     if not values:
         return ""
-    told = ", ".join(
+    drops = ", ".join(
         f"{name} {'cannot be shuffled' if shuffled is None else points(ordered - shuffled)}"
         for name, (ordered, shuffled) in values.items()
     )
     draw = lambda width: order_bars(values, width=width)  # noqa: E731
     caption = (
-        "Top-1 of all videos. Dark: with the frames of each clip shuffled (the same few permutations for all); light: "
-        "what their order adds, in points. 0.0: the model does not see it."
+        "Top-1 accuracy on all videos. Whole bar: frames in order. Dark part: frames of each clip shuffled (the same "
+        "few permutations for all models). The number is the difference in percentage points. A model with 0.0 does "
+        "not see the order of frames."
     )
-    return section("What order is worth", caption, figures.both(draw, f"What order adds, in points: {told}"))
+    label = f"Drop of accuracy when shuffled, in percentage points: {drops}"
+    return section("Drop when shuffled", caption, figures.both(draw, label))
 
 
 def gain_section(models: Sequence[ModelResult], versus: tuple[str, str] | None, pairs: bool, figures: Figures) -> str:
@@ -71,16 +76,16 @@ def gain_section(models: Sequence[ModelResult], versus: tuple[str, str] | None, 
     by_name = {m.name: m.per_class for m in models}
     first, second = (by_name[name] for name in versus)
     draw = lambda width: class_gain(first, second, names=versus, width=width)  # noqa: E731
-    caption = "Share of a class's videos that are right, less that of the other; classes with most to gain first."
+    caption = f"Accuracy of {versus[0]} minus accuracy of {versus[1]}. The largest gains come first."
     if pairs:
-        caption += " A model that cannot tell a movement from its reverse may favour either of the two."
-    told = ", ".join(f"{name} {points(gain)}" for name, gain in gains(first, second))
-    title = f"Class by class: {versus[0]} against {versus[1]}"
-    return section(title, caption, figures.both(draw, f"{title}, in points: {told}"))
+        caption += " A model that cannot distinguish a movement from its reverse may favour either of the two classes."
+    numbers = ", ".join(f"{name} {points(gain)}" for name, gain in gains(first, second))
+    title = f"Accuracy by class: {versus[0]} compared with {versus[1]}"
+    return section(title, caption, figures.both(draw, f"{title}, difference in percentage points: {numbers}"))
 
 
 def _cost_values(models: Sequence[ModelResult]) -> dict[str, dict[str, float]]:
-    """Cost -> model -> value, of the costs that all have."""
+    """Cost -> model -> value, for the costs that are known of all models."""
     found = {cost: {m.name: m.row.get(cost) for m in models} for cost in COSTS}
     return {
         cost: {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
@@ -90,7 +95,7 @@ def _cost_values(models: Sequence[ModelResult]) -> dict[str, dict[str, float]]:
 
 
 def _front(models: Sequence[ModelResult], cost: str) -> list[str]:
-    """Names of those that nothing beats in one cost."""
+    """Names of the models on the Pareto front of one cost."""
     values = _cost_values(models)[cost]
     on = pareto_front([values[m.name] for m in models], [fmean(m.scores) for m in models])
     return [m.name for m, chosen in zip(models, on, strict=True) if chosen]

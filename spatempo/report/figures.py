@@ -1,9 +1,10 @@
-"""One look for every picture, and the way from a matplotlib figure to a page or a file.
+"""Common style of all figures, and their conversion to SVG and PNG.
 
-Figures are drawn on :class:`matplotlib.figure.Figure` with no pyplot and inside ``rc_context``, so a caller's own
-matplotlib settings are neither used nor changed. Colours are Okabe and Ito's, told apart by colour-blind readers too.
+Figures are drawn on :class:`matplotlib.figure.Figure` without pyplot and inside ``rc_context``, so the matplotlib
+settings of the caller are neither used nor changed. Colours are those of Okabe and Ito, which colour-blind readers can
+distinguish.
 
-Every chart comes in two widths, drawn and not merely scaled: a chart shrunk to a phone has letters nobody can read.
+Every chart is drawn in two widths: a wide chart scaled down to the width of a phone would be unreadable.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from matplotlib.image import imsave
 from spatempo.files import write_whole
 
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
-LIGHT = ("#CC79A7", "#E69F00", "#56B4E9")  # of these, the ones that need dark letters
+LIGHT = ("#CC79A7", "#E69F00", "#56B4E9")  # the colours on which text must be dark
 INK, MUTED, GRID = "#1d2329", "#5b6670", "#e3e7ea"
-WIDE, NARROW = 9.2, 3.5  # inches; at 96 pixels an inch about 880 and 336 pixels, a laptop's column and a phone's
+WIDE, NARROW = 9.2, 3.5  # inches; at 96 pixels per inch about 880 and 336 pixels, for laptops and for phones
 
-_LOOK = {
-    "font.family": "DejaVu Sans",  # matplotlib brings it; the page replaces it by the reader's own (see page.css)
+_STYLE = {
+    "font.family": "DejaVu Sans",  # included in matplotlib; the page replaces it by a system font (see style.py)
     "font.size": 10,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -44,7 +45,7 @@ _LOOK = {
     "ytick.color": INK,
     "xtick.labelsize": 9,
     "text.parse_math": False,  # a class may be called "$5 note"
-    "svg.fonttype": "none",  # letters stay letters: any script, selectable, small
+    "svg.fonttype": "none",  # text remains text: any script, selectable, small files
     "figure.dpi": 96,
 }
 
@@ -54,33 +55,34 @@ def color(i: int) -> str:
     return COLORS[i % len(COLORS)]
 
 
-def percent(share: float) -> str:
-    """A share as people read it."""
-    return f"{100 * share:.1f}\u00a0%"
+def percent(fraction: float) -> str:
+    """A fraction in per cent, such as ``12.3 %`` (with a non-breaking space)."""
+    return f"{100 * fraction:.1f}\u00a0%"
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """The settings all figures are drawn with; restores the caller's."""
+def figure_style() -> Iterator[None]:
+    """Applies the matplotlib settings of all figures; restores those of the caller on exit."""
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # DejaVu lacks some scripts; the reader's fonts have them, only the measured width is a guess
+        # DejaVu lacks some scripts. The system fonts of the reader have them; only the measured width is approximate.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         plain = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")}
-        matplotlib.rcParams.update(cast(Any, {**plain, **_LOOK}))
+        matplotlib.rcParams.update(cast(Any, {**plain, **_STYLE}))
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, inches. Call inside :func:`look`."""
+    """An empty figure; width and height in inches. Call inside :func:`figure_style`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def settle(figure: Figure) -> Figure:
-    """Finds the layout and keeps it. Call inside :func:`look`, when all is drawn.
+def fix_layout(figure: Figure) -> Figure:
+    """Computes the layout and fixes it. Call inside :func:`figure_style`, after everything is drawn.
 
-    Two passes: in the first, an axes of fixed proportions shrinks only after the room for its labels was given out.
+    Two passes are needed: in the first one, axes with a fixed aspect ratio shrink only after the space for their labels
+    has been assigned.
     """
     figure.draw_without_rendering()
     figure.draw_without_rendering()
@@ -89,19 +91,19 @@ def settle(figure: Figure) -> Figure:
 
 
 def svg(figure: Figure, label: str, prefix: str) -> str:
-    """An inline ``<svg>`` that scales with its box.
+    """An inline ``<svg>`` that scales with its container.
 
     Args:
-        figure: drawn inside :func:`look`.
-        label: what a screen reader says.
-        prefix: of the ids in the drawing; several drawings share a page and theirs must differ.
+        figure: drawn inside :func:`figure_style`.
+        label: text for screen readers.
+        prefix: prefix of the ids in the drawing; the ids of all drawings on a page must differ.
     """
     buffer = io.StringIO()
-    with look():
+    with figure_style():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    # matplotlib's ids are random or the same in every drawing
+    # the ids of matplotlib are random, or the same in every drawing
     names = {name: f"{prefix}-{i}" for i, name in enumerate(re.findall(r'\bid="([^"]+)"', text))}
     text = re.sub(r'\bid="([^"]+)"', lambda m: f'id="{names[m[1]]}"', text)
     text = re.sub(r'(url\(#|href="#)([^)"]+)', lambda m: m[1] + names.get(m[2], m[2]), text)
@@ -111,7 +113,7 @@ def svg(figure: Figure, label: str, prefix: str) -> str:
 
 
 def png_data(image: np.ndarray) -> str:
-    """A ``data:`` address of a PNG.
+    """A ``data:`` URL of a PNG.
 
     Args:
         image: uint8 ``[H, W, 3]``, RGB.
@@ -122,8 +124,8 @@ def png_data(image: np.ndarray) -> str:
 
 
 def save_png(figure: Figure, path: str | Path, *, dpi: int = 160) -> Path:
-    """Writes a figure as a PNG file, for a README; white ground, atomically."""
+    """Writes a figure as a PNG file with a white background, atomically."""
     buffer = io.BytesIO()
-    with look():
+    with figure_style():
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return write_whole(path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Strips of frames of one video, with what was answered; on request with what mattered in them."""
+"""Strips of frames of one video with the predictions, optionally with heat maps and the influence of each frame."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from spatempo.report.html import answers, section
 
 @dataclass
 class Strip:
-    """Frames of one video and what the models answered.
+    """Frames of one video and the predictions of the models.
 
     Attributes:
-        title: above it.
-        frames: uint8 ``[T, H, W, 3]``, RGB; small ones (64-128 pixels) keep the page small.
-        truth: its class.
-        answers: model -> class.
-        heat: ``[T, H, W]``, 0 to 1: what of the frames spoke for the class; drawn over them, in a second row.
-        drops: ``[T]``: what the score of the true class loses without this frame; a bar and a number under each.
+        title: text above the frames.
+        frames: uint8 ``[T, H, W, 3]``, RGB; small frames (64-128 pixels) keep the page small.
+        truth: true class.
+        answers: model -> predicted class.
+        heat: ``[T, H, W]``, 0 to 1: heat map, drawn over the frames in a second row.
+        drops: ``[T]``: drop of the score of the true class when this frame is replaced; a bar and a number per frame.
     """
 
     title: str
@@ -36,14 +36,14 @@ class Strip:
 
 
 def strips_section(title: str, caption: str, strips: Sequence[Strip]) -> str:
-    """Strips one under the other; nothing without any."""
+    """A section with the strips below each other; empty if there are none."""
     return section(title, caption, "".join(_strip(strip) for strip in strips)) if strips else ""
 
 
 def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A picture with heat laid over its grey form: uint8 ``[H, W, 3]`` and ``[H, W]`` to uint8 ``[H, W, 3]``.
+    """Draws a heat map over a grey image: uint8 ``[H, W, 3]`` and ``[H, W]`` to uint8 ``[H, W, 3]``.
 
-    Where the heat is 0 the grey picture is seen, where it is 1 nearly only its colour.
+    A heat of 0 shows the grey image, a heat of 1 mostly the colour of the heat map.
     """
     grey = (frame @ np.array([0.299, 0.587, 0.114]))[..., None].repeat(3, 2)  # luma of ITU-R BT.601
     colors = 255 * matplotlib.colormaps["inferno"](0.25 + 0.7 * heat)[..., :3]
@@ -55,7 +55,8 @@ def _strip(strip: Strip) -> str:
     frames = np.asarray(strip.frames)
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
         raise SpatempoError(
-            f"report: strip {strip.title!r} is {frames.dtype} {list(frames.shape)}; give uint8 [T, H, W, 3]"
+            f"report: the frames of strip {strip.title!r} are {frames.dtype} {list(frames.shape)}; "
+            "give uint8 [T, H, W, 3]"
         )
     n = len(frames)
     return (
@@ -68,14 +69,14 @@ def _strip(strip: Strip) -> str:
 
 def _cell(strip: Strip, t: int) -> str:
     frame = strip.frames[t]
-    inside = f"<img src='{png_data(frame)}' alt='frame {t + 1}'>"
+    content = f"<img src='{png_data(frame)}' alt='frame {t + 1}'>"
     if strip.heat is not None:
-        inside += f"<img src='{png_data(overlay(frame, strip.heat[t]))}' alt='what spoke for it in frame {t + 1}'>"
+        content += f"<img src='{png_data(overlay(frame, strip.heat[t]))}' alt='heat map of frame {t + 1}'>"
     caption = str(t + 1)
     if strip.drops is not None:
         drop = 100 * strip.drops[t]
         kind = "against" if drop < 0 else "for"
-        inside += f"<div class='drop'><div class='{kind}' style='width: {min(abs(drop), 100):.0f}%'></div></div>"
-        told = f"{drop:+.0f}".replace("-", "−") if abs(drop) >= 0.5 else "0"
-        caption += f"<br><b>{told}</b>"
-    return f"<figure>{inside}<figcaption>{caption}</figcaption></figure>"
+        content += f"<div class='drop'><div class='{kind}' style='width: {min(abs(drop), 100):.0f}%'></div></div>"
+        number = f"{drop:+.0f}".replace("-", "−") if abs(drop) >= 0.5 else "0"
+        caption += f"<br><b>{number}</b>"
+    return f"<figure>{content}<figcaption>{caption}</figcaption></figure>"

@@ -1,4 +1,4 @@
-"""The frame of every page: one self-contained HTML file, no network, no scripts, for laptops and phones."""
+"""HTML building blocks of the pages: self-contained files without network or scripts, for laptops and phones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from spatempo.files import write_whole
 from spatempo.report.figures import NARROW, WIDE, svg
 from spatempo.report.style import CSS
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the page cannot load anything, by contract
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # browsers then refuse to load anything
 
 
 def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
     """Writes a page, atomically.
 
     Args:
-        path: of the ``.html`` file.
-        title: of the window.
-        parts: HTML, one after the other; empty ones are left out.
+        path: path of the ``.html`` file.
+        title: title of the window.
+        parts: pieces of HTML, in order; empty ones are ignored.
 
     Raises:
         SpatempoError: the file cannot be written.
@@ -48,7 +48,7 @@ def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
 
 
 class Figures:
-    """Puts a chart on the page, in a version for laptops and one for phones."""
+    """Converts charts to SVG with unique ids, in a version for laptops and one for phones."""
 
     def __init__(self) -> None:
         self._count = count(1)
@@ -59,9 +59,9 @@ class Figures:
 
 
 def heading(title: str, sentences: str | Sequence[str]) -> str:
-    """The top of a page: what a stranger should take away, a paragraph a sentence."""
-    told = [sentences] if isinstance(sentences, str) else sentences
-    return f"<h1>{escape(title)}</h1>\n" + "\n".join(f"<p class='lead'>{escape(sentence)}</p>" for sentence in told)
+    """Title and summary at the top of a page, one paragraph per sentence."""
+    summary = [sentences] if isinstance(sentences, str) else sentences
+    return f"<h1>{escape(title)}</h1>\n" + "\n".join(f"<p class='lead'>{escape(sentence)}</p>" for sentence in summary)
 
 
 def section(title: str, caption: str, body: str) -> str:
@@ -70,7 +70,7 @@ def section(title: str, caption: str, body: str) -> str:
 
 
 def cards(question: str, shown: Sequence[tuple[str, str, str, str]]) -> str:
-    """Large figures under a question: (name, value, verdict, colour) each."""
+    """Large figures below a question; `shown` has (name, value, verdict, colour) per figure."""
     boxes = [
         f"<div class='card' style='--model: {color}'><div class='name'>{breakable(name)}</div>"
         f"<div class='value{' long' * (len(value) > 8)}'>{escape(value)}</div>"
@@ -81,8 +81,8 @@ def cards(question: str, shown: Sequence[tuple[str, str, str, str]]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """First row and first column are heads."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    """A table; the first row and the first column are headers."""
+    head = "".join(f"<th>{breakable(cell)}</th>" for cell in rows[0])
     body = "".join(
         f"<tr><th>{breakable(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows[1:]
@@ -91,23 +91,23 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def breakable(name: str) -> str:
-    """Escaped, and on a narrow page a long_name_like_this may go on in the next line behind an underscore or a dot."""
+    """Escapes a name and allows line breaks after underscores and dots, for long names on narrow pages."""
     return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:
-    """Who answered what to one video: (who, answer) each; of many, those who say the same stand together."""
+    """True class and predictions for one video; `given` has (model, prediction). Many models: grouped by prediction."""
     if len(given) > 6:
-        alike: dict[str, list[str]] = {}
+        by_prediction: dict[str, list[str]] = {}
         for who, label in given:
-            alike.setdefault(label, []).append(who)
-        given = [(", ".join(names), label) for label, names in alike.items()]
+            by_prediction.setdefault(label, []).append(who)
+        given = [(", ".join(names), label) for label, names in by_prediction.items()]
     items = "".join(
         f"<li class='{'right' if label == truth else 'wrong'}'>{'✓' if label == truth else '✗'} "
         f"<b>{escape(who)}</b>: {escape(label)}</li>"
         for who, label in given
     )
-    return f"<ul class='answers'><li>truth: {escape(truth)}</li>{items}</ul>"
+    return f"<ul class='answers'><li>true class: {escape(truth)}</li>{items}</ul>"
 
 
 def footer(notes: Sequence[str]) -> str:

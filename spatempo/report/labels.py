@@ -1,4 +1,4 @@
-"""Names beside the points of a chart, none over another, each with a thin line to its point if it had to move away."""
+"""Names next to the points of a chart, without overlap; a thin line joins a point and a name that is far from it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _DISTANCES = (
     170,
 )  # pixels from a point to the nearest edge of its name
 _DIRECTIONS = [(np.cos(a), np.sin(a)) for a in np.linspace(0, 2 * np.pi, 16, endpoint=False)]  # to the right first
-_FAR = 10.0  # from here on, in pixels, a line leads to the name
-_ROUNDS = 6
+_LINE_FROM = 10.0  # pixels; a name at a larger distance gets a line to its point
+_PASSES = 6
 
 
 def label_points(
@@ -38,24 +38,32 @@ def label_points(
     avoid: Sequence[tuple[float, float, float, float]] = (),
     size: float = 8.5,
 ) -> None:
-    """Writes each name near its point: the place with the least overlap, and among those the nearest.
+    """Writes each name near its point, at the nearest position with the least overlap.
 
-    Names are placed one after the other and then again, each with all the others in place. Call when the layout is
-    settled: places are in pixels.
+    Names are placed one after the other, in several passes, so that each is placed with all others known. Call this
+    after the layout is fixed, since positions are in pixels.
 
     Args:
-        axes: limits must not change any more.
-        points: of every name, in pixels.
-        names: as written.
-        bold: which are in bold letters; empty: none.
-        avoid: boxes (left, bottom, right, top) in pixels that names keep off; to overlap a name is worse.
-        size: of the letters, points.
+        axes: axes whose limits no longer change.
+        points: position of the point of every name, in pixels.
+        names: text of the names.
+        bold: whether each name is bold; empty: none is.
+        avoid: boxes (left, bottom, right, top) in pixels that names should not cover; covering another name is worse.
+        size: font size in points.
     """
     heavy = list(bold) or [False] * len(names)
-    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.4}  # where a line goes through
+    white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.4}  # readable on top of lines
     texts = [
         axes.text(
-            0, 0, name, size=size, color=INK, weight="bold" if fat else "normal", va="bottom", zorder=2.5, bbox=ground
+            0,
+            0,
+            name,
+            size=size,
+            color=INK,
+            weight="bold" if fat else "normal",
+            va="bottom",
+            zorder=2.5,
+            bbox=white,
         )
         for name, fat in zip(names, heavy, strict=True)
     ]
@@ -63,32 +71,32 @@ def label_points(
     sizes = [(box.width, box.height) for box in extents]
     inside = np.array(axes.get_window_extent().extents)
     hard = np.asarray(avoid, float).reshape(-1, 4)
-    places: list[np.ndarray | None] = [None] * len(names)
+    boxes: list[np.ndarray | None] = [None] * len(names)
     crowded = sorted(range(len(names)), key=lambda i: -_neighbours(points, i))
-    for _ in range(_ROUNDS):
+    for _ in range(_PASSES):
         for i in crowded:
-            others = np.array([box for j, box in enumerate(places) if box is not None and j != i]).reshape(-1, 4)
-            places[i] = _best(points[i], sizes[i], others, hard, inside)
+            others = np.array([box for j, box in enumerate(boxes) if box is not None and j != i]).reshape(-1, 4)
+            boxes[i] = _best_box(points[i], sizes[i], others, hard, inside)
     to_data = axes.transData.inverted()
-    for text, point, box in zip(texts, points, places, strict=True):
+    for text, point, box in zip(texts, points, boxes, strict=True):
         assert box is not None
         x, y = to_data.transform((box[0], box[1]))
         text.set_position((float(x), float(y)))
         nearest = np.clip(point, box[:2], box[2:])
-        if np.hypot(*(nearest - point)) > _FAR:
+        if np.hypot(*(nearest - point)) > _LINE_FROM:
             ends = to_data.transform(np.array([point, nearest]))
             axes.plot(ends[:, 0], ends[:, 1], color=MUTED, linewidth=0.6, zorder=1)
 
 
-def _best(
+def _best_box(
     point: tuple[float, float], size: tuple[float, float], others: np.ndarray, hard: np.ndarray, inside: np.ndarray
 ) -> np.ndarray:
-    """The box of least cost around `point`."""
+    """The box with the lowest cost near `point`."""
     boxes, far = [], []
     for distance in _DISTANCES:
         for right, up in _DIRECTIONS:
             x, y = point[0] + distance * right, point[1] + distance * up
-            left = x - size[0] * (1 - right) / 2  # straight above it stands in the middle, beside it at its edge
+            left = x - size[0] * (1 - right) / 2  # centred above or below the point, aligned at its left or right
             bottom = y - size[1] * (1 - up) / 2
             boxes.append((left, bottom, left + size[0], bottom + size[1]))
             far.append(distance + 2 * abs(up))
@@ -100,7 +108,7 @@ def _best(
 
 
 def overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Area that each of ``[N, 4]`` has in common with ``[M, 4]`` together, ``[N]``."""
+    """Total overlap of each of the boxes ``[N, 4]`` with all `others` ``[M, 4]``: ``[N]``."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     return np.clip(high - low, 0, None).prod(2).sum(1)

@@ -1,4 +1,4 @@
-"""What a page is told of one model."""
+"""Input of the page of a comparison: the results of one model."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 @dataclass
 class ModelResult:
-    """What the page shows of one model. Only the name is needed; what is empty is left out.
+    """Results of one model. Only the name is required; sections without values are omitted.
 
     Attributes:
-        name: short, as people say it.
-        row: its line of the table, in any unit-free form: ``params``, ``macs`` (counts), ``top1``, ``top5``,
-            ``mean_class``, ``shuffled`` (shares), ``dependence``, ``latency_ms``, ``seconds``; other keys are shown as
-            they are.
+        name: short name.
+        row: its row of the table: ``params``, ``macs`` (counts), ``top1``, ``top5``, ``mean_class``, ``shuffled``
+            (accuracies, 0 to 1), ``dependence`` (drop when shuffled, 0 to 1), ``latency_ms``, ``seconds``; other keys
+            are shown unchanged.
         spread: key of the row -> standard deviation over the seeds.
-        scores: share right of each seed, for the charts against cost.
-        families: family -> share right (within the pair where there are pairs).
-        pairs: pair -> share right within the pair.
-        per_class: class -> share right.
-        confusion: ``[truth][answer]``, counts.
+        scores: accuracy of each seed, for the charts of accuracy and cost.
+        families: family -> accuracy (within the pair if the family has pairs).
+        pairs: pair -> accuracy within the pair.
+        per_class: class -> accuracy.
+        confusion: ``[true class][predicted class]``, counts.
         classes: names of its rows.
         curve: quantity -> value per epoch; ``"epoch"`` is the x axis.
     """

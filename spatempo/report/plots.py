@@ -1,4 +1,4 @@
-"""The charts of a report, each a function of plain numbers to a matplotlib figure of a given width."""
+"""Charts of a comparison. Each function takes numbers and returns a matplotlib figure of a given width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from spatempo.report.figures import GRID, INK, LIGHT, MUTED, WIDE, color, look, new_figure, settle
+from spatempo.report.figures import GRID, INK, LIGHT, MUTED, WIDE, color, figure_style, fix_layout, new_figure
 
 Numbers = Mapping[str, float | None]
 
@@ -18,18 +18,18 @@ def accuracy_bars(
     values: Mapping[str, Numbers],
     *,
     chance: float | Mapping[str, float] | None = 0.5,
-    chance_label: str = "1/2: a coin toss",
+    chance_label: str = "chance level",
     notes: Mapping[str, str] | None = None,
     width: float = WIDE,
 ) -> Figure:
     """Horizontal bars of accuracy, one group per family or pair, one bar per model.
 
     Args:
-        values: model -> group -> share between 0 and 1; a group that a model lacks, or None, has no bar.
-        chance: where the line of a model that cannot see order is drawn: one value for all groups, or by group
-            (a group left out has no line).
-        chance_label: what the line says.
-        notes: a second, smaller line under the name of a group.
+        values: model -> group -> accuracy between 0 and 1; there is no bar for a missing group or None.
+        chance: chance level, drawn as a dashed line: one value for all groups, or by group (no line for a missing
+            group).
+        chance_label: label of the line.
+        notes: a second, smaller line below the name of a group.
         width: inches.
     """
     models = list(values)
@@ -37,14 +37,14 @@ def accuracy_bars(
     narrow = width < 6
     step = len(models) + 0.9  # in bars
     inches = 0.27 * step * len(groups) + 0.55 + (0.2 * len(groups) if narrow else 0)
-    with look():
+    with figure_style():
         figure = new_figure(width, inches)
         axes = figure.subplots()
         for g, group in enumerate(groups):
             for m, model in enumerate(models):
                 value = values[model].get(group)
                 if value is not None:
-                    _bar(axes, g * step + m, float(value), short(model, 22), color(m), narrow)
+                    _bar(axes, g * step + m, float(value), shorten(model, 22), color(m), narrow)
         _group_names(axes, groups, notes or {}, step, len(models), narrow)
         lines = dict.fromkeys(groups, chance) if isinstance(chance, int | float) else dict(chance or {})
         _chance_lines(axes, [lines.get(g) for g in groups], step, len(models), chance_label, through=not narrow)
@@ -55,7 +55,7 @@ def accuracy_bars(
         axes.set_axisbelow(True)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(length=0)
-        return settle(figure)
+        return fix_layout(figure)
 
 
 def confusion_matrix(
@@ -66,41 +66,41 @@ def confusion_matrix(
     groups: Sequence[Sequence[str]] = (),
     width: float = WIDE / 2,
 ) -> Figure:
-    """A heat map of answers by truth: a row is a true class and sums to 1 (dark = often).
+    """Heat map of the confusion matrix. Rows are true classes, normalised to a sum of 1 (dark: frequent).
 
     Args:
-        matrix: ``matrix[truth][answer]``, counts, K x K.
+        matrix: ``matrix[true class][predicted class]``, counts, K x K.
         classes: K names; more than 40 are not written on the axes.
-        title: above it.
-        groups: classes that belong together (a movement and its reverse): they are put side by side and framed, so
-            that a model which confuses only them shows as blocks.
+        title: title of the chart.
+        groups: classes that belong together (a movement and its reverse): they are placed next to each other and
+            framed, so that a model which confuses only them shows as blocks.
         width: inches.
     """
     order, blocks = grouped_order(classes, groups)
     counts = np.asarray(matrix, float)[np.ix_(order, order)]
     rows = counts.sum(1, keepdims=True)
-    shares = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
+    fractions = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
     k = len(order)
     names = [classes[i] for i in order]
-    with look():
+    with figure_style():
         named = k <= 40
-        longest = max((len(short(n)) for n in names), default=0) if named else 0
-        margin = min(0.066 * longest + 0.55, 0.5 * width)  # inches, of the names in front of the rows
+        longest = max((len(shorten(n)) for n in names), default=0) if named else 0
+        margin = min(0.066 * longest + 0.55, 0.5 * width)  # inches, for the names at the left of the rows
         cell = (width - margin) / k
         figure = new_figure(width, width - margin + 0.75)
         axes = figure.subplots()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
-        if cell > 0.16:  # below that a number is a smudge
+        axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+        if cell > 0.16:  # in smaller cells numbers are unreadable
             digits = max(2, len(str(int(counts.max()))))
-            for (i, j), share in np.ndenumerate(shares):
+            for (i, j), fraction in np.ndenumerate(fractions):
                 if counts[i, j]:
-                    ink = "white" if share > 0.55 else INK
+                    ink = "white" if fraction > 0.55 else INK
                     size = min(10, 80 * cell / digits)
                     axes.text(j, i, f"{counts[i, j]:.0f}", ha="center", va="center", fontsize=size, color=ink)
-        # Names stand once, in front of the rows; columns carry the same numbers (rotated names cannot be read).
+        # Names are written only at the rows; columns have the same numbers (rotated names are hard to read).
         size = float(np.clip(62 * cell, 7, 10))
         every = 1 if k < 10 or cell > 0.16 else 2
-        axes.set_yticks([*range(k)] * named, [f"{short(n)}\u2002{i}" for i, n in enumerate(names, 1)] * named)
+        axes.set_yticks([*range(k)] * named, [f"{shorten(n)}\u2002{i}" for i, n in enumerate(names, 1)] * named)
         axes.set_xticks([*range(0, k, every)] * named, [str(i) for i in range(1, k + 1, every)] * named)
         axes.tick_params(length=0, labelsize=size, labelcolor=INK)
         axes.tick_params(axis="x", labelsize=min(size, 47 * cell * every))
@@ -109,26 +109,26 @@ def confusion_matrix(
             axes.add_patch(frame)
         axes.spines[:].set_visible(True)
         axes.spines[:].set_color(GRID)
-        axes.set_xlabel("answer", fontsize=9)
+        axes.set_xlabel("predicted class", fontsize=9)
         if title:
-            told = short(title, int(width / 0.105))  # inches of a letter
-            middle = 0.105 * len(told) < width - margin  # else it goes on over the names of the rows
-            axes.set_title(told, loc="center" if middle else "right", fontsize=11, fontweight="bold", color=INK)
-        return settle(figure)
+            shown = shorten(title, int(width / 0.105))  # inches per letter
+            fits = 0.105 * len(shown) < width - margin  # else it extends over the names of the rows
+            axes.set_title(shown, loc="center" if fits else "right", fontsize=11, fontweight="bold", color=INK)
+        return fix_layout(figure)
 
 
 def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], *, width: float = WIDE) -> Figure:
     """One panel per quantity, one line per model.
 
     Args:
-        curves: model -> quantity -> values, one per epoch; the quantity ``"epoch"`` (if there is one) is the x axis,
-            else 1, 2, ... A None leaves a gap.
-        width: inches; panels stand side by side when there is room.
+        curves: model -> quantity -> values, one per epoch; the quantity ``"epoch"`` is the x axis (default: 1, 2,
+            ...). None leaves a gap.
+        width: inches; panels are drawn side by side if the width allows it.
     """
     panels = list(dict.fromkeys(q for curve in curves.values() for q in curve if q != "epoch"))
     across = min(len(panels), 2) if width >= 6 else 1
     down = -(-len(panels) // across)
-    with look():
+    with figure_style():
         figure = new_figure(width, 2.5 * down)
         grid = figure.subplots(down, across, squeeze=False).ravel()
         for axes in grid[len(panels) :]:
@@ -137,18 +137,18 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], 
             for m, (model, curve) in enumerate(curves.items()):
                 values = np.array([np.nan if v is None else v for v in curve.get(quantity, [])], float)
                 epochs = np.asarray(curve.get("epoch", range(1, len(values) + 1)), float)[: len(values)]
-                style = ("-", "--", "-.", ":")[m % 4]  # not by colour alone
+                style = ("-", "--", "-.", ":")[m % 4]  # models differ not only by colour
                 axes.plot(
                     epochs,
                     values,
                     style,
                     color=color(m),
                     linewidth=2,
-                    label=short(model, 22),
+                    label=shorten(model, 22),
                     marker="o",
                     markersize=2.5,
                 )
-            axes.set_title(short(quantity, 36), loc="left", fontsize=10, fontweight="bold", color=INK)
+            axes.set_title(shorten(quantity, 36), loc="left", fontsize=10, fontweight="bold", color=INK)
             axes.set_xlabel("epoch", fontsize=9)
             axes.grid(color=GRID, linewidth=0.8)
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -156,15 +156,15 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[float | None]]], 
             if "top" in quantity or "accuracy" in quantity:
                 axes.set_ylim(0, 1.03)
         grid[0].legend(frameon=False, fontsize=9)
-        return settle(figure)
+        return fix_layout(figure)
 
 
 def grouped_order(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[list[int], list[tuple[int, int]]]:
     """An order of classes in which every group is contiguous.
 
     Returns:
-        Indices into `classes`, and ``(start, size)`` of every group in that order. A group stands where the first of
-        its classes stood; names that are no class are left out.
+        Indices into `classes`, and ``(start, size)`` of every group in that order. A group is placed at the position
+        of the first of its classes; unknown names are ignored.
     """
     index = {name: i for i, name in enumerate(classes)}
     members = [[index[name] for name in group if name in index] for group in groups]
@@ -182,45 +182,45 @@ def grouped_order(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tu
 
 
 def _bar(axes: Axes, y: float, value: float, model: str, fill: str, narrow: bool) -> None:
-    """A bar with its model's name in it (after it, if it is short) and its value behind it: no legend to look up."""
+    """A bar with the name of its model inside (after a short bar) and its value after it, so no legend is needed."""
     axes.barh(y, value, height=0.86, color=fill)
     size = 9 if narrow else 10
-    unit = 2.8 if narrow else 6.2  # inches from 0 to 1, nearly
-    letter = 0.68 * size / 72 / unit  # a bold one is 0.68 of its height wide
+    unit = 2.8 if narrow else 6.2  # inches from 0 to 1, approximately
+    letter = 0.68 * size / 72 / unit  # the width of a bold letter is 0.68 of its height
     percent = f"{100 * value:.0f} %"
-    inside = int((value - 0.03) / letter)  # letters there is room for in the bar, and behind its number
-    behind = int(((1.16 if narrow else 1.12) - value - 0.015) / letter) - len(percent) - 1
-    ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # where the number meets the dashed line
-    style = {"va": "center", "fontsize": size, "color": INK, "bbox": ground, "zorder": 4}
-    if len(model) <= inside or inside > behind:
+    inside = int((value - 0.03) / letter)  # number of letters that fit into the bar, and after its value
+    after = int(((1.16 if narrow else 1.12) - value - 0.015) / letter) - len(percent) - 1
+    background = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # readable on top of the dashed line
+    style = {"va": "center", "fontsize": size, "color": INK, "bbox": background, "zorder": 4}
+    if len(model) <= inside or inside > after:
         ink = INK if fill in LIGHT else "white"
-        axes.text(0.012, y, short(model, inside), va="center", color=ink, fontsize=size, fontweight="bold")
+        axes.text(0.012, y, shorten(model, inside), va="center", color=ink, fontsize=size, fontweight="bold")
         axes.text(value + 0.015, y, percent, **style)
     else:
-        axes.text(value + 0.015, y, f"{percent}\u2002{short(model, behind)}", **style)
+        axes.text(value + 0.015, y, f"{percent}\u2002{shorten(model, after)}", **style)
 
 
 def _group_names(
     axes: Axes, groups: Sequence[str], notes: Mapping[str, str], step: float, bars: int, narrow: bool
 ) -> None:
-    """Beside the bars where there is room, above them on a phone."""
+    """Names of the groups, at the left of the bars; in a narrow chart above them."""
     if narrow:
         axes.set_yticks([])
         for g, group in enumerate(groups):
             text = axes.text(
-                0, g * step - 0.52, short(group, 36), fontsize=9.5, fontweight="bold", va="bottom", color=INK
+                0, g * step - 0.52, shorten(group, 36), fontsize=9.5, fontweight="bold", va="bottom", color=INK
             )
             if group in notes:
-                beside = {"xycoords": text, "xytext": (5, 0), "textcoords": "offset points"}
-                note = short(notes[group], 46 - min(len(group), 36))
-                axes.annotate(note, (1, 0), fontsize=8.5, color=MUTED, va="bottom", ha="left", **beside)
+                after = {"xycoords": text, "xytext": (5, 0), "textcoords": "offset points"}
+                note = shorten(notes[group], 46 - min(len(group), 36))
+                axes.annotate(note, (1, 0), fontsize=8.5, color=MUTED, va="bottom", ha="left", **after)
         return
     middles = [g * step + (bars - 1) / 2 for g in range(len(groups))]
-    axes.set_yticks(middles, [short(g, 30) + "\n" * (g in notes) for g in groups], fontsize=11, fontweight="bold")
+    axes.set_yticks(middles, [shorten(g, 30) + "\n" * (g in notes) for g in groups], fontsize=11, fontweight="bold")
     for y, group in zip(middles, groups, strict=True):
         if group in notes:
             axes.annotate(
-                short(notes[group], 36),
+                shorten(notes[group], 36),
                 (0, y),
                 xycoords=("axes fraction", "data"),
                 xytext=(-4, -3),
@@ -233,7 +233,7 @@ def _group_names(
 
 
 def _chance_lines(axes: Axes, at: Sequence[float | None], step: float, bars: int, label: str, through: bool) -> None:
-    """A dashed line through the bars of every group that has one (and `through` the gaps); its end is labelled."""
+    """A dashed line through the bars of every group with a chance level (and `through` the gaps), with a label."""
     drawn = [(g, value) for g, value in enumerate(at) if value is not None]
     for g, value in drawn:
         top, bottom = g * step - 0.5, g * step + bars - 0.38
@@ -245,5 +245,5 @@ def _chance_lines(axes: Axes, at: Sequence[float | None], step: float, bars: int
         axes.text(value, end, label, ha="center", va="top", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def short(name: str, most: int = 28) -> str:
+def shorten(name: str, most: int = 28) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"

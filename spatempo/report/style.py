@@ -1,4 +1,4 @@
-"""The style sheet of the page: one column, from 320 pixels up; nothing is loaded from anywhere."""
+"""Style sheet of the pages: one column, for screens from 320 pixels wide; it loads no other files."""
 
 CSS = """
 :root { color-scheme: light; --ink: #1d2329; --muted: #5b6670; --line: #dfe4e8; --ground: #f6f7f8; }
@@ -11,7 +11,7 @@ h2 { font-size: 20px; line-height: 1.3; margin: 0 0 4px; }
 .lead { font-size: 19px; margin: 0 0 20px; }
 .caption { color: var(--muted); font-size: 15px; margin: 0 0 12px; }
 section { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 18px 20px; margin: 0 0 18px; }
-svg { display: block; width: 100%; height: auto; overflow: visible; } /* the reader's letters may be wider */
+svg { display: block; width: 100%; height: auto; overflow: visible; } /* the fonts of the reader may be wider */
 svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif !important; }
 .narrow { display: none; }
 .question { margin: 0 0 8px; font-weight: 600; }
@@ -36,10 +36,10 @@ tr:last-child > * { border-bottom: 0; }
 .results thead th { white-space: normal; vertical-align: bottom; }
 .results tbody th { min-width: 6.6em; }
 .results td:last-child { white-space: normal; }
-.shares td { text-align: center; }
-.shares th { white-space: normal; text-align: center; }
-.shares th:first-child { text-align: left; }
-.shares .dark { color: #fff; }
+.accuracies td { text-align: center; }
+.accuracies th { white-space: normal; text-align: center; }
+.accuracies th:first-child { text-align: left; }
+.accuracies .dark { color: #fff; }
 .matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 14px; }
 .matrices > div { max-width: 520px; }
 .strip { margin: 0 0 22px; }
@@ -74,9 +74,10 @@ footer p { margin: 0 0 6px; overflow-wrap: anywhere; }
   .card .long { font-size: 19px; }
   .card .verdict { font-size: 14px; line-height: 1.3; }
   .frames { grid-template-columns: repeat(var(--half), 1fr); }
-  th, td { padding: 6px 6px; }
-  table { font-size: 14px; }
+  th, td { padding: 6px 4px; }
+  table, .results table { font-size: 13px; }
   th { white-space: normal; }
+  tbody th { min-width: 5.5em; }
 }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 """

@@ -1,4 +1,4 @@
-"""The tables of a comparison: what each model reaches and costs, and shares by group where bars would be too many."""
+"""Tables of a comparison: accuracy and cost of each model, and accuracy by group for more models than a chart fits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from spatempo.report.html import breakable, table
 
 Row = Mapping[str, object]
 
-SHARES = ("top1", "top5", "mean_class", "within_pair", "shuffled")
+ACCURACIES = ("top1", "top5", "mean_class", "within_pair", "shuffled")
 _HEADS = {
     "top1": "top-1",
     "top5": "top-5",
-    "mean_class": "mean class",
+    "mean_class": "mean class accuracy",
     "within_pair": "within the pair",
-    "dependence": "order is worth",
+    "dependence": "drop when shuffled",
     "macs": "MACs",
     "latency_ms": "latency",
     "seconds": "training",
@@ -26,15 +26,15 @@ _HEADS = {
 
 
 def results_table(names: Sequence[str], rows: Sequence[Row], spreads: Sequence[Mapping[str, float]]) -> str:
-    """One line a model; on a phone a few models stand side by side, which has room where all the columns have not.
+    """One row per model. On a phone, a table of up to three models is transposed, since its columns would not fit.
 
     Args:
-        names: of the models.
-        rows: key -> value, of each.
-        spreads: key -> standard deviation of that value over the seeds, of each; empty: of one seed.
+        names: names of the models.
+        rows: key -> value, per model.
+        spreads: key -> standard deviation of that value over the seeds, per model; empty for one seed.
 
     Returns:
-        HTML; empty without any value.
+        HTML; empty if there are no values.
     """
     keys = list(dict.fromkeys(key for row in rows for key in row))
     if not keys:
@@ -44,26 +44,26 @@ def results_table(names: Sequence[str], rows: Sequence[Row], spreads: Sequence[M
         [name, *(shown(key, row.get(key), spread.get(key)) for key in keys)]
         for name, row, spread in zip(names, rows, spreads, strict=True)
     ]
-    upright = table([heads, *lines])
-    turned = table([list(column) for column in zip(heads, *lines, strict=True)]) if len(lines) <= 3 else upright
-    return f"<div class='wide scroll results'>{upright}</div><div class='narrow scroll results'>{turned}</div>"
+    wide = table([heads, *lines])
+    narrow = table([list(column) for column in zip(heads, *lines, strict=True)]) if len(lines) <= 3 else wide
+    return f"<div class='wide scroll results'>{wide}</div><div class='narrow scroll results'>{narrow}</div>"
 
 
 def shown(key: str, value: object, spread: float | None = None) -> str:
-    """A value of a result as people read it: shares in per cent, counts in M and G, times in ms, s or min.
+    """Formats a value of a result: accuracies in per cent, counts in M and G, times in ms, s or min.
 
     Args:
-        key: of a result.
-        value: its.
-        spread: standard deviation of a share.
+        key: key of the result.
+        value: value of the result.
+        spread: standard deviation of an accuracy.
     """
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if key in SHARES:
-        about = "" if spread is None else f"\u00a0±\u00a0{100 * spread:.1f}"
-        return f"{100 * value:.1f}{about} %"
+    if key in ACCURACIES:
+        deviation = "" if spread is None else f"\u00a0±\u00a0{100 * spread:.1f}"
+        return f"{100 * value:.1f}{deviation} %"
     if key == "dependence":
         return points(value) + ("" if spread is None else f"\u00a0±\u00a0{100 * spread:.1f}")
     if key in ("params", "macs"):
@@ -78,8 +78,8 @@ def shown(key: str, value: object, spread: float | None = None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def shares_table(values: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Per cent of each model (line) in each group (column), on a ground that is the darker the more it is."""
+def accuracy_table(values: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Accuracy in per cent of each model (row) in each group (column); higher values have a darker background."""
     groups = list(dict.fromkeys(group for row in values.values() for group in row))
     head = "".join(f"<th>{breakable(group)}</th>" for group in groups)
     lines = []
@@ -87,13 +87,14 @@ def shares_table(values: Mapping[str, Mapping[str, float | None]]) -> str:
         cells = "".join(_cell(row.get(group)) for group in groups)
         lines.append(f"<tr><th>{breakable(model)}</th>{cells}</tr>")
     return (
-        f"<div class='scroll'><table class='shares'><thead><tr><th></th>{head}</tr></thead>"
+        f"<div class='scroll'><table class='accuracies'><thead><tr><th></th>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def _cell(share: float | None) -> str:
-    if share is None:
+def _cell(accuracy: float | None) -> str:
+    if accuracy is None:
         return "<td>–</td>"
-    dark = " class='dark'" if share > 0.65 else ""
-    return f"<td{dark} style='background: rgba(0, 114, 178, {0.85 * share:.2f})'>{escape(f'{100 * share:.0f}')}</td>"
+    dark = " class='dark'" if accuracy > 0.65 else ""
+    color = f"rgba(0, 114, 178, {0.85 * accuracy:.2f})"
+    return f"<td{dark} style='background: {color}'>{escape(f'{100 * accuracy:.0f}')}</td>"

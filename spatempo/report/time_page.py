@@ -1,4 +1,4 @@
-"""The page of ``diagnose``: what a model sees of time, out of plain results."""
+"""Page of ``diagnose``, made from results (plain numbers)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spatempo.report.attention_gates import inside_sections
 from spatempo.report.figures import WIDE, color, percent
 from spatempo.report.film import Strip, strips_section
 from spatempo.report.html import Figures, cards, footer, heading, section, table, write_page
-from spatempo.report.time_plots import Share, accuracy_by_frames, influence_map, interval_dots
+from spatempo.report.time_plots import Estimate, accuracy_by_frames, influence_map, interval_dots
 
 CONDITIONS = {
     "ordered": "in order",
@@ -18,7 +18,7 @@ CONDITIONS = {
     "reversed": "reversed",
     "frozen": "one frame, repeated",
 }
-MOST_CLASSES = 30  # of a chart; the table that the command prints has all
+MOST_CLASSES = 30  # per chart; the table that the command prints has all
 
 Model = Mapping[str, Any]
 
@@ -38,16 +38,16 @@ def write_time_page(
     """Writes the page, atomically.
 
     Args:
-        path: of the ``.html`` file.
+        path: path of the ``.html`` file.
         title: heading.
-        sentences: what a stranger should take away.
-        models: what :func:`spatempo.evaluation.order.dependence.time_dependence` gives, with ``name`` and
-            ``receptive_field``; the first is the one that was asked about.
-        verdicts: a few words on each model, under its figures.
-        need: of :func:`spatempo.evaluation.order.dependence.need_of_order`.
-        strips: videos with what mattered in them.
-        gate_strips: videos with how far gates are open.
-        notes: paragraphs at the foot.
+        sentences: summary of the results.
+        models: results of :func:`spatempo.evaluation.order.dependence.time_dependence`, with ``name`` and
+            ``receptive_field``; the first is the model under test.
+        verdicts: a few words on each model, below its figures.
+        need: result of :func:`spatempo.evaluation.order.dependence.need_of_order`.
+        strips: example videos with the influence of frames and regions.
+        gate_strips: example videos with the opening of the gates.
+        notes: paragraphs at the end of the page.
     """
     figures = Figures()
     shown = [
@@ -56,7 +56,7 @@ def write_time_page(
     ]
     parts = [
         heading(title, sentences),
-        cards("Right answers: frames in order → frames shuffled", shown),
+        cards("Accuracy: frames in order → frames shuffled", shown),
         _conditions(models, figures),
         _families(models),
         _need(need),
@@ -65,10 +65,10 @@ def write_time_page(
         _frames(models, figures),
         _field(models, figures),
         strips_section(
-            "What mattered in single videos",
-            "Above: the frames that the model saw. Below: what in them spoke for the true class (Grad-CAM; bright is "
-            "much). The bar and the number: per cent of score that the true class loses when the neighbour's picture "
-            "stands in the frame's place (orange, with a minus: it gains).",
+            "The frames that matter in single videos",
+            "Top row: the frames that the model sees. Bottom row: the regions that support the true class (Grad-CAM; "
+            "brighter regions support it more). Bar and number: drop of the score of the true class, in percentage "
+            "points, when the frame is replaced by its neighbour (orange, with a minus sign: the score increases).",
             strips,
         ),
         inside_sections(models, figures, gate_strips),
@@ -77,38 +77,38 @@ def write_time_page(
     return write_page(path, title, parts)
 
 
-def chance(p_value: float) -> str:
-    """A p-value as people write it."""
+def p_value_text(p_value: float) -> str:
+    """A p-value with the usual number of digits, ``< 0.001`` if it is smaller."""
     if p_value < 0.001:
         return "< 0.001"
     return f"{p_value:.3f}" if p_value < 0.1 else f"{p_value:.2f}"
 
 
-def reach(field: Mapping[str, Any]) -> str:
-    """A receptive field in words."""
+def receptive_field_text(field: Mapping[str, Any]) -> str:
+    """A measured temporal receptive field in words."""
     if field["frames"] == 1:
-        return "one frame's score depends on that frame alone"
-    what = f"one frame's score depends on {field['frames']} of {field['clip_frames']} frames"
+        return "the score of a frame depends only on that frame"
+    extent = f"depends on {field['frames']} of {field['clip_frames']} frames"
     if field["past"] is None:
-        return what.replace("one frame's score", "the score at one position")
-    return f"{what}, up to {field['past']} back and {field['future']} ahead"
+        return f"the score at one position {extent}"
+    return f"the score of a frame {extent}, up to {field['past']} back and {field['future']} ahead"
 
 
 def _conditions(models: Sequence[Model], figures: Figures) -> str:
-    values: dict[str, dict[str, Share]] = {
+    values: dict[str, dict[str, Estimate]] = {
         m["name"]: {words: (m[key], *m["intervals"][key]) for key, words in CONDITIONS.items()} for m in models
     }
     draw = lambda width: interval_dots(values, numbers=True, width=width)  # noqa: E731
-    spoken = "; ".join(
-        f"{name}: " + ", ".join(f"{words} {percent(share)}" for words, (share, _, _) in row.items())
+    label = "; ".join(
+        f"{name}: " + ", ".join(f"{words} {percent(accuracy)}" for words, (accuracy, _, _) in row.items())
         for name, row in values.items()
     )
-    runs = ", ".join(percent(share) for share in models[0]["shuffled_runs"])
+    runs = ", ".join(percent(accuracy) for accuracy in models[0]["shuffled_runs"])
     caption = (
-        f"Share of {models[0]['n']} videos answered right, with 95 % intervals. Shuffled is the mean of "
+        f"Accuracy on {models[0]['n']} videos, with 95 % confidence intervals. Shuffled is the mean of "
         f"{len(models[0]['shuffled_runs'])} fixed permutations ({models[0]['name']}: {runs})."
     )
-    return section("With the order of frames, and without", caption, figures.both(draw, spoken))
+    return section("Accuracy with frames in order and reordered", caption, figures.both(draw, label))
 
 
 def _families(models: Sequence[Model]) -> str:
@@ -121,77 +121,85 @@ def _families(models: Sequence[Model]) -> str:
             within = " (within the pair)" if found["pairs"] else ""
             rows.append([f"{family}{within}", *(percent(found[key]) for key in CONDITIONS)])
         tables.append(f"<div class='scroll'>{table(rows)}</div>")
-    caption = "Within the pair: a movement or its reverse, asked only which of the two; 50 % is a coin toss."
-    return section("By family", caption, "<br>".join(tables))
+    caption = "Within the pair: the model chooses only between a movement and its reverse, so the chance level is 50 %."
+    return section("Accuracy by family of classes", caption, "<br>".join(tables))
 
 
 def _need(need: Mapping[str, Any] | None) -> str:
     if need is None:
         return ""
-    rows = [["", "videos", "seeing", "blind", "gain", "p"]]
+    rows = [["class or pair", "videos", "sees order", "order-blind", "gain", "p"]]
     ranked = sorted(need["per_group"].items(), key=lambda item: item[1]["blind"] - item[1]["temporal"])
     for name, row in ranked[:MOST_CLASSES]:
         gain = f"{100 * (row['temporal'] - row['blind']):+.1f}".replace("-", "−")
-        shares = [percent(row["temporal"]), percent(row["blind"])]
-        rows.append([name, str(row["n"]), *shares, gain, chance(row["p_value"])])
+        accuracies = [percent(row["temporal"]), percent(row["blind"])]
+        rows.append([name, str(row["n"]), *accuracies, gain, p_value_text(row["p_value"])])
     caption = (
-        f"{percent(need['needs_order'])} of the {need['n']} videos ({_between(need['interval'])}) are right with "
-        f"{need['temporal_name']} and wrong with {need['blind_name']}, {percent(need['only_blind'])} the other way "
-        f"about (p {chance(need['p_value'])}). Below, the shares that each gets right. Classes that are each other's "
-        "reverse count as one: a model that must guess between them favours either. p is corrected for asking so many "
-        "questions (Holm)."
+        f"Of {need['n']} videos, only {need['temporal_name']} (sees order) is correct on "
+        f"{percent(need['needs_order'])} (95 % interval: {_interval_text(need['interval'])}), and only "
+        f"{need['blind_name']} (order-blind) on {percent(need['only_blind'])} (p {p_value_text(need['p_value'])}). "
+        "The table shows the accuracy of both models and the difference in percentage points. A class and its reverse "
+        "count as one group, since an order-blind model may favour either of the two. p-values are corrected for the "
+        "number of groups (Holm's method)."
     )
-    return section("How much of these data needs order", caption, f"<div class='scroll'>{table(rows)}</div>")
+    return section("How much of the data needs order", caption, f"<div class='scroll'>{table(rows)}</div>")
 
 
 def _classes(model: Model, figures: Figures) -> str:
     ranked = sorted(model["per_class"].items(), key=lambda item: item[1]["shuffled"] - item[1]["ordered"])
     kept = ranked[:MOST_CLASSES]
-    values: dict[str, dict[str, Share]] = {
+    values: dict[str, dict[str, Estimate]] = {
         CONDITIONS[key]: {name: (row[key], *row[f"{key}_interval"]) for name, row in kept}
         for key in ("ordered", "shuffled")
     }
     draw = lambda width: interval_dots(values, width=width)  # noqa: E731
-    spoken = "; ".join(f"{name}: {percent(row['ordered'])}, shuffled {percent(row['shuffled'])}" for name, row in kept)
-    sure = [name for name, row in kept if row["p_value"] < 0.05 and row["ordered"] > row["shuffled"]]
-    caption = "The classes that lose most come first."
+    label = "; ".join(f"{name}: {percent(row['ordered'])}, shuffled {percent(row['shuffled'])}" for name, row in kept)
+    significant = [name for name, row in kept if row["p_value"] < 0.05 and row["ordered"] > row["shuffled"]]
+    caption = "Accuracy with 95 % confidence intervals. The classes with the largest drop when shuffled come first."
     if len(ranked) > len(kept):
-        caption += f" Of {len(ranked)} classes the first {len(kept)} are shown."
-    caption += " The loss is beyond chance (paired test, corrected for the number of classes) in "
-    caption += f"{len(sure)}: {', '.join(sure)}." if sure else "none."
-    return section(f"Class by class: {model['name']}", caption, figures.both(draw, spoken))
+        caption += f" Of {len(ranked)} classes, the first {len(kept)} are shown."
+    caption += " The drop is statistically significant (paired test, corrected for the number of classes) in "
+    if significant:
+        caption += f"{len(significant)} {'class' if len(significant) == 1 else 'classes'}: {', '.join(significant)}."
+    else:
+        caption += "no class."
+    return section(f"Accuracy by class: {model['name']}", caption, figures.both(draw, label))
 
 
 def _confused(model: Model) -> str:
     if not model["confused"]:
         return ""
-    rows = [["", "videos", "in order", "shuffled", "p"]]
+    rows = [["pair of classes", "videos", "in order", "shuffled", "p"]]
     for row in model["confused"][:MOST_CLASSES]:
-        shares = [percent(row["ordered"]), percent(row["shuffled"])]
-        rows.append([" / ".join(row["classes"]), str(row["n"]), *shares, chance(row["p_value"])])
+        fractions = [percent(row["ordered"]), percent(row["shuffled"])]
+        rows.append([" / ".join(row["classes"]), str(row["n"]), *fractions, p_value_text(row["p_value"])])
     caption = (
-        "Share of the two classes' videos that are taken for the other one; beyond chance more often when shuffled."
+        f"Pairs of classes that {model['name']} confuses significantly more often when the frames are shuffled: "
+        "fraction of the videos of both classes that are predicted as the other class."
     )
-    return section("Told apart by order alone", caption, f"<div class='scroll'>{table(rows)}</div>")
+    return section("Classes that only order separates", caption, f"<div class='scroll'>{table(rows)}</div>")
 
 
 def _frames(models: Sequence[Model], figures: Figures) -> str:
-    curves: dict[str, dict[int, Share]] = {
+    curves: dict[str, dict[int, Estimate]] = {
         m["name"]: {row["frames"]: (row["top1"], *row["interval"]) for row in m["by_frames"]} for m in models
     }
     draw = lambda width: accuracy_by_frames(curves, width=width)  # noqa: E731
-    spoken = "; ".join(
-        f"{name}: " + ", ".join(f"{count} frames {percent(share)}" for count, (share, _, _) in curve.items())
+    label = "; ".join(
+        f"{name}: " + ", ".join(f"{count} frames {percent(accuracy)}" for count, (accuracy, _, _) in curve.items())
         for name, curve in curves.items()
     )
-    own = ", ".join(f"{m['name']} {m['frames']}" for m in models)
+    default = ", ".join(f"{m['name']} {m['frames']}" for m in models)
     refused = "".join(
-        f" {m['name']} cannot take {', '.join(str(count) for count in m['refused_frames'])}."
+        f" {m['name']} cannot process {', '.join(str(count) for count in m['refused_frames'])} frames."
         for m in models
         if m["refused_frames"]
     )
-    caption = f"Clips of fewer or more frames of the same videos, in order. The model's own: {own}.{refused}"
-    return section("Number of frames", caption, figures.both(draw, spoken))
+    caption = (
+        "Accuracy with fewer or more frames from the same videos, in order; the bands are 95 % confidence intervals. "
+        f"Default number of frames: {default}.{refused}"
+    )
+    return section("Number of frames", caption, figures.both(draw, label))
 
 
 def _field(models: Sequence[Model], figures: Figures) -> str:
@@ -202,11 +210,12 @@ def _field(models: Sequence[Model], figures: Figures) -> str:
         label = f"{m['name']}: the score at one position depends on {field['frames']} of {field['clip_frames']} frames"
         drawn.append(f"<div>{figures.both(draw, label, wide=WIDE / 2)}</div>")
     caption = (
-        "Measured by gradient: how many per cent of what moves a frame's score come from each frame of the clip. "
-        "White: nothing at all. "
-    ) + " ".join(f"{m['name']}: {reach(m['receptive_field'])}." for m in models)
-    return section("Which frames a frame's score depends on", caption, f"<div class='matrices'>{''.join(drawn)}</div>")
+        "The measured temporal receptive field. A row shows how the gradient of the score of one frame is distributed "
+        "over the frames of the clip, in per cent. White: the score does not depend on this frame. "
+    ) + " ".join(f"{m['name']}: {receptive_field_text(m['receptive_field'])}." for m in models)
+    title = "Which frames the score of a frame depends on"
+    return section(title, caption, f"<div class='matrices'>{''.join(drawn)}</div>")
 
 
-def _between(interval: Sequence[float]) -> str:
+def _interval_text(interval: Sequence[float]) -> str:
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}\u00a0%"

@@ -1,10 +1,10 @@
-"""Work that uses several packages: comparisons, diagnoses, experiments, the demo.
+"""Studies that combine several packages: comparisons, diagnoses, experiments, the demo.
 
-Public names are loaded when first used; ``__init__.pyi`` lists them. Programs, each with ``--help``::
+Public names are loaded at first use; ``__init__.pyi`` lists them. Programs, each with ``--help``::
 
     python -m spatempo.studies.demo          # generate videos, train two networks, compare them
-    python -m spatempo.studies.designs       # all designs side by side
-    python -m spatempo.studies.experiments   # the papers' claims, tested again
+    python -m spatempo.studies.designs       # train and compare all designs
+    python -m spatempo.studies.experiments   # re-test the claims of the papers
 """
 
 import lazy_loader

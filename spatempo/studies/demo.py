@@ -1,11 +1,11 @@
-"""The demo: an order-blind network and a temporal one on the same videos, from nothing to a report in minutes.
+"""Demo: render videos, train an order-blind network and a temporal one on them, and compare both in a report.
 
     make demo            (or: python -m spatempo.studies.demo)
 
 Renders the small generated data set as video files, trains TSN and TSM with the same small residual network under the
-same budget, tests both, writes ``runs/demo/report.html``, prints the table, and uses the trained TSM on a test video.
-What an earlier, interrupted call finished is not done again. All of it is in
-:func:`~spatempo.studies.comparing.compare.compare`; here is only what to compare, and how to say it.
+same budget, tests both, writes ``runs/demo/report.html``, prints the table, and classifies a test video with the
+trained TSM. It takes minutes; an interrupted call continues where it stopped. The work is done by
+:func:`~spatempo.studies.comparing.compare.compare`; this module sets the arguments and prints the results.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import Any
 
 from spatempo.studies.program import run_study
 
-# Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
-# first, for which it should not have to load torch.
+# Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
+# module first, and they do not need torch.
 
 MODELS = {"tsn": "tsn_smallresnet", "tsm": "tsm_smallresnet"}
 BUDGET = "epochs=9"
-TITLE = "The same frames, another order: TSN and TSM"
+TITLE = "Do TSN and TSM see the order of frames?"
 
 
 def demo(
     out: str | Path = "runs/demo", *, preset: str = "demo", budget: str = BUDGET, **settings: Any
 ) -> list[dict[str, Any]]:
-    """Renders, trains, tests, writes the report; goes on where an earlier call was interrupted.
+    """Renders, trains, tests and writes the report. Continues an interrupted call.
 
     Args:
-        out: folder for the data (``data/``), the runs (``tsn/``, ``tsm/``) and ``report.html`` and ``accuracy.png``.
-        preset: of the data.
-        budget: of each network, see `compare`.
+        out: folder for the data (``data/``), the runs (``tsn/``, ``tsm/``), ``report.html`` and ``accuracy.png``.
+        preset: preset of the generated data set.
+        budget: training budget per network, see `compare`.
         settings: further arguments of `compare`.
 
     Returns:
-        The rows of `compare`, as plain values.
+        The rows of `compare` as plain JSON types.
     """
     from spatempo.data.generated.make import make_data
     from spatempo.studies.comparing.compare import compare
@@ -47,12 +47,12 @@ def demo(
     make_data(data, preset=preset, progress=True)
     found = compare(data, MODELS, budget=budget, recipe="demo", out=out, title=TITLE, cache=True, **settings)
     rows = [one.to_json() for one in found]
-    _draw(rows, Path(out) / "accuracy.png")
+    _draw_accuracy(rows, Path(out) / "accuracy.png")
     return rows
 
 
-def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """The README's picture: accuracy by family, with the 1/2 line where classes come in pairs."""
+def _draw_accuracy(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draws the figure of the README: accuracy by family, with the chance level where classes come in pairs."""
     from spatempo.report.figures import save_png
     from spatempo.report.plots import accuracy_bars
 
@@ -62,7 +62,7 @@ def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
-    """Prints the table, what it says, and what the trained TSM makes of one test video."""
+    """Prints the table, a summary, and the prediction of the trained TSM for one test video."""
     from spatempo.data.manifest import load_manifest
     from spatempo.evaluation.scoring.predict import predict
     from spatempo.learning.progress import clock
@@ -74,12 +74,11 @@ def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
     print()
     print(line.format("", *families, "all", "params", "MACs", "latency", "training"))
     for row in rows:
-        shares = [f"{100 * row['families'][family]['accuracy']:.1f} %" for family in families]
+        accuracies = [f"{100 * row['families'][family]['accuracy']:.1f} %" for family in families]
         costs = [f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G", f"{row['latency_ms']:.1f} ms"]
-        print(line.format(row["name"], *shares, f"{100 * row['top1']:.1f} %", *costs, clock(row["seconds"])))
-    print(
-        "\nWhere classes come in pairs, a movement and its reverse, the answer is one of the two: 50 % is a coin toss."
-    )
+        print(line.format(row["name"], *accuracies, f"{100 * row['top1']:.1f} %", *costs, clock(row["seconds"])))
+    print("\nFor classes in pairs, such as a movement and its reverse, the model chooses between the two.")
+    print("The chance level is then 50 %.")
     print(sentence(rows))
     print(f"report: {rows[0]['report']}")
 
@@ -91,15 +90,16 @@ def show(rows: Sequence[dict[str, Any]], data: Path) -> None:
     print(f"\n$ spatempo predict {model['checkpoint']} {video} --top 3")
     for guess in predict(load(model["checkpoint"]), sample.path, top=3):
         print(f"  {100 * guess['score']:5.1f} %  {guess['label']}")
-    print(f"  it is a {test.classes[sample.label]!r}")
+    print(f"  true class: {test.classes[sample.label]}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m spatempo.studies.demo", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--out", default="runs/demo", help="folder to write (default: %(default)s)")
-    parser.add_argument("--preset", default="demo", help="of the generated data (default: %(default)s)")
-    parser.add_argument("--budget", default=BUDGET, help="of each network: epochs=N or minutes=M (%(default)s)")
+    parser.add_argument("--out", default="runs/demo", help="output folder (default: %(default)s)")
+    parser.add_argument("--preset", default="demo", help="preset of the generated data set (default: %(default)s)")
+    budget_help = "training budget per network: epochs=N or minutes=M (default: %(default)s)"
+    parser.add_argument("--budget", default=BUDGET, help=budget_help)
     given = parser.parse_args(arguments)
 
     def study() -> None:

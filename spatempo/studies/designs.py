@@ -1,14 +1,13 @@
-"""Every design, trained alike on movements and their reverses: which see the order of frames, and how surely?
+"""Train every design on movements and their reverses, under the same conditions: which designs see frame order?
 
-    python -m spatempo.studies.designs                      # all of them
-    python -m spatempo.studies.designs --models tsm,gsm     # some
+    python -m spatempo.studies.designs                      # all designs
+    python -m spatempo.studies.designs --models tsm,gsm     # some designs
 
-Renders the direction pairs of the generated data set, trains every design under the same budget with a small network,
-tests it, and shows the models with a causal form each test clip frame by frame as well ("live"). Writes a page
-(``report.html``), a table (``table.md``), and with ``--into FILE`` that table into a Markdown file. What an earlier
-call finished is not done again.
+Renders the direction pairs of the generated data set, then trains a small network of every design under the same budget
+and tests it. Models with a causal form are also tested frame by frame ("live"). Writes a page (``report.html``), a
+table (``table.md``), and with ``--into FILE`` the table into a Markdown file. Finished runs are reused.
 
-The operators are plugged into ``smallresnet``; the video-native networks are a quarter of their published width.
+The operators are placed in ``smallresnet``; the video-native networks have a quarter of their published width.
 """
 
 from __future__ import annotations
@@ -21,26 +20,26 @@ from typing import Any
 
 from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
-from spatempo.studies.marked import around, marks, put_into
+from spatempo.studies.marked import insert_between_marks, marks, split_at_marks
 from spatempo.studies.program import run_study
 from spatempo.terminal import say
 
-# Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
-# first, for which it should not have to load torch.
+# Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
+# module first, and they do not need torch.
 
 PRESET = "direction"
 BUDGET = "epochs=5"
 RECIPE = {"recipe": "demo", "batch_size": 16, "size": 48, "lr": 4e-3}
-TITLE = "The same frames, another order: every design"
+TITLE = "All designs on movements and their reverses"
 MARK = "table of spatempo.studies.designs"
 
 
 def cases() -> dict[str, tuple[str, dict[str, Any]]]:
-    """What each registered design says is to be trained: short name -> name of the model, options."""
+    """The cases that the registered designs define for this study: short name -> (model name, options)."""
     from spatempo.models import DESIGNS
     from spatempo.models.registry import list_models
 
-    list_models()  # registers spatempo's own
+    list_models()  # registers the designs of spatempo
     return {
         f"{design.name}-{label}".rstrip("-"): (design.model_name(backbone), dict(options))
         for design in sorted(DESIGNS.values(), key=lambda design: (design.native, design.name))
@@ -56,22 +55,22 @@ def designs(
     budget: str = BUDGET,
     **settings: Any,
 ) -> list[dict[str, Any]]:
-    """Renders, trains, tests, writes page and table; goes on where an earlier call was interrupted.
+    """Renders, trains and tests; writes page and table. Continues an interrupted call.
 
     Args:
         out: folder for the data (``data/``), the runs, ``report.html`` and ``table.md``.
-        models: which of :func:`cases`, by their short names; all by default.
-        preset: of the data.
-        budget: of each design, see `compare`.
+        models: short names from :func:`cases`; None: all.
+        preset: preset of the generated data set.
+        budget: training budget per design, see `compare`.
         settings: further arguments of `compare`.
 
     Returns:
-        The rows of `compare`, and in each ``live``: None for a model that cannot go frame by frame, else
-        ``top1, within_pair, n, same`` (clips with the answer that they get as clips) and ``largest_difference`` (of a
-        score, as a share of the clip's largest).
+        The rows of `compare`, with the additional key ``live``. It is None for a model that cannot process single
+        frames, else a dict: ``top1, within_pair, n``, ``same`` (number of clips with the same prediction as for the
+        whole clip) and ``largest_difference`` (of a score, relative to the largest score of the clip).
 
     Raises:
-        SpatempoError: an unknown model, or data or folders that cannot be used.
+        SpatempoError: an unknown model, or invalid data or folders.
     """
     from spatempo.data.generated.make import make_data
     from spatempo.studies.comparing.compare import compare
@@ -79,7 +78,7 @@ def designs(
     known = cases()
     models = list(known) if models is None else models
     if unknown := [name for name in models if name not in known]:
-        raise SpatempoError(f"there is no {unknown[0]!r} here; choose from {','.join(known)}")
+        raise SpatempoError(f"there is no design {unknown[0]!r} in this study; choose from {','.join(known)}")
     chosen = {name: known[name] for name in models}
     data = Path(out) / "data"
     make_data(data, preset=preset, progress=True)
@@ -117,7 +116,7 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The results as a Markdown table, with a line on what they are of."""
+    """The results as a Markdown table, with a line that states the conditions."""
     from spatempo.learning.progress import clock
     from spatempo.studies.comparing.page_content import headline
 
@@ -151,8 +150,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     if live:
         same, n = (sum(found[key] for found in live) for key in ("same", "n"))
         most = max(found["largest_difference"] for found in live)
-        about += f" Live: {same:,} of {n:,} answers are the whole clip's; scores differ by at most {most:.0e} of the "
-        about += "largest."
+        about += f" Live: {same:,} of {n:,} predictions equal those for whole clips; scores differ by at most "
+        about += f"{most:.0e} of the largest score."
     return "\n".join([*lines, "", about, ""])
 
 
@@ -160,24 +159,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the study; returns the exit code."""
     about = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m spatempo.studies.designs", description=about)
-    parser.add_argument("--out", default="runs/designs", help="folder to write (default: %(default)s)")
-    parser.add_argument("--models", help="which, with commas between (default: all)")
-    parser.add_argument("--budget", default=BUDGET, help="of each design: epochs=N or minutes=M (%(default)s)")
-    parser.add_argument("--preset", default=PRESET, help="of the generated data (default: %(default)s)")
+    parser.add_argument("--out", default="runs/designs", help="output folder (default: %(default)s)")
+    parser.add_argument("--models", help="names of designs, separated by commas (default: all)")
+    budget_help = "training budget per design: epochs=N or minutes=M (default: %(default)s)"
+    parser.add_argument("--budget", default=BUDGET, help=budget_help)
+    parser.add_argument("--preset", default=PRESET, help="preset of the generated data set (default: %(default)s)")
     parser.add_argument(
-        "--into", metavar="FILE", help=f"a Markdown file that holds {marks(MARK)[0]}: puts the table there"
+        "--into", metavar="FILE", help=f"Markdown file to write the table into, after its line {marks(MARK)[0]}"
     )
     given = parser.parse_args(arguments)
 
     def study() -> None:
         if given.into:
-            around(Path(given.into), MARK)  # told before the training, not after
+            split_at_marks(Path(given.into), MARK)  # missing marks fail before training, not after
         chosen = given.models and [name.strip() for name in given.models.split(",") if name.strip()]
         rows = designs(given.out, models=chosen, preset=given.preset, budget=given.budget)
         text = table(rows)
         print(f"\n{text}\nreport: {rows[0]['report']}")
         if given.into:
-            put_into(Path(given.into), MARK, text)
+            insert_between_marks(Path(given.into), MARK, text)
 
     return run_study("designs", study)
 

@@ -1,11 +1,11 @@
-"""The papers' questions, asked of small networks on the generated data set.
+"""Re-test the claims of the papers with small networks on the generated data set.
 
-    python -m spatempo.studies.experiments                       # all of them; --help names them
+    python -m spatempo.studies.experiments                       # all experiments; --help lists them
     python -m spatempo.studies.experiments tsm sth --into docs/experiments.md
 
-Each is trained with three seeds, goes on where it was interrupted, and says of every claim of a paper whether it came
-out. What is tried stands below, and nowhere else. Two calls at a time, of different experiments, use two cores better
-than one call (``OMP_NUM_THREADS=1``, ``--workers 0``).
+Each arm is trained with three seeds, and an interrupted experiment continues where it stopped. The result says of every
+claim whether it is confirmed, contradicted or inconclusive. All experiments are defined in this file. Two calls at a
+time, with different experiments, use two cores better than one call (``OMP_NUM_THREADS=1``, ``--workers 0``).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from spatempo.errors import SpatempoError
 from spatempo.studies.claims.experiment import Arm, Claim, Experiment, run_experiment
-from spatempo.studies.marked import around, put_into
+from spatempo.studies.marked import insert_between_marks, split_at_marks
 from spatempo.studies.program import run_study
 
 TSM, STH, VSN, GSM = ("Lin et al. 2019", "Li et al. 2020", "Ma et al. 2019", "Sudhakaran et al. 2020")
 R2PLUS1D = "Tran et al. 2018"
-ORDER = {"order": 8}  # the fewest passes after which some design has it
+ORDER = {"order": 8}  # the fewest passes after which at least one design learns it
 NARROW = {"width": 16}  # a quarter of the published width
 _SMALL = "smallresnet"
 
@@ -36,7 +36,7 @@ def _native(*names: str) -> dict[str, Arm]:
 
 EXPERIMENTS = {
     "designs": Experiment(
-        "Which designs see the order of frames, near and far?",
+        "Which designs see short-range and long-range order?",
         {
             "tsn": TSN_ARM,
             "tsm": TSM_ARM,
@@ -47,16 +47,16 @@ EXPERIMENTS = {
         },
         {"direction": 3, **ORDER},
         [
-            *(Claim(f"{name.upper()} sees what TSN does not", name, "tsn") for name in ("tsm", "gsm", "sth", "vsn")),
-            Claim("R(2+1)D sees what TSN does not", "r2plus1d", "tsn"),
-            Claim("VSN above TSM", "vsn", "tsm", f"{VSN}, Table 9"),
-            Claim("STH above TSM", "sth", "tsm", f"{STH}, Table 2"),
-            Claim("GSM above TSM", "gsm", "tsm", GSM, "direction"),
-            Claim("a view of all frames at once pays (VSN against STH)", "vsn", "sth", "", "order"),
+            *(Claim(f"{name.upper()} is better than TSN", name, "tsn") for name in ("tsm", "gsm", "sth", "vsn")),
+            Claim("R(2+1)D is better than TSN", "r2plus1d", "tsn"),
+            Claim("VSN is better than TSM", "vsn", "tsm", f"{VSN}, Table 9"),
+            Claim("STH is better than TSM", "sth", "tsm", f"{STH}, Table 2"),
+            Claim("GSM is better than TSM", "gsm", "tsm", GSM, "direction"),
+            Claim("a view of all frames at once is better (VSN against STH)", "vsn", "sth", "", "order"),
         ],
     ),
     "tsm": Experiment(
-        "TSM: how much to shift, where, and what comes in at the ends?",
+        "TSM: how many channels to shift, where, and with which padding?",
         {
             "tsn": TSN_ARM,
             "tsm-eighth": Arm(f"tsm_{_SMALL}", {"shift_div": 16}),
@@ -75,13 +75,11 @@ EXPERIMENTS = {
             Claim("residual is better than in place", "tsm", "tsm-inplace", TSM),
             Claim("residual is better than in place, all channels shifted", "tsm-all", "tsm-inplace-all", TSM),
             Claim("shifting all channels in place is worse than not shifting", "tsn", "tsm-inplace-all", TSM),
-            Claim(
-                "zeros at the ends are better than what fell off the other one", "tsm", "tsm-circulant", f"{TSM}, v1"
-            ),
+            Claim("zero padding is better than circulant padding", "tsm", "tsm-circulant", f"{TSM}, v1"),
         ],
     ),
     "sth": Experiment(
-        "STH: how large a share for time, which form, and where does attention go?",
+        "STH: what fraction for time, which form, and where is the attention?",
         {
             "tsn": TSN_ARM,
             "sth-half": Arm(f"sth_{_SMALL}", {"p": "1/2"}),
@@ -99,7 +97,7 @@ EXPERIMENTS = {
         ],
     ),
     "vsn": Experiment(
-        "VSN: where to shuffle, and with a shift or alone?",
+        "VSN: where to shuffle, and with or without a shift?",
         {
             "tsn": TSN_ARM,
             "tsm": TSM_ARM,
@@ -117,23 +115,23 @@ EXPERIMENTS = {
         ],
     ),
     "gsm": Experiment(
-        "GSM: is the gate worth more than a shift of the same channels?",
+        "GSM: is a gate better than a shift of the same channels?",
         {
-            "tsn": TSN_ARM,  # the gate at 0
-            "tsm": TSM_ARM,  # the gate at 1: GSM gates the very quarter that TSM shifts
+            "tsn": TSN_ARM,  # the same as gates of 0
+            "tsm": TSM_ARM,  # the same as gates of 1: GSM gates the quarter of the channels that TSM shifts
             "gsm": Arm(f"gsm_{_SMALL}"),
             "gsm-all": Arm(f"gsm_{_SMALL}", {"ratio": 100}),
             "gsf": Arm(f"gsf_{_SMALL}"),
         },
         {"direction": 3},
         [
-            Claim("a learnt gate is better than an open one (TSM)", "gsm", "tsm", GSM),
-            Claim("a learnt gate is better than a shut one (TSN)", "gsm", "tsn", GSM),
-            Claim("a learnt fusion (GSF) is better than GSM", "gsf", "gsm", "Sudhakaran et al. 2023"),
+            Claim("a learned gate is better than an open one (TSM)", "gsm", "tsm", GSM),
+            Claim("a learned gate is better than a closed one (TSN)", "gsm", "tsn", GSM),
+            Claim("a learned fusion (GSF) is better than GSM", "gsf", "gsm", "Sudhakaran et al. 2023"),
         ],
     ),
     "mixed": Experiment(
-        "R(2+1)D's paper: 3D early, 3D late, or apart?",
+        "The R(2+1)D paper: 3D early, 3D late, or factorised?",
         _native("fr2d", "mc2", "mc3", "mc5", "rmc2", "rmc3", "rmc5", "r3d", "r2plus1d"),
         {"direction": 2},
         [
@@ -142,7 +140,7 @@ EXPERIMENTS = {
             Claim("3D early (MC3) is better than 3D late (rMC3)", "mc3", "rmc3", f"{R2PLUS1D}, Table 2"),
             Claim("MC5 is better than rMC5", "mc5", "rmc5", f"{R2PLUS1D}, Table 2"),
             Claim("MC2 is better than rMC2", "mc2", "rmc2", f"{R2PLUS1D}, Table 2"),
-            Claim("R(2+1)D is better than mixed ones (MC3)", "r2plus1d", "mc3", f"{R2PLUS1D}, Table 2"),
+            Claim("R(2+1)D is better than mixed networks (MC3)", "r2plus1d", "mc3", f"{R2PLUS1D}, Table 2"),
         ],
     ),
     "far": Experiment(
@@ -150,15 +148,15 @@ EXPERIMENTS = {
         {
             "tsm": TSM_ARM,
             "vsn": VSN_ARM,
-            "vsn-16": Arm(f"vsn_{_SMALL}", frames=16),  # the events are twice as many frames apart
+            "vsn-16": Arm(f"vsn_{_SMALL}", frames=16),  # the distance between the events doubles
         },
         ORDER,
         [
-            Claim("VSN sees twice as many frames apart what TSM does not see", "vsn-16", "tsm"),
+            Claim("VSN on events twice as many frames apart is better than TSM", "vsn-16", "tsm"),
         ],
     ),
     "longer": Experiment(
-        "Short clips first, long ones then: as good as long ones all along?",
+        "Short clips first, then long ones: as good as long clips throughout?",
         {
             "r2plus1d": R2PLUS1D_ARM,
             "r2plus1d-16": Arm("r2plus1d_18", NARROW, frames=16),
@@ -167,8 +165,13 @@ EXPERIMENTS = {
         {"direction": 2},
         [
             Claim("long clips are better than short ones", "r2plus1d-16", "r2plus1d", f"{R2PLUS1D}, Table 4"),
-            Claim("short, then long, is better than short", "short-then-long", "r2plus1d", f"{R2PLUS1D}, Table 4"),
-            Claim("long all along is better still", "r2plus1d-16", "short-then-long", f"{R2PLUS1D}, Table 4"),
+            Claim("short, then long is better than short", "short-then-long", "r2plus1d", f"{R2PLUS1D}, Table 4"),
+            Claim(
+                "long throughout is better than short, then long",
+                "r2plus1d-16",
+                "short-then-long",
+                f"{R2PLUS1D}, Table 4",
+            ),
         ],
     ),
     "frames": Experiment(
@@ -192,15 +195,16 @@ EXPERIMENTS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs experiments; returns the exit code."""
+    """Runs the experiments; returns the exit code."""
     about = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m spatempo.studies.experiments", description=about)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (default: all)")
-    parser.add_argument("--out", default="runs/experiments", help="folder to write (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each arm (default: %(default)s)")
-    parser.add_argument("--workers", type=int, help="processes that read clips (default: one less than the cores)")
+    names_help = f"experiments to run: {', '.join(EXPERIMENTS)} (default: all)"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=names_help)
+    parser.add_argument("--out", default="runs/experiments", help="output folder (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of runs per arm (default: %(default)s)")
+    parser.add_argument("--workers", type=int, help="processes that read clips (default: number of cores minus one)")
     parser.add_argument(
-        "--into", metavar="FILE", help="a Markdown file with <!-- NAME --> lines: puts the tables there"
+        "--into", metavar="FILE", help="Markdown file to write the tables into, between its <!-- NAME --> lines"
     )
     given = parser.parse_args(arguments)
 
@@ -209,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if unknown := [name for name in names if name not in EXPERIMENTS]:
             raise SpatempoError(f"there is no experiment {unknown[0]!r}; choose from {', '.join(EXPERIMENTS)}")
         for name in names if given.into else ():
-            around(Path(given.into), name)  # told before the training, not after
+            split_at_marks(Path(given.into), name)  # missing marks fail before training, not after
         for name in names:
             from spatempo.studies.claims.experiment_words import report
 
@@ -218,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text = report(experiment, found)
             print(f"\n## {experiment.title}\n\n{text}")
             if given.into:
-                put_into(Path(given.into), name, text)
+                insert_between_marks(Path(given.into), name, text)
 
     return run_study("experiments", study)
 

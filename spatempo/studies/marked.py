@@ -1,4 +1,4 @@
-"""Tables that a program writes into a Markdown file, between two comment lines that stand there."""
+"""Write generated tables into a Markdown file, between two comment lines."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from spatempo.errors import SpatempoError
 from spatempo.files import write_whole
 
 
-def put_into(file: Path, name: str, text: str) -> None:
-    """Puts a text between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
+def insert_between_marks(file: Path, name: str, text: str) -> None:
+    """Replaces the text between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
 
     Raises:
-        SpatempoError: the file, or the lines in it, are not there.
+        SpatempoError: the file cannot be read, or it does not contain these lines.
     """
-    before, after = around(file, name)
+    before, after = split_at_marks(file, name)
     begin, end = marks(name)
     write_whole(file, f"{before}{begin}\n{text}{end}{after}")
 
 
-def around(file: Path, name: str) -> tuple[str, str]:
-    """What stands before and after that place; call it early, so that a missing place is told before the work."""
+def split_at_marks(file: Path, name: str) -> tuple[str, str]:
+    """Returns the text before and after the marks. Call it early: a file without marks then fails before the work."""
     begin, end = marks(name)
     try:
         before, found, rest = file.read_text(encoding="utf-8").partition(begin)
@@ -29,16 +29,16 @@ def around(file: Path, name: str) -> tuple[str, str]:
         raise SpatempoError(f"{file}: cannot be read ({error.strerror}); give a Markdown file") from None
     _, closed, after = rest.partition(end)
     if not found or not closed:
-        raise SpatempoError(f"{file}: has no place for the table; put the lines {begin} and {end} there")
+        raise SpatempoError(f"{file}: has no marks for the table; add the lines {begin} and {end}")
     return before, after
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first row is its head."""
+    """A Markdown table; the first row is its header."""
     head, *body = rows
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *body))
 
 
 def marks(name: str) -> tuple[str, str]:
-    """The two lines."""
+    """The comment lines before and after the table."""
     return f"<!-- {name} -->", f"<!-- end of {name} -->"

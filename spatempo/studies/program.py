@@ -1,4 +1,4 @@
-"""What the studies have in common as programs: how they end, and what they say then."""
+"""Exit codes and final messages of the study programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spatempo.terminal import say
 
 
 def run_study(name: str, study: Callable[[], None]) -> int:
-    """Runs `study`, says how long it took, and gives the exit code: 0, 2 (one line says why) or 130 (interrupted)."""
+    """Runs `study` and prints its duration. Returns the exit code: 0, 2 (error, in one line), 130 (interrupted)."""
     begun = time.monotonic()
     set_up()
     try:
@@ -21,8 +21,8 @@ def run_study(name: str, study: Callable[[], None]) -> int:
         say(f"{name}: error: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say(f"{name}: interrupted; start it again to go on", sys.stderr)
+        say(f"{name}: interrupted; run it again to continue", sys.stderr)
         return 130
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
-    print(f"\nall of it took {minutes}:{seconds:02d} minutes")
+    print(f"\ntotal time: {minutes}:{seconds:02d} minutes")
     return 0

@@ -1,4 +1,4 @@
-"""The charts of what goes on inside a network stand where the numbers say."""
+"""Charts and sections on attention and gates show the given numbers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from spatempo.report.figures import NARROW, WIDE
 from spatempo.report.html import Figures
 
 
-def attention(*shares: float, spread: float | None = 0.1) -> dict[str, Any]:
+def attention(*temporal: float, spread: float | None = 0.1) -> dict[str, Any]:
     stages = ["layer1"] * 2 + ["layer2"] * 9
     return {
         "layers": [
-            {"layer": f"{stage}.{i}", "stage": stage, "temporal": share, "spread": spread}
-            for i, (share, stage) in enumerate(zip(shares, stages, strict=False))
+            {"layer": f"{stage}.{i}", "stage": stage, "temporal": value, "spread": spread}
+            for i, (value, stage) in enumerate(zip(temporal, stages, strict=False))
         ]
     }
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_attention_of_several(width: float) -> None:
+def test_attention_of_several_models(width: float) -> None:
     found = {"p = 1/4": attention(0.4, 0.5, 0.8), "p = 1/2": attention(0.3, 0.2, spread=None)}
     (axes,) = attention_plot(found, width=width).axes
     half, *lines = axes.lines[:3]
@@ -40,7 +40,7 @@ def test_attention_of_several(width: float) -> None:
 
 
 @pytest.mark.parametrize("stages", [1, 3])
-def test_one_stage_or_as_many_as_layers_are_not_marked(stages: int) -> None:
+def test_stages_are_not_marked_if_there_is_one_or_one_per_layer(stages: int) -> None:
     found = attention(0.1, 0.2, 0.3)
     for i, row in enumerate(found["layers"]):
         row["stage"] = f"s{i % stages}"
@@ -67,11 +67,11 @@ def gates(*openings: tuple[float, float], causal: bool = False, fusion: float | 
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_gates_have_a_line_for_each_half(width: float) -> None:
+def test_gate_plot_has_one_line_per_half(width: float) -> None:
     (axes,) = gate_plot(gates((0.1, 0.2), (0.7, 0.3)), width=width).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1, 0.7], [0.2, 0.3]]
-    words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words == ["1st half, from next frame", "2nd half, from previous frame"]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["1st half, from next frame", "2nd half, from previous frame"]
 
 
 def test_gates_of_a_causal_gsf() -> None:
@@ -80,15 +80,15 @@ def test_gates_of_a_causal_gsf() -> None:
     assert "1st half, from previous frame" in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_sections_are_there_for_those_who_have_them() -> None:
+def test_only_models_with_attention_or_gates_have_sections() -> None:
     numbers = {"n": 9, "temporal": 0.4, "spread": 0.1, "settled": 0.2}
-    shares = attention(0.3, 0.5) | numbers | {"sentence": "<One>", "stages": [{**numbers, "stage": "s", "layers": 2}]}
+    found = attention(0.3, 0.5) | numbers | {"sentence": "<One>", "stages": [{**numbers, "stage": "s", "layers": 2}]}
     opened = gates((0.1, 0.2), fusion=0.6) | {"n": 9, "sentence": "Two.", "open": 0.15}
     for row in opened["layers"]:
         row |= {"open": 0.15, "full": 0.01}
         for half in row["halves"]:
             half["mean"] = -0.123
-    models = [{"name": "plain"}, {"name": "A", "attention": shares}, {"name": "G", "gates": opened}]
+    models = [{"name": "plain"}, {"name": "A", "attention": found}, {"name": "G", "gates": opened}]
     html = inside_sections(models, Figures())
     assert html.count("<section>") == 2
     assert html.count("<svg ") == 4  # for laptops and for phones
@@ -96,6 +96,6 @@ def test_sections_are_there_for_those_who_have_them() -> None:
     assert "<th>s</th><td>2</td><td>40.0\u00a0%</td><td>10.0</td><td>20.0\u00a0%</td>" in html
     halves = "<td>10.0\u00a0%</td><td>−0.12</td><td>20.0\u00a0%</td><td>−0.12</td>"
     assert f"{halves}<td>1.0\u00a0%</td><td>60.0\u00a0%</td>" in html
-    one_video = shares | {"spread": None}
+    one_video = found | {"spread": None}
     assert "<td>–</td>" in inside_sections([{"name": "A", "attention": one_video}], Figures())
     assert not inside_sections(models[:1], Figures()).strip()

@@ -1,7 +1,7 @@
-"""Every kind of page, in a real browser, at the width of a laptop and of a phone.
+"""Every kind of page in a real browser, at the width of a laptop and of a phone.
 
-One headless start of Chromium shows all pages in frames of both widths. A script put into a copy of each page measures
-it and tells the page around, whose DOM Chromium prints. Nothing is installed for it, and nothing is asked of a network.
+One headless Chromium shows all pages in frames of both widths. A script in a copy of each page measures it and sends
+the result to the outer page, whose DOM Chromium prints. The tests install nothing and use no network.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ BROWSER = next(
     None,
 )
 WIDTHS = (1280, 390)  # pixels: a laptop, a phone
-SLACK = 3  # pixels that letters may reach beyond a drawing
+TOLERANCE = 3  # pixels that text may extend beyond a drawing
 
 PROBE = """
 <script>
 const faults = [];
 addEventListener("error", e => faults.push("error: " + e.message));
-addEventListener("securitypolicyviolation", e => faults.push("asked for " + e.blockedURI));
+addEventListener("securitypolicyviolation", e => faults.push("requested " + e.blockedURI));
 addEventListener("load", () => {
   const wide = document.documentElement.scrollWidth;
   if (wide > innerWidth) faults.push("overflows: " + wide + " of " + innerWidth);
   for (const entry of performance.getEntriesByType("resource"))
     if (!entry.name.startsWith("data:")) faults.push("loaded " + entry.name);
-  for (const image of document.images) if (!image.naturalWidth) faults.push("a picture is not there");
+  for (const image of document.images) if (!image.naturalWidth) faults.push("an image is missing");
   let drawings = 0;
   for (const svg of document.querySelectorAll("svg")) {
-    if (!svg.getClientRects().length) continue;  // of the other width
+    if (!svg.getClientRects().length) continue;  // the version for the other width is hidden
     drawings += 1;
     const box = svg.getBoundingClientRect();
     const ink = svg.firstElementChild ? svg.getBBox() : {width: 0, height: 0};
@@ -51,15 +51,15 @@ addEventListener("load", () => {
     for (const text of svg.querySelectorAll("text")) {
       const at = text.getBoundingClientRect();
       const over = Math.max(box.left - at.left, at.right - box.right, box.top - at.top, at.bottom - box.bottom);
-      if (over > SLACK) faults.push("outside its drawing by " + over.toFixed(1) + ": " + text.textContent);
+      if (over > TOLERANCE) faults.push("outside its drawing by " + over.toFixed(1) + ": " + text.textContent);
     }
   }
   parent.postMessage({key: location.hash.slice(1), width: innerWidth, drawings, faults}, "*");
 });
 </script>
-""".replace("SLACK", str(SLACK))
+""".replace("TOLERANCE", str(TOLERANCE))
 
-AROUND = """<!doctype html><meta charset="utf-8"><pre id="found"></pre>
+OUTER = """<!doctype html><meta charset="utf-8"><pre id="found"></pre>
 <script>
 addEventListener("message", e => { found.textContent += JSON.stringify(e.data) + "\\n"; });
 </script>
@@ -69,10 +69,10 @@ addEventListener("message", e => { found.textContent += JSON.stringify(e.data) +
 @pytest.fixture(scope="module")
 def browse(tmp_path_factory: pytest.TempPathFactory):
     if BROWSER is None:
-        pytest.skip("needs Chromium or Chrome, of which none is installed")
+        pytest.skip("needs Chromium or Chrome, and neither is installed")
 
     def browse(pages: list[Path]) -> tuple[dict[tuple[str, int], dict[str, Any]], list[str]]:
-        """Pages -> what the probe found of (page, width), and what the browser's console said."""
+        """Returns the result of the probe by (page, width), and the messages of the browser console."""
         folder = tmp_path_factory.mktemp("browser")
         frames = ""
         for page in pages:
@@ -84,14 +84,14 @@ def browse(tmp_path_factory: pytest.TempPathFactory):
                 frames += (
                     f'<iframe src="{page.name}#{page.stem}" style="border:0;width:{width}px;height:900px"></iframe>'
                 )
-        (folder / "around.html").write_text(AROUND + frames, encoding="utf-8")
+        (folder / "outer.html").write_text(OUTER + frames, encoding="utf-8")
         quiet = ("--no-first-run", "--disable-background-networking", "--disable-quic", "--disable-gpu")
         done = subprocess.run(
             [
                 str(BROWSER),
                 *("--headless", "--no-sandbox", *quiet, "--host-resolver-rules=MAP * ~NOTFOUND"),
                 *(f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr", "--v=0"),
-                *("--virtual-time-budget=20000", "--dump-dom", (folder / "around.html").as_uri()),
+                *("--virtual-time-budget=20000", "--dump-dom", (folder / "outer.html").as_uri()),
             ],
             capture_output=True,
             text=True,
@@ -100,9 +100,9 @@ def browse(tmp_path_factory: pytest.TempPathFactory):
         )
         found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, flags=re.DOTALL)
         assert found, done.stdout[:500]
-        told = [json.loads(line) for line in html.unescape(found[1]).splitlines()]
+        messages = [json.loads(line) for line in html.unescape(found[1]).splitlines()]
         console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-        return {(one["key"], one["width"]): one for one in told}, console
+        return {(one["key"], one["width"]): one for one in messages}, console
 
     return browse
 
@@ -112,7 +112,7 @@ def pictures(count: int = 8) -> np.ndarray:
 
 
 def comparison(path: Path, count: int) -> Path:
-    """Of `count` designs with long names, three seeds, pairs, eight classes, strips."""
+    """A comparison of `count` designs with long names, three seeds, pairs, eight classes and strips."""
     rng = np.random.default_rng(2)
     classes = [f"pushing something so that it falls over, case {i}" for i in range(8)]
     models = []
@@ -139,7 +139,7 @@ def comparison(path: Path, count: int) -> Path:
     names = [m.name for m in models]
     return write_report(
         path,
-        "Compared: " + ", ".join(names),
+        "Comparison of " + ", ".join(names),
         "One sees order, the other does not. " * 4,
         models=models,
         strips=[Strip(classes[0], pictures(), classes[0], {name: classes[i % 2] for i, name in enumerate(names)})],
@@ -153,36 +153,46 @@ def comparison(path: Path, count: int) -> Path:
 
 
 def diagnosis(path: Path) -> Path:
-    """Of two models."""
+    """A diagnosis of two models."""
     classes = [f"pushing something so that it falls over, case {i}" for i in range(8)]
-    shares = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
-    row = {"n": 10, **shares, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
+    accuracies = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
+    row = {"n": 10, **accuracies, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
     field = {"frames": 3, "clip_frames": 8, "past": 1, "future": 1, "own": 0.5, "share": np.eye(8).tolist()}
     models = [
         {
             "name": name,
             "n": 160,
             "frames": 8,
-            **shares,
+            **accuracies,
             "shuffled_runs": [0.3, 0.5],
-            "intervals": {key: (share - 0.1, share + 0.1) for key, share in shares.items()},
+            "intervals": {key: (value - 0.1, value + 0.1) for key, value in accuracies.items()},
             "per_class": dict.fromkeys(classes, row),
             "confused": [{"classes": classes[:2], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
             "by_frames": [{"frames": t, "top1": t / 20, "interval": (t / 30, t / 18)} for t in (1, 2, 4, 8, 16)],
             "refused_frames": {32: "no"},
-            "families": {"direction": {"n": 30, "pairs": True, **shares}},
+            "families": {"direction": {"n": 30, "pairs": True, **accuracies}},
             "receptive_field": field,
         }
         for name in ("tsm_mobilenet_v2", "tsn_mobilenet_v2")
     ]
     strip = Strip(classes[0], pictures(), classes[0], {"in order": classes[0]}, np.ones((8, 48, 64)), [0.5, -0.25] * 4)
-    verdicts = ["it sees order"] * 2
+    need = {"n": 160, "temporal": 0.9, "blind": 0.5, "needs_order": 0.45, "interval": (0.37, 0.53), "only_blind": 0.05}
+    group = {"n": 20, "temporal": 0.9, "blind": 0.5, "p_value": 0.002}
+    need |= {"p_value": 0.0002, "per_group": {" / ".join(classes[:2]): group, classes[2]: group}}
+    need |= {"groups_need_order": classes[2:3], "temporal_name": "tsm_mobilenet_v2", "blind_name": "tsn_mobilenet_v2"}
     return write_time_page(
-        path, "What two models see of time", ["One sees it."], models, verdicts=verdicts, strips=[strip], notes=["n"]
+        path,
+        "Use of frame order: two models",
+        ["One sees it."],
+        models,
+        verdicts=["drop when shuffled: 50.0 points", "does not see order"],
+        need=need,
+        strips=[strip],
+        notes=["n"],
     )
 
 
-def test_pages_render_whole_at_both_widths(browse, tmp_path: Path) -> None:
+def test_pages_fit_at_both_widths(browse, tmp_path: Path) -> None:
     pages = {
         comparison(tmp_path / "two.html", 2): 8,
         comparison(tmp_path / "many.html", 22): 5,
@@ -196,24 +206,24 @@ def test_pages_render_whole_at_both_widths(browse, tmp_path: Path) -> None:
             assert found[page.stem, width]["drawings"] == drawings, (page.stem, width)
 
 
-def test_the_browser_sees_what_is_wrong(browse, tmp_path: Path) -> None:
+def test_the_probe_detects_faults(browse, tmp_path: Path) -> None:
     good = diagnosis(tmp_path / "good.html").read_text(encoding="utf-8")
     broken = {
         "wide": ("<h1>", "<div style='width: 1400px'>x</div><h1>", "overflows: "),
-        "network": ("<h1>", "<img src='http://127.0.0.1:9/x.png'><h1>", "asked for http://127.0.0.1:9/x.png"),
-        "style": ("<style>", "<style>@import 'http://127.0.0.1:9/x.css';", "asked for http://127.0.0.1:9/x.css"),
+        "network": ("<h1>", "<img src='http://127.0.0.1:9/x.png'><h1>", "requested http://127.0.0.1:9/x.png"),
+        "style": ("<style>", "<style>@import 'http://127.0.0.1:9/x.css';", "requested http://127.0.0.1:9/x.css"),
         "script": ("<h1>", "<script>nobody.home()</script><h1>", "error: Uncaught ReferenceError"),
         "empty": ("<h1>", "<svg viewBox='0 0 9 9'></svg><h1>", "an empty drawing"),
         "letters": ("</svg>", "<text x='2000' y='10'>far out</text></svg>", "outside its drawing by"),
     }
     pages = []
-    for name, (place, instead, _) in broken.items():
-        assert place in good
+    for name, (old, new, _) in broken.items():
+        assert old in good
         pages.append(tmp_path / f"{name}.html")
-        pages[-1].write_text(good.replace(place, instead), encoding="utf-8")
+        pages[-1].write_text(good.replace(old, new), encoding="utf-8")
     found, console = browse(pages)
     for name, (_, _, fault) in broken.items():
         for width in WIDTHS:
             faults = found[name, width]["faults"]
-            assert any(told.startswith(fault) for told in faults), (name, width, faults)
-    assert console  # blocked requests and the script's error are told there too
+            assert any(message.startswith(fault) for message in faults), (name, width, faults)
+    assert console  # the console reports blocked requests and the error of the script, too

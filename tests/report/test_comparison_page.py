@@ -1,4 +1,4 @@
-"""The page: complete in itself, safe against what is in the data, whole on the disk."""
+"""The page of a comparison: self-contained, with escaped text, and written atomically."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Tags(HTMLParser):
-    """Checks that every tag is closed, and keeps what it meets."""
+    """Checks that every tag is closed; collects tags and text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def parse(page: str) -> Tags:
     return tags
 
 
-def test_it_needs_nothing_from_anywhere(page: str) -> None:
+def test_the_page_loads_no_other_files(page: str) -> None:
     tags = parse(page)
     names = {name for name, _ in tags.tags}
     assert not names & {"script", "link", "iframe", "object", "base"}
@@ -109,7 +109,7 @@ def test_it_needs_nothing_from_anywhere(page: str) -> None:
         assert not any(key.startswith("on") for key in attributes)
     assert not re.findall(r"url\((?!#)", page)
     assert "@import" not in page
-    # matplotlib's name spaces are names, not addresses that are asked
+    # the XML namespaces of matplotlib are names, not addresses to load
     assert set(re.findall(r"https?://[^\s\"'<]+", page)) <= {
         "http://www.w3.org/1999/xlink",
         "http://www.w3.org/2000/svg",
@@ -118,13 +118,13 @@ def test_it_needs_nothing_from_anywhere(page: str) -> None:
     assert "width=device-width" in page
 
 
-def test_drawings_are_well_formed_and_do_not_share_ids(page: str) -> None:
+def test_drawings_are_well_formed_and_have_unique_ids(page: str) -> None:
     drawings = re.findall(r"<svg\b.*?</svg>", page, flags=re.DOTALL)
     assert len(drawings) == 2 * 5  # families, pairs, two matrices, curves; for laptops and for phones
     for drawing in drawings:
         root = ElementTree.fromstring(drawing)
         assert root.get("viewBox")
-        assert root.get("width") is None  # scales with its box
+        assert root.get("width") is None  # scales with its container
         assert root.get("role") == "img"
         assert root.get("aria-label")
     ids = re.findall(r'\bid="([^"]+)"', page)
@@ -134,24 +134,24 @@ def test_drawings_are_well_formed_and_do_not_share_ids(page: str) -> None:
     assert used
 
 
-def test_the_message_comes_first(page: str) -> None:
+def test_the_summary_comes_first(page: str) -> None:
     text = parse(page.split("<main>")[1].rsplit("</main>")[0]).text
     top = text[: text.index("Accuracy by family")]
     assert "One sees order." in top
-    assert re.search(r"TSN\s*50\s%\s*no better than a coin\s*TSM\s*97\s%\s*it tells them apart", top)
+    assert re.search(r"TSN\s*50\s%\s*at chance level\s*TSM\s*97\s%\s*distinguishes the two", top)
     assert page.index("class='cards'") < page.index("<svg")
 
 
 @pytest.mark.parametrize(
     ("value", "verdict"),
-    [(0.6, "no better than a coin"), (0.61, "better than a coin"), (0.39, "worse than"), (0.9, "it tells them apart")],
+    [(0.6, "at chance"), (0.61, "above chance level"), (0.39, "below chance level"), (0.9, "distinguishes the two")],
 )
 def test_verdicts(tmp_path: Path, value: float, verdict: str) -> None:
     text = write(tmp_path / "r.html", models=[ModelResult("m", families={"direction": value})], strips=[])
     assert f"<div class='verdict'>{verdict}" in text
 
 
-def test_everything_from_the_data_is_escaped(tmp_path: Path) -> None:
+def test_all_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     result = models()[0]
     result.name = EVIL
     result.row = {EVIL: EVIL}
@@ -174,18 +174,18 @@ def test_everything_from_the_data_is_escaped(tmp_path: Path) -> None:
     assert "alert('x')</" not in page
     tags = parse(page)
     assert "script" not in {name for name, _ in tags.tags}
-    assert tags.text.count(EVIL) >= 12  # the reader sees it as it is
+    assert tags.text.count(EVIL) >= 12  # the reader sees it unchanged
     for drawing in re.findall(r"<svg\b.*?</svg>", page, flags=re.DOTALL):
         ElementTree.fromstring(drawing)
 
 
-def test_names_with_dollars_and_of_any_script_are_letters(page: str) -> None:
+def test_names_with_dollar_signs_or_in_any_script_are_text(page: str) -> None:
     text = parse(page).text
     assert "$x_1$" in text
     assert "静止" in text
 
 
-def test_frames_are_the_pixels_given(page: str) -> None:
+def test_frames_on_the_page_have_the_given_pixels(page: str) -> None:
     pictures = re.findall(r"<img src='data:image/png;base64,([^']+)'", page)
     decoded = [imread(io.BytesIO(base64.b64decode(p)), format="png") for p in pictures]
     np.testing.assert_array_equal((np.stack(decoded)[..., :3] * 255).round().astype(np.uint8), frames())
@@ -193,7 +193,7 @@ def test_frames_are_the_pixels_given(page: str) -> None:
     assert re.search(r"class='right'>✓ <b>TSM</b>: slide right", page)
 
 
-def test_the_table_speaks_in_units(page: str) -> None:
+def test_the_table_has_units(page: str) -> None:
     text = parse(page).text
     for value in ("50.0 %", "11.20 M", "2.31 G", "21.3 ms", "2 min 23 s", "–"):
         assert value in text
@@ -221,32 +221,32 @@ def test_units(key: str, value: object, text: str) -> None:
 def test_the_same_results_give_the_same_page(tmp_path: Path, page: str) -> None:
     with matplotlib.rc_context({"font.size": 30, "axes.titlepad": 40, "text.parse_math": True}):
         before = dict(matplotlib.rcParams)
-        again = write(tmp_path / "again.html")  # whatever the caller's matplotlib looks like
+        again = write(tmp_path / "again.html")  # independent of the matplotlib settings of the caller
         assert dict(matplotlib.rcParams) == before
     assert again == page
 
 
-def test_only_a_name_is_needed(tmp_path: Path) -> None:
+def test_only_the_name_of_a_model_is_required(tmp_path: Path) -> None:
     page = write_report(tmp_path / "new folder" / "r.html", "t", "s", models=[ModelResult("m")]).read_text()
     assert [p.name for p in (tmp_path / "new folder").iterdir()] == ["r.html"]
     tags = parse(page)
     assert "section" not in {name for name, _ in tags.tags}
 
 
-def test_what_cannot_be_drawn(tmp_path: Path) -> None:
+def test_invalid_results_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     with pytest.raises(SpatempoError, match="no models"):
         write_report(path, "t", "s", models=[])
-    with pytest.raises(SpatempoError, match="one name"):
+    with pytest.raises(SpatempoError, match="two models have the same name"):
         write_report(path, "t", "s", models=[ModelResult("m"), ModelResult("m")])
-    with pytest.raises(SpatempoError, match=r"strip 'x' is float64 \[8, 2, 2, 3\]"):
+    with pytest.raises(SpatempoError, match=r"strip 'x' are float64 \[8, 2, 2, 3\]"):
         write(path, strips=[Strip("x", np.zeros((8, 2, 2, 3)), "a", {})])
-    with pytest.raises(SpatempoError, match="m has 2 rows of confusion, 1 classes"):
+    with pytest.raises(SpatempoError, match="confusion matrix of m has 2 rows, but there are 1 classes"):
         write(path, models=[ModelResult("m", confusion=[[1, 0], [0, 1]], classes=["a"])])
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_leaves_the_earlier_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_destroy_an_existing_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.html"
     path.write_text("earlier")
 

@@ -1,4 +1,4 @@
-"""The charts show the numbers they were given."""
+"""Charts show the given numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spatempo.report.plots import accuracy_bars, confusion_matrix, grouped_order
 VALUES = {"TSN": {"control": 0.98, "direction": 0.5}, "TSM": {"control": 0.99, "direction": 0.97, "order": 0.7}}
 
 
-def words(figure: Figure) -> list[str]:
+def texts_of(figure: Figure) -> list[str]:
     figure.canvas.draw()
     (axes,) = figure.axes
     return [t.get_text() for t in (*axes.texts, *axes.get_yticklabels(), *axes.get_xticklabels())]
@@ -30,12 +30,12 @@ def test_bars(width: float) -> None:
     bars = [p for p in figure.axes[0].patches if p.get_width() > 0]  # type: ignore[attr-defined]
     lengths = {(COLORS.index(_hex(b)), round(b.get_width(), 6)) for b in bars}  # type: ignore[attr-defined]
     assert lengths == {(0, 0.98), (0, 0.5), (1, 0.99), (1, 0.97), (1, 0.7)}
-    said = words(figure)
+    texts = texts_of(figure)
     for word in ("98 %", "50 %", "97 %", "70 %", "TSN", "TSM", "A then B"):
-        assert any(word in s for s in said), word
+        assert any(word in s for s in texts), word
     for group in ("control", "direction", "order"):
-        assert any(s.strip() == group for s in said)
-    # from top to bottom in the order given, the models of a group together
+        assert any(s.strip() == group for s in texts)
+    # from top to bottom in the given order, the models of a group together
     rows = sorted(bars, key=lambda b: b.get_y())  # type: ignore[attr-defined]
     assert [COLORS.index(_hex(b)) for b in rows] == [0, 1, 0, 1, 1]
     assert figure.axes[0].yaxis_inverted()
@@ -52,8 +52,8 @@ def test_a_long_name_stays_in_the_drawing(width: float, value: float) -> None:
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_the_line_stands_at_chance_where_there_is_one(width: float) -> None:
-    figure = accuracy_bars(VALUES, chance={"direction": 0.5}, chance_label="a coin", width=width)
+def test_the_dashed_line_is_at_chance_level(width: float) -> None:
+    figure = accuracy_bars(VALUES, chance={"direction": 0.5}, width=width)
     (axes,) = figure.axes
     (line,) = axes.lines
     assert list(line.get_xdata()) == [0.5, 0.5]
@@ -62,7 +62,7 @@ def test_the_line_stands_at_chance_where_there_is_one(width: float) -> None:
     others = [p for p in axes.patches if p not in bars]
     assert all(top <= b.get_y() and b.get_y() + b.get_height() <= bottom + 1e-9 for b in bars)  # type: ignore[attr-defined]
     assert not any(top < b.get_y() < bottom for b in others)  # type: ignore[attr-defined]
-    assert words(figure).count("a coin") == 1
+    assert texts_of(figure).count("chance level") == 1
     assert len(accuracy_bars(VALUES, chance=0.5, width=width).axes[0].lines) == 3
     assert not accuracy_bars(VALUES, chance=None, width=width).axes[0].lines
 
@@ -72,11 +72,11 @@ def test_a_missing_value_has_no_bar() -> None:
     assert sorted(p.get_width() for p in figure.axes[0].patches) == [0.0, 0.4]  # type: ignore[attr-defined]
 
 
-def test_confusion_is_by_row_and_in_groups() -> None:
+def test_confusion_is_normalised_by_row_and_grouped() -> None:
     matrix = [[6, 0, 2], [0, 0, 0], [1, 0, 3]]  # no video of the second class
     figure = confusion_matrix(matrix, ["left", "still", "right"], groups=[("left", "right")], title="TSM", width=4.0)
     (axes,) = figure.axes
-    shown = np.ma.filled(axes.images[0].get_array(), np.nan)  # matplotlib masks what is not a number
+    shown = np.ma.filled(axes.images[0].get_array(), np.nan)  # matplotlib masks NaN
     np.testing.assert_allclose(shown, [[0.75, 0.25, 0], [0.25, 0.75, 0], [0, 0, 0]])
     assert [t.get_text().split()[0] for t in axes.get_yticklabels()] == ["left", "right", "still"]
     assert [t.get_text() for t in axes.texts] == ["6", "2", "1", "3"]
@@ -84,7 +84,7 @@ def test_confusion_is_by_row_and_in_groups() -> None:
     assert (frame.get_xy(), frame.get_width(), frame.get_height()) == ((-0.5, -0.5), 2, 2)  # type: ignore[attr-defined]
 
 
-def test_order_keeps_groups_together() -> None:
+def test_grouped_order_keeps_groups_together() -> None:
     order, blocks = grouped_order(list("abcdef"), [("b", "e"), ("f", "d"), ("a", "no such class")])
     assert order == [0, 1, 4, 2, 5, 3]
     assert blocks == [(1, 2), (4, 2)]
@@ -102,14 +102,14 @@ def test_any_number_of_classes_fits(count: int, width: float) -> None:
     assert len(labels) == (count if count <= 40 else 0)
     boxes = [t.get_window_extent() for t in labels]
     assert all(box.x0 >= 0 for box in boxes)
-    if count <= 16:  # names do not run into each other
+    if count <= 16:  # names do not overlap
         assert all(abs(a.y0 - b.y0) >= 0.9 * a.height for a, b in pairwise(boxes))
     columns = [t.get_window_extent() for t in axes.get_xticklabels() if t.get_text()]
     if count <= 16:
         assert all(a.x1 <= b.x0 for a, b in pairwise(columns))
 
 
-def test_curves() -> None:
+def test_training_curves() -> None:
     curves = {
         "TSN": {"epoch": [5, 10], "top-1": [0.2, 0.5], "loss": [2, 1]},
         "TSM": {"top-1": [0.3, None, 0.9]},
@@ -125,14 +125,14 @@ def test_curves() -> None:
     assert [t.get_text() for t in top.get_legend().get_texts()] == ["TSN", "TSM"]  # type: ignore[union-attr]
 
 
-def test_a_picture_for_a_readme(tmp_path: Path) -> None:
+def test_save_png_writes_a_white_background(tmp_path: Path) -> None:
     path = save_png(accuracy_bars(VALUES), tmp_path / "figure.png", dpi=50)
-    picture = imread(path)
-    assert picture.shape[1] == pytest.approx(WIDE * 50, abs=1)
-    assert np.all(picture[0, 0, :3] == 1)
+    image = imread(path)
+    assert image.shape[1] == pytest.approx(WIDE * 50, abs=1)
+    assert np.all(image[0, 0, :3] == 1)
 
 
-def test_no_pyplot_no_other_room() -> None:
+def test_the_page_imports_neither_pyplot_nor_torch_nor_other_packages() -> None:
     code = (
         "import sys, spatempo.report.comparison_page as p; p.accuracy_bars({'m': {'x': 0.5}});"
         "bad = {'matplotlib.pyplot', 'torch', 'spatempo.evaluation', 'spatempo.models'} & set(sys.modules);"

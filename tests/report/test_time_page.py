@@ -1,4 +1,4 @@
-"""The page of diagnose: whole, safe against what is in the data, and drawn as the numbers say."""
+"""The page of `diagnose`: complete, with escaped text, and with charts that show the given numbers."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import pytest
 from matplotlib.collections import LineCollection
 
 from spatempo.report.film import Strip, overlay
-from spatempo.report.time_page import chance, reach, write_time_page
+from spatempo.report.time_page import p_value_text, receptive_field_text, write_time_page
 from spatempo.report.time_plots import accuracy_by_frames, influence_map, interval_dots
 
 EVIL = "<script>alert('x')</script> & \"q\""
 
 
 def model(name: str, classes: int = 3) -> dict[str, Any]:
-    shares = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
-    row = {"n": 10, **shares, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
+    accuracies = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
+    row = {"n": 10, **accuracies, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
     field = {"frames": 3, "clip_frames": 4, "past": 1, "future": 1, "own": 0.5, "share": np.eye(4).tolist()}
     return {
         "name": name,
         "n": 30,
         "frames": 4,
-        **shares,
+        **accuracies,
         "shuffled_runs": [0.3, 0.5],
-        "intervals": {key: (share - 0.1, share + 0.1) for key, share in shares.items()},
+        "intervals": {key: (value - 0.1, value + 0.1) for key, value in accuracies.items()},
         "per_class": {f"{EVIL} {k}": {**row, "ordered": 0.9 - k / 100} for k in range(classes)},
         "confused": [{"classes": [EVIL, "b"], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
         "by_frames": [{"frames": t, "top1": 0.2 * t, "interval": (0.2 * t - 0.1, 0.2 * t + 0.1)} for t in (1, 2, 4)],
         "refused_frames": {8: "no"},
-        "families": {EVIL: {"n": 30, "pairs": True, **shares}},
+        "families": {EVIL: {"n": 30, "pairs": True, **accuracies}},
         "receptive_field": field,
     }
 
@@ -86,7 +86,7 @@ class Tags(HTMLParser):
         self.text += data
 
 
-def test_everything_is_there_and_escaped(tmp_path: Path) -> None:
+def test_all_results_are_on_the_page_and_escaped(tmp_path: Path) -> None:
     page = write(tmp_path / "r.html", [model("TSM"), model(EVIL)], need=NEED, strips=[strip()], notes=[EVIL])
     tags = Tags(page)
     assert not tags.names & {"script", "link", "iframe"}
@@ -97,29 +97,30 @@ def test_everything_is_there_and_escaped(tmp_path: Path) -> None:
         ElementTree.fromstring(drawing)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    for words in ("90.0\u00a0% → 40.0\u00a0%", "45.0\u00a0%", "30.0 to 60.0\u00a0%", "+40.0", "< 0.001", "Two."):
-        assert words in tags.text
-    assert "cannot take 8" in tags.text
+    for text in ("90.0\u00a0% → 40.0\u00a0%", "45.0\u00a0%", "30.0 to 60.0\u00a0%", "+40.0", "< 0.001", "Two."):
+        assert text in tags.text
+    assert "cannot process 8" in tags.text
     assert "up to 1 back and 1 ahead" in tags.text
     assert re.findall(r"<b>([^<]*)</b></figcaption>", page) == ["+50", "−25", "0", "0"]
     assert page.count("class='against' style='width: 25%'") == 1
-    assert page.count("<img ") == 8  # each frame, and what mattered in it
+    assert page.count("<img ") == 8  # each frame and its heat map
 
 
-def test_only_one_model_without_families_or_pictures(tmp_path: Path) -> None:
-    alone = {key: value for key, value in model("m").items() if key != "families"} | {"confused": []}
-    text = Tags(write(tmp_path / "r.html", [alone])).text
-    for heading in ("By family", "needs order", "Told apart", "single videos"):
+def test_one_model_without_families_or_strips(tmp_path: Path) -> None:
+    one = {key: value for key, value in model("m").items() if key != "families"} | {"confused": []}
+    text = Tags(write(tmp_path / "r.html", [one])).text
+    assert "Accuracy by class: m" in text
+    for heading in ("Accuracy by family", "needs order", "only order separates", "single videos"):
         assert heading not in text
 
 
-def test_many_classes_are_cut_to_those_that_lose_most(tmp_path: Path) -> None:
+def test_with_many_classes_those_with_the_largest_drop_are_shown(tmp_path: Path) -> None:
     text = Tags(write(tmp_path / "r.html", [model("m", classes=174)])).text
-    assert "Of 174 classes the first 30 are shown" in text
+    assert "Of 174 classes, the first 30 are shown" in text
 
 
 @pytest.mark.parametrize("width", [9.2, 3.5])
-def test_dots_and_intervals_stand_where_the_numbers_say(width: float) -> None:
+def test_dots_and_intervals_show_the_given_numbers(width: float) -> None:
     values = {"in order": {"a": (0.8, 0.6, 0.9), "b": (1.0, 0.7, 1.0)}, "shuffled": {"a": (0.5, 0.3, 0.7)}}
     axes = interval_dots(values, width=width).axes[0]
     assert [line.get_xdata().tolist() for line in axes.lines] == [[0.8, 1.0], [0.5]]
@@ -131,15 +132,24 @@ def test_dots_and_intervals_stand_where_the_numbers_say(width: float) -> None:
     assert [line.get_ydata()[0] for line in axes.lines] == [0, 1]
 
 
+def test_a_long_legend_does_not_shrink_a_narrow_chart() -> None:
+    row = {"in order": (0.8, 0.6, 0.9)}
+    widths = [
+        interval_dots({f"{name}_1": row, f"{name}_2": row}, numbers=True, width=3.5).axes[0].get_position().width
+        for name in ("m", "tsm_efficientnet_b0")
+    ]
+    assert widths[1] > 0.9 * widths[0]
+
+
 @pytest.mark.parametrize("width", [9.2, 3.5])
-def test_accuracy_by_frames_doubles(width: float) -> None:
+def test_accuracy_by_frames_has_a_logarithmic_axis(width: float) -> None:
     axes = accuracy_by_frames({"m": {1: (0.2, 0.1, 0.3), 8: (0.8, 0.7, 0.9), 2: (0.5, 0.4, 0.6)}}, width=width).axes[0]
     assert axes.lines[0].get_xdata().tolist() == [1, 2, 8]
     assert axes.lines[0].get_ydata().tolist() == [0.2, 0.5, 0.8]
     assert axes.get_xscale() == "log"
 
 
-def test_what_is_not_seen_stays_white() -> None:
+def test_frames_without_influence_are_white() -> None:
     axes = influence_map([[0.75, 0.25, 0.0], [0.004, 0.496, 0.5]]).axes[0]
     shown = axes.images[0].get_array()
     assert shown.mask.tolist() == [[False, False, True], [False, False, False]]
@@ -158,11 +168,12 @@ def test_overlay() -> None:
 @pytest.mark.parametrize(
     ("p_value", "text"), [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.0123, "0.012"), (0.25, "0.25"), (1.0, "1.00")]
 )
-def test_chance(p_value: float, text: str) -> None:
-    assert chance(p_value) == text
+def test_p_values_as_text(p_value: float, text: str) -> None:
+    assert p_value_text(p_value) == text
 
 
-def test_reach_in_words() -> None:
+def test_receptive_field_as_text() -> None:
     field = {"frames": 1, "clip_frames": 8, "past": 0, "future": 0}
-    assert reach(field) == "one frame's score depends on that frame alone"
-    assert reach({**field, "frames": 5, "past": None}) == "the score at one position depends on 5 of 8 frames"
+    assert receptive_field_text(field) == "the score of a frame depends only on that frame"
+    field |= {"frames": 5, "past": None}
+    assert receptive_field_text(field) == "the score at one position depends on 5 of 8 frames"

@@ -1,4 +1,4 @@
-"""The study of all designs: which are order-blind by construction, and that live is offline, clip by clip."""
+"""The study of all designs: which are order-blind by construction; frame-by-frame predictions equal those for clips."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spatempo.models.design import DESIGNS as CATALOGUE
 from spatempo.models.registry import create_model, parse_name
 from spatempo.studies.comparing import compare as compare_module
 from spatempo.studies.designs import cases, designs, main, table
-from spatempo.studies.marked import put_into
+from spatempo.studies.marked import insert_between_marks
 
 CAUSAL = sorted(name for name, design in CATALOGUE.items() if design.has_causal_form)
 
@@ -33,7 +33,7 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_every_design_is_in_the_study_and_causal_where_it_can_be():
+def test_every_design_is_in_the_study_and_causal_designs_in_causal_form():
     studied = [(parse_name(model)[0].name, options) for model, options in cases().values()]
     assert {name for name, _ in studied} == set(CATALOGUE)
     assert sorted(name for name, options in studied if options.get("causal")) == CAUSAL
@@ -41,7 +41,7 @@ def test_every_design_is_in_the_study_and_causal_where_it_can_be():
 
 @pytest.mark.parametrize("name", sorted(cases()))
 @torch.no_grad()
-def test_only_the_order_blind_ones_give_a_clip_and_its_reversal_the_same_scores(name):
+def test_only_order_blind_designs_give_a_clip_and_its_reversal_the_same_scores(name):
     model, options = cases()[name]
     net = create_model(model, num_classes=4, frames=4, size=32, **options)
     randomise(net, size=32)
@@ -71,8 +71,8 @@ def test_accuracy_frame_by_frame_is_that_of_the_clips(design, data, tmp_path):
     np.testing.assert_array_equal(live.answers, offline.answers)
     np.testing.assert_allclose(live.scores, offline.scores, rtol=0, atol=1e-4)
     assert (live.top1, live.per_class) == (offline.top1, offline.per_class)
-    assert len(set(offline.answers)) > 1  # not one answer for all
-    # and order counts in these weights, which is what makes the comparison one: the two files of a pair part
+    assert len(set(offline.answers)) > 1  # the predictions differ between clips
+    # order matters with these weights, so the comparison is meaningful: the two clips of a pair get different scores
     pairs = {sample.group: [] for sample in clips.samples if sample.pair}
     for sample, score in zip(clips.samples, offline.scores, strict=True):
         if sample.pair:
@@ -81,16 +81,16 @@ def test_accuracy_frame_by_frame_is_that_of_the_clips(design, data, tmp_path):
     assert apart < 1e-4 if design == "tsn" else apart > 0.05
 
 
-def test_a_model_that_needs_the_future_is_not_shown_live(data):
+def test_a_model_that_needs_future_frames_cannot_be_tested_live(data):
     model = create_model("tsm_smallresnet", num_classes=6, size=32)
-    with pytest.raises(SpatempoError, match=r"looks at future frames.*causal=True"):
+    with pytest.raises(SpatempoError, match=r"future frames.*causal=True"):
         evaluate(Live(model), data / "test.csv")
 
 
 # --- the command
 
 
-def test_the_study_small(data, tmp_path, monkeypatch, capsys):
+def test_a_small_study(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compare_module, "write_page", lambda path, *_, **__: path)
     small = {"preset": "tiny", "budget": "epochs=1", "size": 32, "workers": 0, "quiet": True}
     rows = designs(tmp_path, models=["tsm", "gsm-causal", "r2d"], **small)
@@ -105,38 +105,38 @@ def test_the_study_small(data, tmp_path, monkeypatch, capsys):
     assert text == table(rows)
     line = next(line for line in text.splitlines() if line.startswith("| gsm-causal"))
     assert "| `gsm_smallresnet`, causal=True |" in line
-    assert "Live: 12 of 12 answers" in text
-    # started again for one of them, nothing is trained again
+    assert "Live: 12 of 12 predictions" in text
+    # a second call for one of the designs does not train again
     kept = (tmp_path / "r2d.json").read_bytes()
     assert designs(tmp_path, models=["r2d"], **small)[0]["seconds"] == rows[2]["seconds"]
     assert (tmp_path / "r2d.json").read_bytes() == kept
 
 
-def test_the_table_is_put_into_a_page(tmp_path):
+def test_the_table_is_written_into_a_page(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- one -->\nold\n<!-- end of one -->\nafter\n<!-- two --><!-- end of two -->\n")
-    put_into(page, "one", "| new |\n")
-    put_into(page, "one", "| newer |\n")
-    put_into(page, "two", "| other |\n")
+    insert_between_marks(page, "one", "| new |\n")
+    insert_between_marks(page, "one", "| newer |\n")
+    insert_between_marks(page, "two", "| other |\n")
     one, two = "<!-- one -->\n| newer |\n<!-- end of one -->", "<!-- two -->\n| other |\n<!-- end of two -->"
     assert page.read_text() == f"before\n{one}\nafter\n{two}\n"
 
 
-def test_what_cannot_be_used_is_told_before_any_training(tmp_path, capsys):
-    (tmp_path / "page.md").write_text("no place")
+def test_invalid_arguments_fail_before_any_training(tmp_path, capsys):
+    (tmp_path / "page.md").write_text("no marks")
     out = str(tmp_path / "out")
-    for arguments, said in (
-        (["--into", str(tmp_path / "page.md")], "has no place for the table"),
+    for arguments, message in (
+        (["--into", str(tmp_path / "page.md")], "has no marks for the table"),
         (["--into", str(tmp_path / "none.md")], "cannot be read"),
-        (["--models", "tsm,tms"], "there is no 'tms' here; choose from gsf,gsf-causal,"),
+        (["--models", "tsm,tms"], "there is no design 'tms' in this study; choose from gsf,gsf-causal,"),
         (["--models", ","], "no design given"),
     ):
         assert main([*arguments, "--preset", "tiny", "--out", out]) == 2
         captured = capsys.readouterr()
-        assert said in captured.err
+        assert message in captured.err
         assert captured.err.splitlines()[-1].startswith("designs: error: ")
 
 
-def test_the_study_is_light_to_import():
+def test_importing_the_study_does_not_import_torch():
     code = "import sys, spatempo.studies.designs; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -1,1 +1,1 @@
-"""The papers' claims as experiments: how one is run and how its outcome is worded."""
+"""Experiments that re-test the papers' claims: how to run one and how to word its outcome."""

@@ -1,7 +1,7 @@
-"""An experiment: arms that differ in one thing, trained alike with several seeds, and what the papers say of them.
+"""An experiment: arms that differ in one setting, trained with the same recipe and seeds, and claims to test on them.
 
-The arms are trained on one or more *tasks* (presets of the generated data set, each with its budget). Runs lie in
-``OUT/runs/TASK`` and are done once: experiments that share an arm share its runs, and one that was interrupted goes on.
+The arms are trained on one or more *tasks* (presets of the generated data set, each with its budget). Runs are kept in
+``OUT/runs/TASK-EPOCHS``. Experiments that share an arm share its runs, and an interrupted experiment continues.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from typing import Any
 from spatempo.errors import SpatempoError
 from spatempo.terminal import say
 
-# Rooms are imported inside the functions: processes that render and decode are spawned, and each imports this module
-# first, for which it should not have to load torch.
+# Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
+# module first, and they do not need torch.
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One thing that is tried.
+    """A model with its options and training length.
 
     Attributes:
-        model: name of the design.
-        options: of the design.
-        frames: of its clips.
-        epochs: passes over the data; None: the task's.
-        start: another arm, whose checkpoint of the same seed it starts from; None: random weights.
+        model: model name, such as ``tsm_smallresnet``.
+        options: options of the design.
+        frames: frames per clip.
+        epochs: passes over the training clips; None: as for the task.
+        start: name of an arm; the checkpoint of its run with the same seed is the start of this one. None: random
+            weights.
     """
 
     model: str
@@ -41,16 +42,16 @@ class Arm:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper says: one arm is better than others, on one task or on all of the experiment.
+    """A claim of a paper: one arm is better than another, on one task or on all tasks of the experiment.
 
     Attributes:
-        says: in words.
-        better, worse: arms.
-        source: the paper, its section or table; empty: an expectation of ours.
-        task: None: each.
+        text: the claim in words.
+        better, worse: names of arms.
+        source: the paper, with its section or table; empty: our own expectation.
+        task: name of a task; None: all.
     """
 
-    says: str
+    text: str
     better: str
     worse: str
     source: str = ""
@@ -59,13 +60,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is tried, on what, and what is expected.
+    """Arms, tasks and claims.
 
     Attributes:
-        title: the question.
+        title: the question of the experiment.
         arms: short name -> arm; the same name means the same arm in all experiments.
         tasks: preset of the generated data set -> passes over its training clips.
-        claims: what papers say of the arms.
+        claims: claims about the arms.
     """
 
     title: str
@@ -75,35 +76,39 @@ class Experiment:
 
 
 SETTINGS = {"recipe": "demo", "batch_size": 16, "size": 32, "lr": 4e-3}
-"""Of every training: AdamW, a cosine after a warm-up, no augmentation but the choice of frames."""
+"""Used for every training run: AdamW, a cosine schedule with warm-up, random frames as the only augmentation."""
 
 
 def run_experiment(
     name: str, experiment: Experiment, out: str | Path = "runs/experiments", *, seeds: int = 3, **settings: Any
 ) -> dict[str, list[dict[str, Any]]]:
-    """Renders, trains and tests what is not there yet, and writes a page a task; of attention a picture beside it.
+    """Renders, trains and tests whatever is not finished yet, and writes one page per task.
+
+    If an arm has STH's attention, ``attention.png`` is written next to the page.
 
     Args:
-        name: of the experiment, for its pages: ``OUT/NAME-TASK/report.html``.
-        experiment: what to do.
+        name: name of the experiment; its pages are ``OUT/NAME-TASK/report.html``.
+        experiment: arms, tasks and claims.
         out: folder for data, runs and pages.
-        seeds: runs of each arm, with seeds 0, 1, ...
+        seeds: number of runs per arm, with seeds 0, 1, ...
         settings: further arguments of ``train``, such as ``workers``.
 
     Returns:
-        Task -> a row an arm: those of :func:`~spatempo.studies.comparing.compare.compare`, and ``reach`` (frames that
-        one frame's score depends on, measured; :mod:`spatempo.evaluation.order.receptive_field`), for STH with
-        attention ``attention`` (:func:`~spatempo.evaluation.inside.attention.attention_shares` of every seed).
+        Task -> one row per arm. A row has the keys of :func:`~spatempo.studies.comparing.compare.compare`, and
+        ``reach``: the measured temporal receptive field, the number of frames on which the score of one frame depends
+        (:mod:`spatempo.evaluation.order.receptive_field`). For STH with attention it also has ``attention``
+        (:func:`~spatempo.evaluation.inside.attention.attention_shares` of every seed).
 
     Raises:
-        SpatempoError: data, folders or arms that cannot be used.
+        SpatempoError: invalid data, folders or arms.
     """
     if seeds < 1:
         raise SpatempoError(f"seeds is {seeds}; give at least 1")
-    return {task: _on(task, name, experiment, Path(out), seeds, {**SETTINGS, **settings}) for task in experiment.tasks}
+    settings = {**SETTINGS, **settings}
+    return {task: _run_task(task, name, experiment, Path(out), seeds, settings) for task in experiment.tasks}
 
 
-def _on(
+def _run_task(
     task: str, name: str, experiment: Experiment, out: Path, seeds: int, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     from spatempo.data.generated.make import make_data
@@ -118,20 +123,20 @@ def _on(
     parts = find_parts(data)
     epochs = experiment.tasks[task]
     page, cache = out / f"{name}-{task}" / "report.html", out / f"{name}-{task}" / "cache"
-    arms = _in_order(experiment.arms)
+    arms = _training_order(experiment.arms)
     found: dict[str, list[dict[str, Any]]] = {}
     for short in arms:
         arm = experiment.arms[short]
-        place = out / "runs" / f"{task}-{arm.epochs or epochs}"
+        folder = out / "runs" / f"{task}-{arm.epochs or epochs}"
         given = {**settings, "frames": arm.frames, "cache": cache}
         starts = [run["checkpoint"] for run in found[arm.start]] if arm.start else [None] * seeds
         found[short] = [
-            _run(place, short, arm, arm.epochs or epochs, seed, {**given, "weights": starts[seed]}, parts)
+            _run_seed(folder, short, arm, arm.epochs or epochs, seed, {**given, "weights": starts[seed]}, parts)
             for seed in range(seeds)
         ]
     rows = [row_of(short, arm.model, arm.options, found[short]) for short, arm in experiment.arms.items()]
     measure_latency(rows)
-    rows = [row | _inside(row, parts.test) for row in rows]
+    rows = [row | _measure_network(row, parts.test) for row in rows]
     shutil.rmtree(cache, ignore_errors=True)
     first = {short: found[short][0] for short in experiment.arms}
     budget = f"epochs={epochs}"
@@ -142,24 +147,24 @@ def _on(
     return [{**row, "report": str(page)} for row in rows]
 
 
-def _in_order(arms: Mapping[str, Arm]) -> list[str]:
-    """Those that others start from first."""
+def _training_order(arms: Mapping[str, Arm]) -> list[str]:
+    """Names of the arms; those that others start from come first."""
     return sorted(arms, key=lambda short: arms[short].start is not None)
 
 
-def _run(
-    place: Path, short: str, arm: Arm, epochs: int, seed: int, settings: Mapping[str, Any], parts: Any
+def _run_seed(
+    folder: Path, short: str, arm: Arm, epochs: int, seed: int, settings: Mapping[str, Any], parts: Any
 ) -> dict[str, Any]:
     from spatempo.studies.comparing.budget import Budget
     from spatempo.studies.comparing.run import Run, run_folder
 
-    say(f"{short}, seed {seed}, {place.name}", sys.stderr)
-    run = Run(run_folder(place, short, seed), arm.model, arm.options, seed, Budget(epochs), None, "auto", settings)
+    say(f"{short}, seed {seed}, {folder.name}", sys.stderr)
+    run = Run(run_folder(folder, short, seed), arm.model, arm.options, seed, Budget(epochs), None, "auto", settings)
     return run.result(parts)
 
 
-def _inside(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
-    """What is measured on the trained networks beside their accuracy."""
+def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
+    """Measurements on the trained networks besides their accuracy: ``reach`` and ``attention``."""
     from spatempo.evaluation.inside.attention import attention_shares
     from spatempo.evaluation.order.receptive_field import influence, receptive_field
     from spatempo.models.checkpoint import load

@@ -1,1 +1,1 @@
-"""``compare``: several designs trained and tested alike, with one table and one page."""
+"""``compare``: train and test several designs under the same conditions; one table and one page."""

@@ -1,4 +1,4 @@
-"""What each design of a comparison may spend on training: passes over the data, minutes, or multiply-accumulates."""
+"""Training budget per design of a comparison: passes over the data, minutes, or multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FORM = re.compile(r"\s*(?:(epochs|minutes|macs)\s*=\s*)?([0-9]+(?:\.[0-9]+)?)\s
 
 @dataclass(frozen=True)
 class Budget:
-    """Exactly one of the three is set.
+    """Training budget. Exactly one of the three attributes is set.
 
     Attributes:
-        epochs: passes over the training clips, the same for all.
-        minutes: of training, the same for all; each design makes as many whole passes as it can in that time.
-        macs: multiply-accumulates of training, the same for all: a pass costs those of one view times the training
-            clips. Forward passes only: backward ones cost about twice as much again, for every design alike.
+        epochs: passes over the training clips.
+        minutes: training time; each design makes as many whole passes as fit into it.
+        macs: multiply-accumulates of training. One pass costs those of one view times the number of training clips.
+            Only forward passes count: for every design, backward passes cost about twice as much in addition.
             Validation is not counted.
     """
 
@@ -38,16 +38,16 @@ class Budget:
         return f"macs={self.macs / _SUFFIXES[suffix]:g}{suffix}"
 
     def epochs_at(self, cost_per_epoch: float) -> int:
-        """Whole passes this budget pays for, at least 1.
+        """Number of whole passes that this budget pays for, at least 1.
 
         Args:
-            cost_per_epoch: of one pass: seconds for a budget of minutes, multiply-accumulates for one of them.
+            cost_per_epoch: cost of one pass, in seconds (budget in minutes) or multiply-accumulates (budget in MACs).
         """
         if self.epochs is not None:
             return self.epochs
-        whole = self.macs if self.minutes is None else 60 * self.minutes
-        assert whole is not None
-        return max(1, math.floor(whole / cost_per_epoch))
+        total = self.macs if self.minutes is None else 60 * self.minutes
+        assert total is not None
+        return max(1, math.floor(total / cost_per_epoch))
 
 
 def parse_budget(text: str | int | Budget) -> Budget:
@@ -59,7 +59,7 @@ def parse_budget(text: str | int | Budget) -> Budget:
     3
 
     Raises:
-        SpatempoError: anything else, or a budget of nothing.
+        SpatempoError: any other text, or a budget of zero.
     """
     if isinstance(text, Budget):
         return text
@@ -75,11 +75,11 @@ def parse_budget(text: str | int | Budget) -> Budget:
                 _check("epochs", int(float(found[2])), text)
                 return Budget(epochs=int(float(found[2])))
     raise SpatempoError(
-        f"budget {text!r}: write epochs=N (a whole number), minutes=M, macs=X with a G, T or P behind the number (of "
-        "forward passes in training), or just a number of epochs"
+        f"budget {text!r}: write epochs=N (a whole number), minutes=M, macs=X with a G, T or P after the number "
+        "(MACs of the forward passes in training), or a number of epochs"
     )
 
 
 def _check(name: str, value: float, text: object) -> None:
     if not LIMITS[name].allows(value):
-        raise SpatempoError(f"budget {text!r}: give {LIMITS[name]} as {name}")
+        raise SpatempoError(f"budget {text!r}: {name} must be {LIMITS[name]}")

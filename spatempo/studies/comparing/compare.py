@@ -1,8 +1,9 @@
-"""Train and test several designs alike: the same clips, recipe, budget, seeds and test views, one table and one page.
+"""Train and test several designs under the same conditions; write one table and one page.
 
-Each run (a design with a seed) keeps its own folder with its checkpoints and a ``result.json`` that also says how it
-came about. A comparison that is started again takes finished runs from there, goes on with the one that was cut off,
-and measures latency anew for all in one go, so that the machine was in the same state for each.
+All designs use the same clips, recipe, budget, seeds and test views. Each run (a design with a seed) has a folder with
+its checkpoints, and a JSON file next to it with its settings and result. A comparison that is started again reuses
+finished runs and continues an interrupted one. Latency is measured again for all designs, one directly after the
+other, so that the machine is in the same state for each.
 """
 
 from __future__ import annotations
@@ -47,26 +48,26 @@ def compare(
     title: str = "",
     **settings: Any,
 ) -> list[ComparedModel]:
-    """Trains and tests several designs alike.
+    """Trains and tests several designs under the same conditions.
 
     Args:
-        data: to train on; with `val` and `test`, see :func:`~spatempo.studies.comparing.parts.find_parts`.
-        models: names of designs; or short name -> design, or short name -> (design, its own options); the short name
-            then stands in the table and on the disk.
-        budget: ``"epochs=N"``, ``"minutes=M"``, ``"macs=2T"`` (multiply-accumulates of the forward passes in training;
-            G, T, P) or a number of epochs, for each design and seed.
-        seeds: runs of each design, with seeds 0, 1, ...; accuracies are their means.
-        tune: so many short trials of each design choose its learning rate on the validation clips, see
-            :mod:`~spatempo.studies.comparing.tuning`; 0: the recipe's rate for all.
-        out: folder for ``report.html``, and for the runs.
-        runs: another folder for the runs, which several comparisons can share: a run of the same short name and
-            settings is done once.
+        data: training data; with `val` and `test`, see :func:`~spatempo.studies.comparing.parts.find_parts`.
+        models: model names; or short name -> model name; or short name -> (model name, options of this design). The
+            short name is used in the table and for the folders.
+        budget: training budget per design and seed: ``"epochs=N"``, ``"minutes=M"``, ``"macs=2T"``
+            (multiply-accumulates of the forward passes in training; G, T, P) or a number of epochs.
+        seeds: number of runs per design, with seeds 0, 1, ...; the reported accuracy is their mean.
+        tune: number of short trials used to choose the learning rate of each design on the validation clips, see
+            :mod:`~spatempo.studies.comparing.tuning`; 0: the rate of the recipe for all.
+        out: folder for ``report.html`` and the runs.
+        runs: separate folder for the runs. Several comparisons can share it: a run with the same short name and
+            settings is trained only once.
         val, test: see `find_parts`.
-        protocol: of the test; None: one centre view.
-        recipe: of the training, a name; None: what the training takes for this data.
-        options: of the designs, given to those that have them; a design's own options win.
+        protocol: test protocol; None: one centre view.
+        recipe: name of the training recipe; None: the default of the training for this data.
+        options: options applied to every design that has them; the options of a single design take precedence.
         device: ``auto``, ``cpu``, ``cuda``, ...
-        title: of the page.
+        title: title of the page.
         settings: further arguments of :func:`~spatempo.learning.train.train`: ``weights``, ``mean``, ``std``,
             ``workers``, ``cache`` (True: one for all designs, removed at the end), ``max_unreadable``, and fields of
             the recipe.
@@ -75,8 +76,8 @@ def compare(
         One result per design, in the order of `models`.
 
     Raises:
-        SpatempoError: unusable data, an unknown design or option, a design twice, or a folder that holds another
-            comparison.
+        SpatempoError: invalid data, an unknown design or option, a design listed twice, or a folder that contains
+            another comparison.
     """
     named = _named(models)
     check_number("seeds", seeds)
@@ -84,24 +85,24 @@ def compare(
     check_folder(out)
     plan = parse_budget(budget)
     if protocol is not None:
-        protocol_named(protocol)  # an unknown one is told before hours of training
+        protocol_named(protocol)  # unknown names fail before training starts
     chosen = _options(named, options or {})
     parts = find_parts(data, val=val, test=test)
     if recipe is not None:
         settings["recipe"] = recipe
-    frames = Path(out) / "cache"  # decoded once for all
+    frames = Path(out) / "cache"  # frames are decoded once for all designs
     if settings.get("cache") is True:
         settings["cache"] = frames
     if tune:
-        check_tuning(parts)  # told before hours of training
+        check_tuning(parts)  # fails before training starts
     found = {}
     for short, (name, _) in named.items():
-        place = runs or out
-        run = Run(run_folder(place, short, 0), name, chosen[short], 0, plan, protocol, device, settings)
+        folder = runs or out
+        run = Run(run_folder(folder, short, 0), name, chosen[short], 0, plan, protocol, device, settings)
         if tune:
             run = replace(run, settings={**settings, "lr": tune_lr(run, parts, tune)})
-        of_seeds = [replace(run, folder=run_folder(place, short, seed), seed=seed) for seed in range(seeds)]
-        found[short] = [of_seed.result(parts) for of_seed in of_seeds]
+        runs_of_design = [replace(run, folder=run_folder(folder, short, seed), seed=seed) for seed in range(seeds)]
+        found[short] = [one.result(parts) for one in runs_of_design]
     rows = [row_of(short, named[short][0], chosen[short], results) for short, results in found.items()]
     measure_latency(rows, device)
     if settings.get("cache") == frames:
@@ -114,19 +115,21 @@ def compare(
 def _named(
     models: Sequence[str] | Mapping[str, str | tuple[str, Mapping[str, Any]]],
 ) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Short name -> design and its own options."""
+    """Short name -> (model name, options of this design)."""
     given = models if isinstance(models, Mapping) else {name: name for name in models}
     if not given:
         raise SpatempoError("compare: no design given; give at least one, such as tsm_resnet18")
     if len({run_folder("", short, 0) for short in given}) < len(models):
-        raise SpatempoError(f"compare: {', '.join(models)}: a design is named twice")
+        raise SpatempoError(
+            f"compare: {', '.join(models)}: two designs have the same name on disk; give each its own short name"
+        )
     return {short: (design, {}) if isinstance(design, str) else design for short, design in given.items()}
 
 
 def _options(
     named: Mapping[str, tuple[str, Mapping[str, Any]]], shared: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Short name -> its own options and those of `shared` that it has; what no design can take is an error."""
+    """Short name -> its own options and those of `shared` that it has. Options that no design has are errors."""
     has = {short: parse_name(name)[0].options for short, (name, _) in named.items()}
     known = {option for options in has.values() for option in options}
     if unknown := sorted(set(shared) - known):
@@ -136,6 +139,6 @@ def _options(
     chosen = {}
     for short, (name, own) in named.items():
         chosen[short] = {key: value for key, value in shared.items() if key in has[short]} | dict(own)
-        with torch.device("meta"):  # an option it cannot take is told before hours of training the others
+        with torch.device("meta"):  # invalid options fail before training starts
             create_model(name, **chosen[short])
     return chosen

@@ -8,30 +8,30 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """One design of a comparison; means over its seeds where it says so.
+    """Result of one design of a comparison.
 
     Attributes:
-        name: short name, of the table and the folders.
-        model, options: the design and its options.
+        name: short name, as in the table and the folders.
+        model, options: model name and options of the design.
         top1, top5, mean_class: accuracies, means over the seeds.
-        shuffled: top-1 with the frames in another order, a mean; None for clips of one frame.
-        dependence: `top1` less `shuffled`; None as that.
-        top1_seeds: top-1 of each seed.
-        params, macs: of the network with this data's classes; MACs of one view.
-        latency_ms: median of one clip.
-        seconds: of training, a mean.
-        epochs, lr: of training.
-        frames, size: of a clip; pixels.
-        n: test videos.
+        shuffled: top-1 accuracy with shuffled frames, mean over the seeds; None for clips of one frame.
+        dependence: drop when shuffled, `top1` minus `shuffled`; None for clips of one frame.
+        top1_seeds: top-1 accuracy of each seed.
+        params, macs: parameters and multiply-accumulates of one view, with the classes of this data.
+        latency_ms: median time per clip in milliseconds.
+        seconds: training time, mean over the seeds.
+        epochs, lr: training epochs and learning rate.
+        frames, size: frames per clip; height and width in pixels.
+        n: number of test videos.
         per_class: accuracy by class name; None for a class without videos.
         confusion: ``confusion[truth][answer]``, counts summed over the seeds.
-        unreadable: ``{"path", "reason"}`` of the test videos that could not be read.
-        checkpoint: of the first seed.
-        runs: one row per seed: ``seed, top1, top5, mean_class, shuffled, seconds, checkpoint`` and, where the test data
-            name them, ``families, pairs``.
+        unreadable: ``{"path", "reason"}`` of each test video that could not be read.
+        checkpoint: checkpoint of the first seed.
+        runs: one row per seed: ``seed, top1, top5, mean_class, shuffled, seconds, checkpoint`` and, if the test data
+            define them, ``families, pairs``.
         report: path of the page.
-        families, pairs: as :class:`~spatempo.evaluation.results.families.Families` has them, means over the seeds; None
-            where the test data name none.
+        families, pairs: as in :class:`~spatempo.evaluation.results.families.Families`, means over the seeds; None if
+            the test data define none.
     """
 
     name: str
@@ -62,6 +62,6 @@ class ComparedModel:
     pairs: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, the same keys; without ``families`` and ``pairs`` where there are none."""
+        """The attributes as plain JSON types, without ``families`` and ``pairs`` if they are None."""
         missing = {key for key in ("families", "pairs") if getattr(self, key) is None}
         return {key: value for key, value in asdict(self).items() if key not in missing}

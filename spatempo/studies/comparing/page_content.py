@@ -1,4 +1,4 @@
-"""The page of a comparison: results, a sentence computed from them, and videos to look at."""
+"""Content of the page of a comparison: results, a summary computed from them, and example videos."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from spatempo.studies.comparing.parts import Parts
 from spatempo.studies.comparing.strips import choose_strips
 from spatempo.version import __version__
 
-MOST_CURVES = 8  # more of them in one panel cannot be told apart
-# what each family of the generated data asks
+MOST_CURVES = 8  # more curves in one panel cannot be distinguished
+# difference between the classes of each family of the generated data
 FAMILY_NOTES = {
-    "control": "one frame decides",
+    "control": "one frame is enough",
     "direction": "a movement or its reverse",
     "order": "A then B, or B then A",
 }
@@ -37,12 +37,12 @@ def write_page(
     """Writes ``report.html``.
 
     Args:
-        path: of the page.
-        rows: of `compare`.
-        runs: name -> the first seed's result (`Run.result`), for curves and single answers.
+        path: path of the page.
+        rows: rows of `compare`.
+        runs: name -> result of the first seed (`Run.result`), for training curves and example predictions.
         parts: the data.
-        budget: as given.
-        title: heading; empty: the names of the designs.
+        budget: training budget, for the notes.
+        title: heading; empty: made of the names of the designs.
 
     Returns:
         `path`.
@@ -52,9 +52,9 @@ def write_page(
     models = [
         ModelResult(
             name=row["name"],
-            row=_line(row, family) | ({"lr": row["lr"]} if len({row["lr"] for row in rows}) > 1 else {}),
+            row=_table_row(row, family) | ({"lr": row["lr"]} if len({row["lr"] for row in rows}) > 1 else {}),
             spread=spread(row, family),
-            scores=[_share(run, family) for run in row["runs"]],
+            scores=[_accuracy(run, family) for run in row["runs"]],
             families={family: found["accuracy"] for family, found in row.get("families", {}).items()},
             pairs={pair: found["within_pair"] for pair, found in row.get("pairs", {}).items()},
             per_class=row["per_class"],
@@ -69,7 +69,7 @@ def write_page(
     return write_report(
         path,
         title
-        or ("Compared: " + ", ".join(row["name"] for row in rows) if len(rows) <= MANY else f"{len(rows)} designs"),
+        or "Comparison of " + (", ".join(row["name"] for row in rows) if len(rows) <= MANY else f"{len(rows)} designs"),
         sentence(rows),
         models=models,
         strips=choose_strips(parts.test, runs, frames=rows[0]["frames"]),
@@ -77,32 +77,32 @@ def write_page(
         headline=family,
         family_notes={family: FAMILY_NOTES[family] for family in families if family in FAMILY_NOTES},
         groups=[found["classes"] for found in pairs.values()],
-        accuracy="top-1" if family is None else f"{family}, within the pair",
+        accuracy="top-1 accuracy" if family is None else f"accuracy on {family} pairs",
         versus=versus(rows, family),
         notes=_notes(rows, parts, budget),
     )
 
 
-def _share(found: Mapping[str, Any], family: str | None) -> float:
-    """What a row or a run is judged by: the share within the pair of the headline family, else top-1."""
+def _accuracy(found: Mapping[str, Any], family: str | None) -> float:
+    """Accuracy used to rank rows and runs: within the pairs of the headline family, else top-1."""
     return found["top1"] if family is None else found["families"][family]["within_pair"]
 
 
-def _line(row: Mapping[str, Any], family: str | None) -> dict[str, Any]:
-    """A design's line of the table."""
-    within = {} if family is None else {"within_pair": _share(row, family)}
+def _table_row(row: Mapping[str, Any], family: str | None) -> dict[str, Any]:
+    """Row of a design in the table."""
+    within = {} if family is None else {"within_pair": _accuracy(row, family)}
     keys = ("shuffled", "dependence", "params", "macs", "latency_ms", "seconds")
     return {"top1": row["top1"], **within, **{key: row[key] for key in keys}}
 
 
 def spread(row: Mapping[str, Any], family: str | None) -> dict[str, float]:
-    """Standard deviations over the seeds, of what the table shows."""
+    """Standard deviations over the seeds of the accuracies in the table."""
     runs = row["runs"]
     if len(runs) < 2:
         return {}
     values = {"top1": [run["top1"] for run in runs]}
     if family is not None:
-        values["within_pair"] = [_share(run, family) for run in runs]
+        values["within_pair"] = [_accuracy(run, family) for run in runs]
     if row["shuffled"] is not None:
         values["shuffled"] = [run["shuffled"] for run in runs]
         values["dependence"] = [run["top1"] - run["shuffled"] for run in runs]
@@ -110,9 +110,9 @@ def spread(row: Mapping[str, Any], family: str | None) -> dict[str, float]:
 
 
 def versus(rows: Sequence[Mapping[str, Any]], family: str | None) -> tuple[str, str] | None:
-    """The best design that sees order, and what to hold it against: the best order-blind one, else the worst."""
-    ranked = sorted(rows, key=lambda row: _share(row, family), reverse=True)
-    seeing = [row for row in ranked if row["dependence"]]  # neither None nor nothing at all
+    """The best design that sees order, and the design to compare it with: the best order-blind one, else the worst."""
+    ranked = sorted(rows, key=lambda row: _accuracy(row, family), reverse=True)
+    seeing = [row for row in ranked if row["dependence"]]  # neither None nor 0
     blind = [row for row in ranked if row["dependence"] == 0]
     if not seeing or len(rows) < 2:
         return None
@@ -121,45 +121,45 @@ def versus(rows: Sequence[Mapping[str, Any]], family: str | None) -> tuple[str, 
 
 
 def headline(rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """The family with pairs that has most videos: where seeing order, or not, shows; None without one."""
+    """The largest family with pairs, which shows best whether a design sees order; None if there is none."""
     families = rows[0].get("families", {})
     paired = [family for family, found in families.items() if found["within_pair"] is not None]
     return max(paired, key=lambda family: families[family]["n"], default=None)
 
 
 def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the numbers say, in one sentence, from the numbers."""
+    """A summary of the results in one sentence."""
     family = headline(rows)
     if family is None:
         ranked = sorted(rows, key=lambda row: row["top1"], reverse=True)
-        told = ", ".join(f"{row['name']} {100 * row['top1']:.1f} %" for row in ranked)
-        return f"Right answers on {rows[0]['n']} test videos: {told}."
-    alike: dict[str, list[tuple[str, int]]] = {}  # verdict -> the designs it is on
+        listed = ", ".join(f"{row['name']} {100 * row['top1']:.1f} %" for row in ranked)
+        return f"Accuracy on {rows[0]['n']} test videos: {listed}."
+    by_verdict: dict[str, list[tuple[str, int]]] = {}  # verdict -> designs with their accuracies in per cent
     for row in rows:
-        share = row["families"][family]["within_pair"]
-        alike.setdefault(_verdict(share), []).append((row["name"], round(100 * share)))
-    told = "; ".join(_told(designs) + verdict for verdict, designs in alike.items())
+        accuracy = row["families"][family]["within_pair"]
+        by_verdict.setdefault(_verdict(accuracy), []).append((row["name"], round(100 * accuracy)))
+    listed = "; ".join(_list_designs(designs) + verdict for verdict, designs in by_verdict.items())
     n = rows[0]["families"][family]["n"]
-    return f"Was it the movement, or the same frames backwards? Right answers on {n} videos: {told}."
+    return f"Accuracy in choosing between a movement and the same frames in reverse, on {n} videos: {listed}."
 
 
-def _told(designs: Sequence[tuple[str, int]]) -> str:
-    """Names with per cents; of many, the names and then from where to where."""
+def _list_designs(designs: Sequence[tuple[str, int]]) -> str:
+    """Names with accuracies in per cent; for many designs, the names and the range of accuracies."""
     if len(designs) <= MANY:
-        return ", ".join(f"{name} {share} %" for name, share in designs)
-    low, high = min(share for _, share in designs), max(share for _, share in designs)
+        return ", ".join(f"{name} {accuracy} %" for name, accuracy in designs)
+    low, high = min(accuracy for _, accuracy in designs), max(accuracy for _, accuracy in designs)
     return f"{', '.join(name for name, _ in designs)} {low if low == high else f'{low} to {high}'} %"
 
 
-def _verdict(share: float) -> str:
-    """In words, where the number leaves no doubt."""
-    if abs(share - 0.5) <= 0.1:
-        return " (no better than a coin)"
-    return " (the order of the frames is seen)" if share >= 0.9 else ""
+def _verdict(accuracy: float) -> str:
+    """The accuracy in words, if it is clear."""
+    if abs(accuracy - 0.5) <= 0.1:
+        return " (at chance level)"
+    return " (sees the order of frames)" if accuracy >= 0.9 else ""
 
 
 def _curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """Loss and accuracy by epoch; quantities that were never measured are left out."""
+    """Loss and accuracy by epoch, without quantities that were never measured."""
     names = {"epoch": "epoch", "train_loss": "training loss", "train_top1": "training top-1"}
     names |= {"val_loss": "validation loss", "val_top1": "validation top-1"}
     curve = {shown: [epoch.get(key) for epoch in history] for key, shown in names.items()}
@@ -174,12 +174,12 @@ def _epochs(rows: Sequence[Mapping[str, Any]]) -> str:
 def _notes(rows: Sequence[Mapping[str, Any]], parts: Parts, budget: str) -> list[str]:
     first = rows[0]
     seeds = len(first["runs"])
-    counts = f"{len(parts.train)} clips to train, {first['n']} to test, {len(parts.test.classes)} classes."
+    counts = f"{len(parts.train)} training clips, {first['n']} test clips, {len(parts.test.classes)} classes."
     return [
-        f"{counts} {parts.note} Budget of each design: {budget} ({_epochs(rows)} epochs), "
-        f"{first['frames']} frames of {first['size']} pixels.",
-        *([f"Accuracies are means over {seeds} seeds, counts are their sums."] if seeds > 1 else []),
-        f"Latency: median time of one clip after warm-up, measured for all designs in one go, with "
+        f"{counts} {parts.note} Training budget per design: {budget} ({_epochs(rows)} epochs). "
+        f"{first['frames']} frames of {first['size']} pixels per clip.",
+        *([f"Accuracies are means over {seeds} seeds, counts are sums."] if seeds > 1 else []),
+        f"Latency: median time per clip after warm-up, measured for one design after the other, with "
         f"{torch.get_num_threads()} thread(s) on {os.cpu_count()} cores ({platform.machine()}).",
         f"spatempo {__version__}, torch {torch.__version__}, Python {platform.python_version()}.",
     ]

@@ -1,4 +1,4 @@
-"""Which clips a comparison trains on, chooses the best epoch on, and tests on."""
+"""Training, validation and test clips of a comparison."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from spatempo.data.manifest import Manifest, load_manifest
 from spatempo.data.split import split
 from spatempo.errors import SpatempoError
 
-HELD_OUT = 0.2  # share of DATA that is tested on when nothing else is given
+HELD_OUT = 0.2  # fraction of DATA used as test clips if neither test nor validation data are given
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of the data; all number the classes alike.
+    """The three parts of the data, with the same numbering of the classes.
 
     Attributes:
-        train, test: never overlap.
-        val: chooses the best epoch; None where choosing on it would be choosing on the test clips.
-        note: one sentence on what was done, for the page.
+        train, test: training and test clips; they never overlap.
+        val: clips used to choose the best epoch; None if they are the test clips.
+        note: one sentence for the page that states the test clips and the epoch.
     """
 
     train: Manifest
@@ -31,17 +31,18 @@ class Parts:
 def find_parts(data: str | Path, *, val: str | None = None, test: str | None = None, seed: int = 0) -> Parts:
     """Finds the three parts.
 
-    A folder with ``train.csv`` in it (as ``data make`` writes) brings ``val.csv`` and ``test.csv`` where they are
-    there. Without test data the validation data is tested on, and then it does not choose the epoch as well: the last
-    checkpoint is tested. Without either, a fifth of the clips is held out, classes in proportion and groups whole.
+    In a folder with ``train.csv`` (as written by ``data make``), ``val.csv`` and ``test.csv`` are used if they exist.
+    Without test data, the validation data are the test data; they then do not choose the epoch, and the last
+    checkpoint is tested. Without either, a fifth of the clips becomes the test data: the proportions of the classes are
+    preserved and no group is split.
 
     Args:
         data: a folder of class folders, a CSV, a list file, or a folder with ``train.csv``.
-        val, test: like `data`; they win over what lies in the folder.
-        seed: of the held-out part.
+        val, test: like `data`; they take precedence over the files in the folder.
+        seed: random seed of the test part.
 
     Raises:
-        SpatempoError: data that cannot be used, or a clip that is trained on and tested on.
+        SpatempoError: invalid data, or a clip that is in both the training and the test data.
     """
     folder = Path(data)
     if (folder / "train.csv").is_file():
@@ -52,15 +53,16 @@ def find_parts(data: str | Path, *, val: str | None = None, test: str | None = N
     chosen = None if val is None else load_manifest(val, classes=train.classes)
     if test is not None:
         tested = load_manifest(test, classes=train.classes)
-        how = "the best epoch on the validation clips" if chosen else "the last epoch"
-        note = f"Tested on {test} with {how}."
+        epoch = "the best epoch on the validation clips" if chosen else "the last epoch"
+        note = f"Tested on {test} with {epoch}."
     elif chosen is not None:
         tested, chosen = chosen, None
-        note = f"Tested on {val} with the last epoch: the same clips do not choose an epoch and judge it."
+        note = f"Tested on {val} with the last epoch, since the test clips must not choose the epoch."
     else:
         train, tested = split(train, HELD_OUT, seed)
         note = (
-            f"Tested with the last epoch on a fifth of {data} that was held out (classes in proportion, groups whole)."
+            f"Tested with the last epoch on a fifth of {data} that was not used for training (the proportions of the "
+            "classes are preserved and no group is split)."
         )
     _refuse_overlap(train, tested)
     return Parts(train, chosen, tested, note)
@@ -75,5 +77,6 @@ def _refuse_overlap(train: Manifest, test: Manifest) -> None:
     shared = [sample.path for sample in test.samples if sample.path in trained]
     if shared:
         raise SpatempoError(
-            f"{test.source}: {len(shared)} of its clips are trained on too, such as {shared[0]}: test on other clips"
+            f"{test.source}: {len(shared)} of its clips are also training clips, such as {shared[0]}; "
+            "use other clips for the test"
         )

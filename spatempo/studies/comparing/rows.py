@@ -1,4 +1,4 @@
-"""A line of a comparison: what the runs of one design, one a seed, come to."""
+"""One row of a comparison: the result of a design over its seeds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from spatempo.evaluation.latency import latency_ms
 from spatempo.models.checkpoint import load
 from spatempo.models.info import describe
 
-_OF_A_SEED = ("top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds", "checkpoint")
+_KEYS_OF_A_SEED = ("top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds", "checkpoint")
 
 
 def row_of(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A design's line: means over its seeds, counts summed."""
+    """Row of one design: means of accuracies over its seeds, sums of counts."""
     model = load(runs[0]["checkpoint"])
     frames, size = model.preprocess.frames, model.preprocess.size
     facts = describe(name, frames=frames, size=size, num_classes=model.num_classes, **options)
@@ -45,7 +45,7 @@ def row_of(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Map
         "unreadable": runs[0]["unreadable"],
         "checkpoint": runs[0]["checkpoint"],
         "runs": [
-            {"seed": seed, **{key: run[key] for key in _OF_A_SEED if key in run}} for seed, run in enumerate(runs)
+            {"seed": seed, **{key: run[key] for key in _KEYS_OF_A_SEED if key in run}} for seed, run in enumerate(runs)
         ],
     }
     if "families" in runs[0]:
@@ -54,13 +54,13 @@ def row_of(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Map
 
 
 def measure_latency(rows: Sequence[dict[str, Any]], device: str = "auto") -> None:
-    """Fills in ``latency_ms``: of one after the other, when nothing else of ours runs, so that all had the same."""
+    """Fills in ``latency_ms``, measured for one design after the other while no training runs: equal conditions."""
     for row in rows:
         row["latency_ms"] = round(latency_ms(load(row["checkpoint"], device=pick_device(device))), 3)
 
 
 def mean_tree(trees: Sequence[Any]) -> Any:
-    """Means of the numbers in results of one form; what is the same in all stays as it is.
+    """Means of the numbers in results of the same structure; values that are equal in all are not changed.
 
     >>> mean_tree([{"n": 2, "top1": 0.5}, {"n": 2, "top1": 1.0}])
     {'n': 2, 'top1': 0.75}

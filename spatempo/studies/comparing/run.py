@@ -1,8 +1,8 @@
-"""One run of a comparison: a design with a seed, trained and tested, remembered in a file so that it is done once.
+"""One run of a comparison: a design with a seed, trained and tested. Its result is kept in a file.
 
-``OUT/<run>/`` is the folder of the training; ``OUT/<run>.json`` beside it says how the run came about (``settings``)
-and, once it is tested, what came out (``result``). A comparison that is started again reads the result from there, or
-goes on with the training that was cut off.
+``OUT/<run>/`` is the folder of the training. ``OUT/<run>.json`` next to it contains the ``settings`` of the run and,
+after the test, its ``result``. A comparison that is started again reads the result from this file, or continues an
+interrupted training.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from spatempo.studies.comparing.budget import Budget
 from spatempo.studies.comparing.parts import Parts
 from spatempo.terminal import say
 
-# arguments of train() that change how fast or where a run is computed, but not what comes out
-_INDIFFERENT = ("workers", "cache", "quiet", "save_every", "save_minutes", "start_method", "callbacks")
-_LEFTOVERS = {"recipe.json", "logs", "cache", "resume"}  # of a training that was cut off before its first state
+# arguments of train() that change the speed or place of a computation, but not its result
+_NO_EFFECT_ON_RESULT = ("workers", "cache", "quiet", "save_every", "save_minutes", "start_method", "callbacks")
+_LEFTOVERS = {"recipe.json", "logs", "cache", "resume"}  # of a training that was interrupted before its first state
 
 
 @dataclass(frozen=True)
 class Run:
-    """A design, a seed, and where they are kept.
+    """A design with a seed, and the folder of its training.
 
     Attributes:
-        folder: of the training.
-        model: name of the design.
-        options: of the design.
-        seed: of initial weights, order and augmentation.
-        budget: of the training.
-        protocol: of the test; None: one centre view.
-        device: of both.
+        folder: folder of the training.
+        model: model name.
+        options: options of the design.
+        seed: random seed (initial weights, data order, augmentation).
+        budget: training budget.
+        protocol: test protocol; None: one centre view.
+        device: device used for training and testing.
         settings: further arguments of ``train``.
     """
 
@@ -67,57 +67,59 @@ class Run:
 
     @property
     def file(self) -> Path:
-        """Where settings and result are kept."""
+        """Path of the JSON file with settings and result."""
         return self.folder.with_name(self.folder.name + ".json")
 
     def result(self, parts: Parts) -> dict[str, Any]:
-        """Trains and tests, or reads what an earlier call found.
+        """Trains and tests, or reads the result of an earlier call.
 
         Returns:
             ``checkpoint, epochs, seconds, history, top1, top5, mean_class, per_class, confusion, n, clips, crops,
-            unreadable``; ``shuffled`` (top-1 with the frames shuffled, mean of a few permutations; None for a model of
-            one frame); ``labels`` and ``answers`` (classes' numbers) and ``indices`` (in the test data) of every
-            video; ``families`` and ``pairs`` where the test data name them. JSON types.
+            unreadable``; ``shuffled`` (top-1 accuracy with the frames shuffled, mean of a few permutations; None for a
+            model of one frame); for every video ``labels`` and ``answers`` (class numbers) and ``indices`` (in the test
+            data); ``families`` and ``pairs`` if the test data define them. JSON types.
 
         Raises:
-            SpatempoError: the folder holds a run with other settings, or training or testing cannot be done.
+            SpatempoError: the folder contains a run with other settings, or training or testing fails.
         """
-        kept = self._kept(parts)
-        found = kept.get("result")
+        record = self._load_record(parts)
+        found = record.get("result")
         if found:
-            _say(f"{self.model}, seed {self.seed}: taken from {self.file}")
+            _say(f"{self.model}, seed {self.seed}: result read from {self.file}")
             found["checkpoint"] = str(self.folder / "best")  # the folder may have moved
-            if "shuffled" not in found:  # kept by an earlier version
+            if "shuffled" not in found:  # written by an earlier version
                 found["shuffled"] = self._evaluate(parts, found["checkpoint"])[1]
-                self._keep(kept)
+                self._save_record(record)
             return found
-        if "epochs" not in kept:
-            kept["epochs"] = self.epochs(parts)
-            self._keep(kept)
-        trained = self._train(parts, kept["epochs"])
-        kept["result"] = {**_plain(trained), **self._test(parts, trained)}
-        self._keep(kept)
-        return kept["result"]
+        if "epochs" not in record:
+            record["epochs"] = self.epochs(parts)
+            self._save_record(record)
+        trained = self._train(parts, record["epochs"])
+        record["result"] = {**_training_fields(trained), **self._test(parts, trained)}
+        self._save_record(record)
+        return record["result"]
 
-    def _kept(self, parts: Parts) -> dict[str, Any]:
-        """What the file holds, or a fresh start."""
+    def _load_record(self, parts: Parts) -> dict[str, Any]:
+        """Content of the file, or a new record with the settings only."""
         settings = self.identity(parts)
         try:
-            kept = json.loads(self.file.read_text(encoding="utf-8"))
-            changed = differences(kept["settings"], settings)
+            record = json.loads(self.file.read_text(encoding="utf-8"))
+            changed = differences(record["settings"], settings)
         except FileNotFoundError:
             return {"settings": settings}
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise SpatempoError(f"{self.file}: is damaged; delete it and {self.folder}, or take another out") from None
+            raise SpatempoError(
+                f"{self.file}: is damaged; delete it and {self.folder}, or choose another output folder"
+            ) from None
         if changed:
             raise SpatempoError(
-                f"{self.file}: holds a run with other settings ({'; '.join(changed[:3])}); "
-                f"delete it and {self.folder}, or choose another out"
+                f"{self.file}: was created with different settings ({'; '.join(changed[:3])}); "
+                f"delete it and {self.folder}, or choose another output folder"
             )
-        return kept
+        return record
 
     def identity(self, parts: Parts) -> dict[str, Any]:
-        """Everything that decides the outcome, as JSON gives it back."""
+        """All settings that influence the result, as JSON types."""
         weights = self.settings.get("weights")
         identity = {
             "model": self.model,
@@ -128,42 +130,42 @@ class Run:
             "train": fingerprint_data(parts.train),
             "val": fingerprint_data(parts.val),
             "test": fingerprint_data(parts.test),
-            **{key: value for key, value in self.settings.items() if key not in _INDIFFERENT},
+            **{key: value for key, value in self.settings.items() if key not in _NO_EFFECT_ON_RESULT},
             "weights": None if weights is None else str(weights),
         }
         return json.loads(json.dumps(identity))
 
     def epochs(self, parts: Parts) -> int:
-        """Passes that the budget pays for; one of minutes is found out by a pass that is thrown away."""
+        """Number of passes that the budget pays for; a budget in minutes is measured with one discarded pass."""
         if self.budget.epochs is not None:
             return self.budget.epochs
         if self.budget.macs is not None:
-            asked = self.recipe(parts)
+            recipe = self.recipe(parts)
             facts = describe(
                 self.model,
-                frames=asked.frames,
-                size=asked.size,
+                frames=recipe.frames,
+                size=recipe.size,
                 num_classes=len(parts.train.classes),
                 **self.options,
             )
             return self.budget.epochs_at(facts.macs * len(parts.train))
-        _say(f"{self.model}: one pass to see how many {self.budget} pays for")
+        _say(f"{self.model}: one discarded pass to measure how many passes {self.budget} pays for")
         return self.budget.epochs_at(self.trial(parts, 1).seconds)
 
     def recipe(self, parts: Parts) -> Recipe:
-        """What the training will take, its open fields filled; a size that stays open is the design's own."""
+        """Recipe of the training with all defaults filled in; a size of None means the default of the design."""
         weights = self.settings.get("weights") is not None
         fields = {field.name for field in dataclasses.fields(Recipe)} & set(self.settings)
-        asked = make_recipe(
+        requested = make_recipe(
             self.settings.get("recipe"), weights=weights, **{field: self.settings[field] for field in fields}
         )
         reads = frames_read(self.model, self.options)
-        short_side = None if asked.size else median_short_side(parts.train, reads=reads)
+        short_side = None if requested.size else median_short_side(parts.train, reads=reads)
         train = parts.train
-        return resolve(asked, clips=len(train), classes=train.classes, short_side=short_side, weights=weights)
+        return resolve(requested, clips=len(train), classes=train.classes, short_side=short_side, weights=weights)
 
     def trial(self, parts: Parts, epochs: int) -> TrainResult:
-        """A training that is thrown away."""
+        """Trains in a temporary folder, which is removed afterwards."""
         folder = self.folder.with_name(self.folder.name + "-trial")
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -178,7 +180,8 @@ class Run:
         return self._call(parts, self.folder, epochs, resume)
 
     def _call(self, parts: Parts, out: Path, epochs: int, resume: bool) -> TrainResult:
-        given = {"devices": 1, **self.settings}  # one device each: alike, and no process of a group answers for another
+        # one device for every design: equal conditions, and no group of processes to coordinate
+        settings = {"devices": 1, **self.settings}
         return train(
             parts.train,
             model=self.model,
@@ -189,7 +192,7 @@ class Run:
             seed=self.seed,
             epochs=epochs,
             resume=resume,
-            **given,
+            **settings,
         )
 
     def _test(self, parts: Parts, trained: TrainResult) -> dict[str, Any]:
@@ -206,7 +209,7 @@ class Run:
         return found
 
     def _evaluate(self, parts: Parts, checkpoint: str) -> tuple[EvalResult, float | None]:
-        """What the test finds, and top-1 with the frames shuffled."""
+        """Test result, and top-1 accuracy with the frames shuffled."""
         workers = self.settings.get("workers")
         result, shuffled = evaluate_shuffled(
             load(checkpoint, device=pick_device(self.device)),
@@ -217,17 +220,17 @@ class Run:
         )
         return result, mean(shuffled) if shuffled else None
 
-    def _keep(self, kept: Mapping[str, Any]) -> None:
-        write(self.file, json.dumps(kept, indent=1).encode())
+    def _save_record(self, record: Mapping[str, Any]) -> None:
+        write(self.file, json.dumps(record, indent=1).encode())
 
 
 def run_folder(out: str | Path, short: str, seed: int) -> Path:
-    """Where the run of a design with a seed is kept: ``OUT/tsm``, ``OUT/tsm-seed1``, ..."""
-    name = re.sub(r"[^\w.+-]", "-", short)  # what no file system minds
+    """Folder of the run of a design with a seed: ``OUT/tsm``, ``OUT/tsm-seed1``, ..."""
+    name = re.sub(r"[^\w.+-]", "-", short)  # characters that every file system accepts
     return Path(out) / (name if seed == 0 else f"{name}-seed{seed}")
 
 
-def _plain(trained: TrainResult) -> dict[str, Any]:
+def _training_fields(trained: TrainResult) -> dict[str, Any]:
     return {
         "checkpoint": trained.checkpoint,
         "epochs": trained.epochs,

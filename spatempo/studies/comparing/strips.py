@@ -1,4 +1,4 @@
-"""Which test videos a page shows: those on which the designs part, and some that the best one gets wrong."""
+"""Choose the test videos of a page: videos on which the designs disagree, and one that the best design gets wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spatempo.inputs.sampling import segment_indices
 from spatempo.report.comparison_page import Strip
 from spatempo.video.source import open_video
 
-SIDE = 96  # pixels of the short side; small, since all frames are inside the page
+SIDE = 96  # pixels of the short side; small, since the page embeds all frames
 
 
 def choose_strips(
@@ -19,17 +19,17 @@ def choose_strips(
 ) -> list[Strip]:
     """Chooses videos and reads their frames.
 
-    A clip and its reversal (two videos of one group in a pair) come together: they hold the same frames in opposite
-    order. One pair, or one class without a pair, is taken after the other, those first on which answers differ most
-    between the designs; the last place is for a video that the best design gets wrong, if there is one.
+    A clip and its reversal (two videos of one group in a pair) are shown together: they contain the same frames in
+    opposite order. Pairs, and classes without a pair, are sorted by how much the designs disagree on them, the largest
+    disagreement first. The last strip is a video that the best design gets wrong, if there is one.
 
     Args:
-        manifest: the test data.
-        runs: name -> ``labels``, ``answers`` and ``indices`` of the videos that could be read, and ``top1``.
-        frames: of a strip: those that a model with segment sampling sees.
-        most: strips.
+        manifest: test data.
+        runs: name -> ``labels``, ``answers`` and ``indices`` of the readable videos, and ``top1``.
+        frames: frames per strip, the same ones that a model with segment sampling sees.
+        most: maximum number of strips.
     """
-    answers = _answers(runs)
+    answers = _common_answers(runs)
     groups: dict[str, list[int]] = {}
     for index in sorted(answers):
         groups.setdefault(_case(manifest.samples[index], index), []).append(index)
@@ -37,44 +37,44 @@ def choose_strips(
     failed = [index for index in sorted(answers) if answers[index][best] != manifest.samples[index].label]
     chosen: list[int] = []
     seen: set[str] = set()
-    room = most - bool(failed)
+    limit = most - bool(failed)
     # a stable sort: among equals the first of the manifest, so the page is the same every time
-    for case in sorted(groups.values(), key=lambda case: -_parting(manifest, answers, case)):
+    for case in sorted(groups.values(), key=lambda case: -_disagreement(manifest, answers, case)):
         sample = manifest.samples[case[0]]
         topic = sample.pair or f"class {sample.label}"
-        if topic not in seen and len(chosen) + len(case) <= room:
+        if topic not in seen and len(chosen) + len(case) <= limit:
             seen.add(topic)
             chosen += case
     chosen += [index for index in failed if index not in chosen][:1]
     return [_strip(manifest, index, answers[index], frames) for index in chosen]
 
 
-def _answers(runs: Mapping[str, Mapping[str, Any]]) -> dict[int, dict[str, int]]:
-    """Index in the manifest -> design -> answer, of videos that all designs answered."""
+def _common_answers(runs: Mapping[str, Mapping[str, Any]]) -> dict[int, dict[str, int]]:
+    """Index in the manifest -> design -> predicted class, for the videos that all designs could read."""
     by_run = {name: dict(zip(run["indices"], run["answers"], strict=True)) for name, run in runs.items()}
     common = set.intersection(*(set(found) for found in by_run.values()))
     return {index: {name: found[index] for name, found in by_run.items()} for index in common}
 
 
 def _case(sample: Sample, index: int) -> str:
-    """What is shown together: a clip with its reversal, else a video by itself."""
+    """Key of the videos that are shown together: a clip and its reversal, or a single video."""
     return f"{sample.pair} {sample.group}" if sample.pair and sample.group else f"video {index}"
 
 
-def _parting(manifest: Manifest, answers: Mapping[int, Mapping[str, int]], case: list[int]) -> float:
-    """How far the designs' shares of right answers lie apart in one case, 0..1."""
-    right = [
+def _disagreement(manifest: Manifest, answers: Mapping[int, Mapping[str, int]], case: list[int]) -> float:
+    """Largest difference between the accuracies of two designs on the videos of one case, 0..1."""
+    accuracies = [
         sum(answers[index][name] == manifest.samples[index].label for index in case) / len(case)
         for name in answers[case[0]]
     ]
-    return max(right) - min(right)
+    return max(accuracies) - min(accuracies)
 
 
 def _strip(manifest: Manifest, index: int, answers: Mapping[str, int], frames: int) -> Strip:
     sample = manifest.samples[index]
     with open_video(sample.path, template=manifest.template) as video:
         if video.frames < 1:
-            raise SpatempoError(f"{sample.path}: holds no frames")
+            raise SpatempoError(f"{sample.path}: contains no frames")
         shown = video.read(segment_indices(video.frames, frames).tolist(), short_side=SIDE)
     classes = manifest.classes
     title = f"{classes[sample.label]}" + (f" ({sample.family})" if sample.family else "")

@@ -1,1 +1,1 @@
-"""``diagnose``: what a trained model sees of time, in numbers, sentences and a page."""
+"""``diagnose``: how a trained model uses the order of frames, as numbers, sentences and a page."""

@@ -1,4 +1,4 @@
-"""What a trained model sees of time, on any labelled videos: numbers, a sentence and a page."""
+"""Measure how a trained model uses the order of frames, on any labelled videos: numbers, a sentence and a page."""
 
 from __future__ import annotations
 
@@ -37,28 +37,30 @@ def diagnose(
     device: str = "auto",
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Measures what a model sees of time, and writes ``out/report.html``.
+    """Measures how a model uses the order of frames, and writes ``out/report.html``.
 
     Args:
-        checkpoint: of the model; or the model, which stays on its device. Other classifiers have no gradients and
-            layers to look at: :func:`~spatempo.evaluation.order.orders.evaluate_orders` takes them.
+        checkpoint: path of the checkpoint, or a model, which stays on its device. For other classifiers, which have no
+            gradients and layers to inspect, use :func:`~spatempo.evaluation.order.orders.evaluate_orders`.
         data: labelled videos, as for ``test``.
-        against: checkpoint, or model, of a twin, trained alike; one of the two must be order-blind (TSN). It then
-            also says how much of `data` needs order.
+        against: checkpoint or model to compare with, trained with the same settings. One of the two models must be
+            order-blind (TSN). The result then also says how much of `data` needs order.
         out: folder of the page.
-        batch_size: videos at a time.
+        batch_size: videos per forward pass.
         workers: processes that read videos.
         device: ``auto``, ``cpu``, ``cuda``, ...
-        progress: bars on stderr.
+        progress: show progress bars on stderr.
 
     Returns:
-        What :func:`~spatempo.evaluation.order.dependence.time_dependence` gives, and ``name, checkpoint,
-        receptive_field, sentence, report``; of networks with STH's attention, or gates, also ``attention`` or ``gates``
-        (:func:`~spatempo.studies.diagnosing.look_inside.look_inside`); with `against` also ``against`` (the same of the
-        twin) and ``data`` (:func:`~spatempo.evaluation.order.dependence.need_of_order`, with a sentence).
+        The result of :func:`~spatempo.evaluation.order.dependence.time_dependence`, and ``name, checkpoint,
+        receptive_field, sentence, report``. For networks with STH's attention or with gates, also ``attention`` or
+        ``gates`` (:func:`~spatempo.studies.diagnosing.look_inside.look_inside`). With `against` also ``against`` (the
+        same keys for the second model) and ``data``
+        (:func:`~spatempo.evaluation.order.dependence.need_of_order`, with a sentence).
 
     Raises:
-        SpatempoError: no checkpoint, unusable data, a model of one frame, or twins of which not one is order-blind.
+        SpatempoError: no checkpoint, invalid data, a model of one frame, or two models that both see order or are both
+            order-blind.
     """
     check_number("batch_size", batch_size)
     check_number("workers", workers)
@@ -66,7 +68,7 @@ def diagnose(
     subjects = [_Subject.of(checkpoint, data, device)]
     if against is not None:
         subjects.append(_Subject.of(against, data, device))
-        _check_twins(subjects)
+        _check_subjects(subjects)
     for subject in subjects:
         bar = subject.name if progress else ""
         subject.found = evaluate_orders(
@@ -75,15 +77,13 @@ def diagnose(
     first = subjects[0]
     examples = choose_videos(first.results, first.manifest)
     documents = [
-        {**subject.document(examples), **subject.inside(batch_size=batch_size, workers=workers)} for subject in subjects
+        {**subject.document(examples), **subject.look_inside(batch_size=batch_size, workers=workers)}
+        for subject in subjects
     ]
     need = _need(subjects, documents) if against is not None else None
     page = write_time_page(
         Path(out) / "report.html",
-        "What "
-        + " and ".join(subject.name for subject in subjects)
-        + (" sees" if need is None else " see")
-        + " of time",
+        "Use of frame order: " + " and ".join(subject.name for subject in subjects),
         [document["sentence"] for document in documents] + ([] if need is None else [need["sentence"]]),
         documents,
         verdicts=[verdict_words(document) for document in documents],
@@ -100,7 +100,7 @@ def diagnose(
 
 @dataclass
 class _Subject:
-    """One model, its data, and what was found."""
+    """A model, its data and its predictions."""
 
     name: str
     checkpoint: str
@@ -131,19 +131,19 @@ class _Subject:
         document = {**found, "name": self.name, "checkpoint": self.checkpoint, "receptive_field": field}
         return {**document, "sentence": sentence(document)}
 
-    def inside(self, **reading: int) -> dict[str, Any]:
-        return look_inside(self.name, self.model, self.manifest, **reading)
+    def look_inside(self, **loading: int) -> dict[str, Any]:
+        return look_inside(self.name, self.model, self.manifest, **loading)
 
 
-def _check_twins(subjects: Sequence[_Subject]) -> None:
-    """One of the two sees order and the other does not; asked of noise, before any video is read."""
+def _check_subjects(subjects: Sequence[_Subject]) -> None:
+    """Checks with a clip of noise, before any video is read, that exactly one of the two models sees order."""
     seeing = [subject for subject in subjects if sees_order(subject.model)]
     if len(seeing) != 1:
         which = "both see" if seeing else "neither sees"
-        wanted = "an order-blind one, such as tsn_resnet50" if seeing else "one that sees it, such as tsm_resnet50"
+        needed = "an order-blind model, such as tsn_resnet50" if seeing else "one that sees it, such as tsm_resnet50"
         named = " and ".join(subject.checkpoint for subject in subjects)
         raise SpatempoError(
-            f"{named}: {which} order; to tell how much of the data needs it, give as one of them {wanted}"
+            f"{named}: {which} order; to measure how much of the data needs order, replace one of them by {needed}"
         )
     if subjects[0].name == subjects[1].name:
         for subject in subjects:
@@ -158,7 +158,7 @@ def _need(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) 
 
 
 def _strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
-    if not subject.model.preprocess.is_picture:  # neither flow nor a stack is a picture
+    if not subject.model.preprocess.is_picture:  # optical flow and stacked frames cannot be shown as images
         return []
     model, manifest = subject.model, subject.manifest
     return [
@@ -168,18 +168,21 @@ def _strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
 
 def _notes(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) -> list[str]:
     first = documents[0]
-    unreadable = f", {len(first['unreadable'])} that could not be read" if first["unreadable"] else ""
+    unreadable = f" ({len(first['unreadable'])} more could not be read)" if first["unreadable"] else ""
     frozen = first["orders"]["frozen"][0] + 1
     orders = "; ".join(
         " ".join(str(t + 1) for t in order) for name, order in first["orders"].items() if name.startswith("shuffled")
     )
     return [
         f"{subjects[0].manifest.source}: {first['n']} videos{unreadable}; one centre view each.",
-        f"Every clip is read once and its frames are put in another order. Repeated is frame {frozen} of "
-        f"{first['frames']}. The shuffles, the same for all videos: {orders}.",
-        "Intervals: Wilson, 95 %. Tests: exact McNemar on the same videos, over the shuffles combined by Rueger's rule "
-        "(5/3 of the middle p of five), over classes and pairs corrected by Holm's. Videos are taken as independent.",
-        "Scores that differ by rounding alone (1e-5 of the largest) count as the same. Largest change of a score by "
-        "reordering: " + "; ".join(f"{d['name']} {d['largest_change']:.1e}" for d in documents) + " of the largest.",
+        f"Every clip is read once, then its frames are reordered. \u201cOne frame, repeated\u201d is frame {frozen} of "
+        f"{first['frames']}. Permutations used for \u201cshuffled\u201d, the same for all videos: {orders}.",
+        "Intervals: 95 % Wilson intervals. p-values: exact McNemar test on the same videos. The shuffles are combined "
+        "by Rüger's rule (5/3 of the middle p of five). Classes and pairs are corrected by Holm's method. The tests "
+        "treat videos as independent.",
+        "Scores that differ by at most 1e-5 of the largest score (rounding) count as equal. Largest change of a score "
+        "by reordering, relative to the largest score: "
+        + "; ".join(f"{d['name']} {d['largest_change']:.1e}" for d in documents)
+        + ".",
         f"Checkpoints: {', '.join(subject.checkpoint for subject in subjects)}. spatempo {__version__}.",
     ]

@@ -1,4 +1,4 @@
-"""What goes on inside a network, for `diagnose`: STH's attention, GSM's and GSF's gates in numbers, words, pictures."""
+"""STH's attention and the gates of GSM and GSF, for `diagnose`: numbers, sentences and images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from spatempo.report.film import Strip
 from spatempo.studies.diagnosing.time_examples import clips_at, pictures
 
 MOST = 256
-"""Videos; more of them move the means less than one can see."""
+"""Maximum number of videos; more would not change the means visibly."""
 
 
 def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size: int, workers: int) -> dict[str, Any]:
-    """``attention`` and ``gates``, each with a ``sentence``, of a model that has such layers; nothing of others.
+    """Returns ``attention`` and ``gates``, each with a ``sentence``, for a model with such layers; else an empty dict.
 
     Args:
-        name: of the model, for the sentence.
+        name: name of the model, for the sentence.
         model, manifest, batch_size, workers: as for :func:`~spatempo.evaluation.inside.attention.attention_shares`.
     """
     found: dict[str, Any] = {}
     if attention_layers(model):
-        shares = attention_shares(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
-        found["attention"] = {"sentence": attention_sentence(name, shares), **shares}
+        attention = attention_shares(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
+        found["attention"] = {"sentence": attention_sentence(name, attention), **attention}
     if gate_layers(model):
         gates = gate_statistics(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
         found["gates"] = {"sentence": gate_sentence(name, gates), **gates}
@@ -40,28 +40,34 @@ def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size:
 
 
 def attention_sentence(name: str, found: Mapping[str, Any]) -> str:
-    """What the numbers of `attention_shares` say."""
+    """Summary of the result of `attention_shares`."""
     stages = ", ".join(f"{row['stage']} {percent(row['temporal'])}" for row in found["stages"])
     return (
-        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}); in {percent(found['settled'])} "
+        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In {percent(found['settled'])} "
         "of its channels one branch has more than 95\u00a0%."
     )
 
 
 def gate_sentence(name: str, found: Mapping[str, Any]) -> str:
-    """What the numbers of `gate_statistics` say."""
+    """Summary of the result of `gate_statistics`."""
     most, least = (pick(found["layers"], key=lambda row: row["open"]) for pick in (max, min))
-    told = (
+    summary = (
         f"{name} opens its gates by {percent(found['open'])} on average, most in {most['layer']} "
-        f"({percent(most['open'])}), least in {least['layer']} ({percent(least['open'])}); {percent(found['full'])} "
-        "of them are beyond 0.9, open all but fully."
+        f"({percent(most['open'])}), least in {least['layer']} ({percent(least['open'])}). {percent(found['full'])} "
+        "of them are almost fully open (beyond 0.9)."
     )
-    return f"{told} What comes in then weighs {percent(found['fusion'])}." if "fusion" in found else told
+    return f"{summary} The shifted part has a weight of {percent(found['fusion'])}." if "fusion" in found else summary
 
 
 def gate_strips(model: VideoModel, manifest: Manifest, videos: Sequence[int]) -> list[Strip]:
-    """Videos, by their index in the manifest, and how far gates are open there: a mean of all layers and halves."""
-    if not model.preprocess.is_picture:  # neither flow nor a stack is a picture
+    """Frames of videos with the opening of the gates drawn over them, the mean over all layers and halves.
+
+    Args:
+        model: model with gates.
+        manifest: the data.
+        videos: indices in the manifest.
+    """
+    if not model.preprocess.is_picture:  # optical flow and stacked frames cannot be shown as images
         return []
     strips = []
     for index, clip in clips_at(manifest, model, videos):

@@ -1,4 +1,4 @@
-"""A closer look at a few videos: what of each clip mattered, and how far a model sees."""
+"""Example videos for `diagnose`: which frames and regions of a clip influence the prediction."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from spatempo.inputs.spec import Preprocess
 from spatempo.models.video_model import VideoModel
 from spatempo.report.film import Strip
 
-SIDE = 96  # pixels; small, since all frames are inside the page
+SIDE = 96  # pixels; small, since the page embeds all frames
 
 
 def choose_videos(found: OrderResults, manifest: Manifest, most: int = 5) -> list[int]:
-    """Videos to look at, by their index in the manifest.
+    """Chooses example videos; returns their indices in the manifest.
 
-    Those that are right in order and wrong in most shuffles come first, then others that are right; one of each class,
-    or of each pair of classes. The last place is for a video that is wrong in order, if there is one.
+    Videos that are correct in order and wrong in most shuffles come first, then other correct ones; at most one per
+    class, or per pair of classes. The last one is a video that is wrong in order, if there is one.
     """
     result = found.ordered
-    right = result.answers == result.labels
-    kept = np.mean([shuffled.answers == result.labels for shuffled in found.shuffled], 0)
-    failed = [int(i) for i in result.indices[~right][:1]]
+    correct = result.answers == result.labels
+    correct_shuffled = np.mean([shuffled.answers == result.labels for shuffled in found.shuffled], 0)
+    failed = [int(i) for i in result.indices[~correct][:1]]
     chosen: dict[str, int] = {}
     # a stable sort: among equals the first of the manifest, so the page is the same every time
-    for row in sorted(np.flatnonzero(right), key=lambda row: kept[row] >= 0.5):
+    for row in sorted(np.flatnonzero(correct), key=lambda row: correct_shuffled[row] >= 0.5):
         sample = manifest.samples[result.indices[row]]
         topic = sample.pair or f"class {sample.label}"
         if len(chosen) < most - len(failed):
@@ -43,7 +43,7 @@ def choose_videos(found: OrderResults, manifest: Manifest, most: int = 5) -> lis
 
 
 def clips_at(manifest: Manifest, model: VideoModel, indices: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
-    """(index, clip ``[1, C, T, H, W]`` as the model is fed it), read one at a time."""
+    """Yields (index, clip ``[1, C, T, H, W]`` preprocessed for the model), one at a time."""
     dataset = ClipDataset(manifest, model.preprocess, train=False)
     for index in indices:
         item = dataset[index]
@@ -52,7 +52,7 @@ def clips_at(manifest: Manifest, model: VideoModel, indices: Sequence[int]) -> I
 
 
 def strip_of(model: VideoModel, clip: Tensor, manifest: Manifest, index: int, found: OrderResults) -> Strip:
-    """A clip's frames, what in them spoke for the true class, and what the class loses without each."""
+    """Frames of a clip, with Grad-CAM for the true class and the drop of its score when a frame is replaced."""
     sample, classes = manifest.samples[index], manifest.classes
     shown = {"in order": "ordered", "shuffled": "shuffled 1", "reversed": "reversed"}
     answers = {}
@@ -71,7 +71,7 @@ def strip_of(model: VideoModel, clip: Tensor, manifest: Manifest, index: int, fo
 
 
 def pictures(clip: Tensor, preprocess: Preprocess) -> np.ndarray:
-    """The RGB frames that a clip ``[3, T, H, W]`` was made of, uint8 ``[T, h, w, 3]``, at most `SIDE` pixels high."""
+    """RGB frames of a preprocessed clip ``[3, T, H, W]``: uint8 ``[T, h, w, 3]``, at most `SIDE` pixels high."""
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (preprocess.mean, preprocess.std))
     frames = (clip.cpu() * std + mean).transpose(0, 1)
     return (255 * _small(frames).clamp(0, 1)).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -1,4 +1,4 @@
-"""Comparisons: what is trained on and tested on, what a budget buys, and that a cut-off comparison goes on."""
+"""Comparisons: training and test clips, budgets, the page, and how an interrupted comparison is continued."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_bad_budgets(text):
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 1000))
-def test_minutes_are_never_exceeded_but_for_one_epoch(minutes, seconds):
+def test_minutes_are_never_exceeded_except_by_the_first_epoch(minutes, seconds):
     epochs = Budget(minutes=minutes).epochs_at(seconds)
     assert epochs == 1 or epochs * seconds <= 60 * minutes
     assert (epochs + 1) * seconds > 60 * minutes * (1 - 1e-9)
@@ -70,31 +70,31 @@ def test_minutes_are_never_exceeded_but_for_one_epoch(minutes, seconds):
 # --- parts
 
 
-def test_a_folder_of_the_generated_data_brings_its_parts(data):
+def test_a_folder_of_generated_data_provides_all_three_parts(data):
     parts = find_parts(data)
     assert (len(parts.train), len(parts.val or ()), len(parts.test)) == (18, 6, 12)
     assert parts.test.classes == parts.train.classes
     assert "best epoch" in parts.note
 
 
-def test_validation_clips_do_not_choose_and_judge(data):
+def test_validation_clips_used_for_the_test_do_not_choose_the_epoch(data):
     parts = find_parts(data / "train.csv", val=str(data / "val.csv"))
     assert parts.val is None
     assert len(parts.test) == 6
     assert "last epoch" in parts.note
 
 
-def test_without_test_data_a_fifth_is_held_out_and_groups_stay_whole(data):
+def test_without_test_data_a_fifth_is_used_and_groups_are_not_split(data):
     parts = find_parts(data / "train.csv")
     assert parts.val is None
     assert len(parts.train) + len(parts.test) == 18
     assert {sample.label for sample in parts.test.samples} == set(range(6))
-    # a clip and its reversal hold the same frames: they may not lie on both sides
+    # a clip and its reversal contain the same frames, so both must be in the same part
     assert not {s.group for s in parts.train.samples} & {s.group for s in parts.test.samples}
 
 
-def test_testing_on_what_was_trained_on_is_refused(data):
-    with pytest.raises(SpatempoError, match=r"18 of its clips are trained on too.*move_right_00000"):
+def test_testing_on_training_clips_is_refused(data):
+    with pytest.raises(SpatempoError, match=r"18 of its clips are also training clips.*move_right_00000"):
         find_parts(data / "train.csv", test=str(data / "train.csv"))
 
 
@@ -108,42 +108,42 @@ def test_means_over_seeds():
     assert mean_tree([{"x": None}, {"x": 1.0}]) == {"x": None}
 
 
-def row(name: str, share: float, top1: float = 0.5) -> dict:
+def row(name: str, within_pair: float, top1: float = 0.5) -> dict:
     families = {
         "control": {"n": 400, "within_pair": None, "accuracy": 1.0},
-        "direction": {"n": 100, "within_pair": share, "accuracy": share},
+        "direction": {"n": 100, "within_pair": within_pair, "accuracy": within_pair},
         "order": {"n": 20, "within_pair": 0.5, "accuracy": 0.5},
     }
     return {"name": name, "top1": top1, "n": 520, "families": families}
 
 
-def test_the_sentence_says_what_the_numbers_say():
+def test_the_summary_states_accuracy_and_verdict():
     rows = [row("tsn", 0.51), row("tsm", 0.97), row("half", 0.75)]
     assert headline(rows) == "direction"
     assert sentence(rows) == (
-        "Was it the movement, or the same frames backwards? Right answers on 100 videos: tsn 51 % (no better than a "
-        "coin); tsm 97 % (the order of the frames is seen); half 75 %."
+        "Accuracy in choosing between a movement and the same frames in reverse, on 100 videos: tsn 51 % (at chance "
+        "level); tsm 97 % (sees the order of frames); half 75 %."
     )
 
 
-def test_the_sentence_names_those_alike_together():
+def test_the_summary_groups_designs_with_the_same_verdict():
     rows = [row("tsn", 0.5), row("tsm", 0.97), row("fr2d", 0.5), row("sth", 0.9)]
     assert sentence(rows) == (
-        "Was it the movement, or the same frames backwards? Right answers on 100 videos: tsn 50 %, fr2d 50 % (no "
-        "better than a coin); tsm 97 %, sth 90 % (the order of the frames is seen)."
+        "Accuracy in choosing between a movement and the same frames in reverse, on 100 videos: tsn 50 %, fr2d 50 % "
+        "(at chance level); tsm 97 %, sth 90 % (sees the order of frames)."
     )
 
 
-def test_the_sentence_without_families():
+def test_the_summary_without_families():
     rows = [{"name": "a", "top1": 0.5, "n": 9}, {"name": "b", "top1": 0.75, "n": 9}]
     assert headline(rows) is None
-    assert sentence(rows) == "Right answers on 9 test videos: b 75.0 %, a 50.0 %."
+    assert sentence(rows) == "Accuracy on 9 test videos: b 75.0 %, a 50.0 %."
 
 
-def test_the_sentence_on_many_designs_names_them_and_says_from_where_to_where():
+def test_the_summary_of_many_designs_gives_the_range_of_accuracies():
     rows = [row(f"m{i}", 0.9 + i / 100) for i in range(7)] + [row("tsn", 0.5)]
     assert sentence(rows).endswith(
-        "m0, m1, m2, m3, m4, m5, m6 90 to 96 % (the order of the frames is seen); tsn 50 % (no better than a coin)."
+        "m0, m1, m2, m3, m4, m5, m6 90 to 96 % (sees the order of frames); tsn 50 % (at chance level)."
     )
 
 
@@ -160,26 +160,26 @@ def test_spread_over_seeds():
 
 
 @pytest.mark.parametrize(
-    ("worth", "chosen"),
+    ("results", "chosen"),
     [
-        ({"a": (0.9, 0.4), "b": (0.5, 0), "c": (0.6, 0), "d": (0.8, 0.2)}, ("a", "c")),  # the best blind one
-        ({"a": (0.9, 0.4), "b": (0.3, 0.1), "d": (0.8, 0.2)}, ("a", "b")),  # none is blind: the worst
+        ({"a": (0.9, 0.4), "b": (0.5, 0), "c": (0.6, 0), "d": (0.8, 0.2)}, ("a", "c")),  # the best order-blind one
+        ({"a": (0.9, 0.4), "b": (0.3, 0.1), "d": (0.8, 0.2)}, ("a", "b")),  # none is order-blind: the worst
         ({"still": (0.95, None), "a": (0.9, 0.4), "b": (0.99, 0)}, ("a", "b")),
         ({"still": (0.95, None), "a": (0.9, 0.4)}, ("a", "still")),
-        ({"b": (0.5, 0), "c": (0.6, 0)}, None),  # nobody sees order
+        ({"b": (0.5, 0), "c": (0.6, 0)}, None),  # no design sees order
         ({"a": (0.9, 0.4)}, None),
     ],
 )
-def test_what_is_compared_class_by_class(worth, chosen):
-    rows = [{"name": name, "top1": top1, "dependence": gain} for name, (top1, gain) in worth.items()]
+def test_designs_that_are_compared_class_by_class(results, chosen):
+    rows = [{"name": name, "top1": top1, "dependence": drop} for name, (top1, drop) in results.items()]
     assert versus(rows, None) == chosen
 
 
 # --- strips
 
 
-def test_strips_are_those_on_which_designs_part(monkeypatch, tmp_path):
-    """Pairs p (clips and reversals 0-3) and q (4-5), and class 4 (video 6); the second design errs only on 6."""
+def test_strips_are_videos_on_which_designs_disagree(monkeypatch, tmp_path):
+    """Pairs p (clips and reversals 0-3) and q (4-5), and class 4 (video 6). The second design is wrong only on 6."""
     samples = [
         *(Sample(f"p{i}", i % 2, group=f"g{i // 2}", family="direction", pair="p") for i in range(4)),
         *(Sample(f"q{i}", 2 + i, group="h", family="order", pair="q") for i in range(2)),
@@ -204,23 +204,23 @@ def test_strips_are_those_on_which_designs_part(monkeypatch, tmp_path):
             pass
 
         def read(self, chosen, short_side):
-            assert list(chosen) == [1, 4, 7, 10, 13, 16, 19, 22]  # the centre rule: floor(3 k + 1.5)
+            assert list(chosen) == [1, 4, 7, 10, 13, 16, 19, 22]  # centres of segments: floor(3 k + 1.5)
             return np.zeros((8, 4, 4, 3), np.uint8)
 
     monkeypatch.setattr(strips, "open_video", Frames)
     chosen = choose_strips(manifest, {"blind": blind, "seeing": seeing}, frames=8, most=6)
-    # first video 6 (one right, one wrong), then of the pair p the group on which they part, then the other pair
+    # first video 6 (one correct, one wrong), then the group of pair p on which they disagree, then the other pair
     assert [strip.truth for strip in chosen] == ["e", "a", "b", "c", "d"]
-    parted = next(strip for strip in chosen if strip.truth == "b")
-    assert parted.answers == {"blind": "a", "seeing": "b"}
+    disputed = next(strip for strip in chosen if strip.truth == "b")
+    assert disputed.answers == {"blind": "a", "seeing": "b"}
     assert {strip.truth: strip.answers["seeing"] for strip in chosen}["e"] == "a"
 
 
 # --- runs
 
 
-class CutOff(L.Callback):
-    """Ctrl-C in the middle of a training."""
+class Interrupt(L.Callback):
+    """Raises KeyboardInterrupt (Ctrl-C) in the middle of a training."""
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         if batch_idx == 3:
@@ -228,7 +228,7 @@ class CutOff(L.Callback):
 
 
 def compare(*given, **settings) -> list[dict]:
-    """The rows as the command prints them."""
+    """The rows in the form that the command prints."""
     found = compare_models(*given, **settings)
     assert [one.to_json().get("families") for one in found] == [one.families for one in found]
     return [one.to_json() for one in found]
@@ -236,25 +236,25 @@ def compare(*given, **settings) -> list[dict]:
 
 @pytest.fixture
 def no_page(monkeypatch):
-    """Drawing takes seconds and is tested elsewhere."""
+    """Does not draw the page, which takes seconds and is tested elsewhere."""
     monkeypatch.setattr(compare_module, "write_page", lambda path, *_, **__: path)
 
 
-def test_a_cut_off_comparison_goes_on_where_it_was(data, tmp_path, no_page):
+def test_an_interrupted_comparison_continues(data, tmp_path, no_page):
     models = {"n": "tsn_smallresnet", "m": "tsm_smallresnet"}
-    whole = compare(data, models, budget=2, out=tmp_path / "whole", **SMALL)
-    out = tmp_path / "cut"
+    uninterrupted = compare(data, models, budget=2, out=tmp_path / "uninterrupted", **SMALL)
+    out = tmp_path / "interrupted"
     compare(data, {"n": "tsn_smallresnet"}, budget=2, out=out, **SMALL)
     finished = (out / "n.json").read_bytes()
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        compare(data, models, budget=2, out=out, callbacks=[CutOff()], **SMALL)
+        compare(data, models, budget=2, out=out, callbacks=[Interrupt()], **SMALL)
     assert (out / "m" / "resume" / "state.pt").is_file()
     assert "result" not in json.loads((out / "m.json").read_text())
     again = compare(data, models, budget=2, out=out, **SMALL)
     assert (out / "n.json").read_bytes() == finished
     same = ("name", "top1", "top5", "params", "macs", "families", "pairs", "confusion", "epochs")
-    assert [[r[key] for key in same] for r in again] == [[r[key] for key in same] for r in whole]
-    weights = [folder / "m" / "best" / "model.safetensors" for folder in (tmp_path / "whole", out)]
+    assert [[r[key] for key in same] for r in again] == [[r[key] for key in same] for r in uninterrupted]
+    weights = [folder / "m" / "best" / "model.safetensors" for folder in (tmp_path / "uninterrupted", out)]
     assert weights[0].stat().st_size == weights[1].stat().st_size
 
 
@@ -265,7 +265,7 @@ def test_minutes_seeds_and_a_moved_folder(data, tmp_path, no_page):
     assert len(rows[0]["top1_seeds"]) == 2
     assert rows[0]["top1"] == pytest.approx(sum(rows[0]["top1_seeds"]) / 2)
     assert sum(map(sum, rows[0]["confusion"])) == 2 * 12
-    assert sorted(entry.name for entry in out.iterdir()) == [  # no trial, no cache left behind
+    assert sorted(entry.name for entry in out.iterdir()) == [  # trial and cache are removed
         *("tsn_smallresnet", "tsn_smallresnet-seed1", "tsn_smallresnet-seed1.json"),
         "tsn_smallresnet.json",
     ]
@@ -276,26 +276,26 @@ def test_minutes_seeds_and_a_moved_folder(data, tmp_path, no_page):
         assert plain == {key: kept[key] for key in plain}
         assert set(plain) == {"top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds"}
         assert (run["seed"], run["checkpoint"]) == (seed, str(out / folder / "best"))
-        assert run["shuffled"] == run["top1"]  # it sees no order: the same to the last bit
+        assert run["shuffled"] == run["top1"]  # TSN is order-blind: exactly the same
     assert (rows[0]["shuffled"], rows[0]["dependence"]) == (rows[0]["top1"], 0)
     shutil.move(out, tmp_path / "b")
     moved = compare(
         data, ["tsn_smallresnet"], budget="minutes=0.0001", seeds=2, out=tmp_path / "b", cache=True, **SMALL
     )
     assert moved[0]["checkpoint"] == str(tmp_path / "b" / "tsn_smallresnet" / "best")
-    assert moved[0]["seconds"] == rows[0]["seconds"]  # nothing was trained again
+    assert moved[0]["seconds"] == rows[0]["seconds"]  # no second training
 
 
-def test_what_an_earlier_version_did_not_measure_is_measured(data, tmp_path, no_page):
-    """A result without ``shuffled`` gets it from its checkpoint, once; comparisons may share the folder of runs."""
-    kept_in = tmp_path / "runs"
-    fresh = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "a", runs=kept_in, **SMALL)
-    assert sorted(entry.name for entry in kept_in.iterdir()) == ["m", "m.json"]
-    record = json.loads((kept_in / "m.json").read_text())
+def test_results_of_earlier_versions_are_completed(data, tmp_path, no_page):
+    """A result without ``shuffled`` is completed once from its checkpoint. Comparisons can share a folder of runs."""
+    runs = tmp_path / "runs"
+    fresh = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "a", runs=runs, **SMALL)
+    assert sorted(entry.name for entry in runs.iterdir()) == ["m", "m.json"]
+    record = json.loads((runs / "m.json").read_text())
     shuffled = record["result"].pop("shuffled")
-    (kept_in / "m.json").write_text(json.dumps(record))
-    again = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "b", runs=kept_in, **SMALL)
-    assert json.loads((kept_in / "m.json").read_text())["result"]["shuffled"] == shuffled
+    (runs / "m.json").write_text(json.dumps(record))
+    again = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "b", runs=runs, **SMALL)
+    assert json.loads((runs / "m.json").read_text())["result"]["shuffled"] == shuffled
     assert again[0]["shuffled"] == fresh[0]["shuffled"] == shuffled
     assert again[0]["dependence"] == again[0]["top1"] - shuffled
     assert again[0]["runs"] == fresh[0]["runs"]
@@ -305,7 +305,7 @@ def test_what_an_earlier_version_did_not_measure_is_measured(data, tmp_path, no_
     )
 
 
-def test_a_damaged_record_is_named(data, tmp_path):
+def test_a_damaged_record_is_reported(data, tmp_path):
     (tmp_path / "tsn_smallresnet.json").write_text("{")
     with pytest.raises(SpatempoError, match=r"tsn_smallresnet\.json: is damaged"):
         compare(data, ["tsn_smallresnet"], budget=1, out=tmp_path, **SMALL)
@@ -315,15 +315,15 @@ def test_a_damaged_record_is_named(data, tmp_path):
 
 
 def test_options_of_one_design_and_of_all(data, tmp_path, monkeypatch):
-    asked = {}
+    calls = {}
 
-    class Asked(Exception):
-        """Far enough: no training."""
+    class EnoughCallsError(Exception):
+        """Ends the comparison before any training."""
 
     def result(self, parts):
-        asked[self.folder.name] = (self.model, self.options)
-        if len(asked) == 3:
-            raise Asked
+        calls[self.folder.name] = (self.model, self.options)
+        if len(calls) == 3:
+            raise EnoughCallsError
         return {}
 
     monkeypatch.setattr(compare_module.Run, "result", result)
@@ -332,58 +332,58 @@ def test_options_of_one_design_and_of_all(data, tmp_path, monkeypatch):
         "live": ("tsm_smallresnet", {"causal": True, "shift_div": 4}),
         "p=1/8": ("sth_smallresnet", {"p": 0.125}),
     }
-    with pytest.raises(Asked):
+    with pytest.raises(EnoughCallsError):
         compare(data, models, options={"shift_div": 16}, out=tmp_path, **SMALL)
-    assert asked == {
+    assert calls == {
         "tsm": ("tsm_smallresnet", {"shift_div": 16}),
-        "live": ("tsm_smallresnet", {"causal": True, "shift_div": 4}),  # its own wins
-        "p-1-8": ("sth_smallresnet", {"p": 0.125}),  # has no such option; its name is one for any file system
+        "live": ("tsm_smallresnet", {"causal": True, "shift_div": 4}),  # its own option takes precedence
+        "p-1-8": ("sth_smallresnet", {"p": 0.125}),  # has no such option; the folder name is valid everywhere
     }
 
 
 @pytest.mark.parametrize(
-    ("models", "options", "said"),
+    ("models", "options", "message"),
     [
         ({"a": "tsm_smallresnet", "b": ("tsn_smallresnet", {"shift_div": 4})}, {}, "no option 'shift_div'"),
         ({"a": "tsn_smallresnet", "b": ("tsm_smallresnet", {"shift_div": 1})}, {}, "shift_div must be a whole number"),
         ({"a": "tsn_smallresnet"}, {"p": 0.5}, "no compared design has an option 'p'"),
-        ({"a/b": "tsn_smallresnet", "a:b": "tsm_smallresnet"}, {}, "named twice"),
+        ({"a/b": "tsn_smallresnet", "a:b": "tsm_smallresnet"}, {}, "two designs have the same name on disk"),
     ],
 )
-def test_options_that_no_design_can_take_are_told_before_any_training(data, tmp_path, models, options, said):
-    with pytest.raises(SpatempoError, match=said):
+def test_invalid_options_fail_before_any_training(data, tmp_path, models, options, message):
+    with pytest.raises(SpatempoError, match=message):
         compare(data, models, options=options, out=tmp_path / "out", **SMALL)
     assert not (tmp_path / "out").exists()
 
 
 def test_the_command_line_gives_one_design_its_own_options(monkeypatch):
-    from spatempo.cli import compare as verb
+    from spatempo.cli import compare as command
 
-    asked: list[dict] = []
-    monkeypatch.setattr(compare_module, "compare", lambda data, models, **_: asked.append(models) or [])
+    calls: list[dict] = []
+    monkeypatch.setattr(compare_module, "compare", lambda data, models, **_: calls.append(models) or [])
     models = "tsn_resnet18, tsm_resnet18:causal=true:shift_div=4,sth_resnet18:p=1/8"
-    assert verb.run(verb.Options("data", models)) == []
-    assert asked[0] == {
+    assert command.run(command.Options("data", models)) == []
+    assert calls[0] == {
         "tsn_resnet18": ("tsn_resnet18", {}),
         "tsm_resnet18:causal=true:shift_div=4": ("tsm_resnet18", {"causal": True, "shift_div": 4}),
         "sth_resnet18:p=1/8": ("sth_resnet18", {"p": 0.125}),
     }
-    with pytest.raises(SpatempoError, match="tsm_resnet18 is named twice"):
-        verb.run(verb.Options("data", "tsm_resnet18,tsm_resnet18"))
+    with pytest.raises(SpatempoError, match=r"tsm_resnet18 is (listed|named) twice"):
+        command.run(command.Options("data", "tsm_resnet18,tsm_resnet18"))
     with pytest.raises(SpatempoError, match=r"tsm_resnet18: causal: write .*NAME=VALUE"):
-        verb.run(verb.Options("data", "tsm_resnet18:causal"))
+        command.run(command.Options("data", "tsm_resnet18:causal"))
 
 
 # --- demo
 
 
-def test_demo_is_light_to_import():
-    """Processes that render and decode are spawned and import it first."""
+def test_importing_the_demo_does_not_import_torch():
+    """Processes that render and decode are spawned, and each imports the demo first."""
     code = "import sys, spatempo.studies.demo; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
-def test_demo_refuses_in_one_line(capsys, tmp_path):
+def test_demo_reports_errors_in_one_line(capsys, tmp_path):
     from spatempo.studies.demo import main
 
     assert main(["--preset", "none", "--out", str(tmp_path)]) == 2
@@ -393,7 +393,7 @@ def test_demo_refuses_in_one_line(capsys, tmp_path):
 
 
 def test_demo(capsys, data, tmp_path, monkeypatch):
-    """All of it, small; the real one takes minutes and is `make demo`."""
+    """The whole demo on tiny data; `make demo` takes minutes."""
     from spatempo.studies import demo
 
     shutil.copytree(data, tmp_path / "d" / "data")
@@ -407,4 +407,4 @@ def test_demo(capsys, data, tmp_path, monkeypatch):
     assert Path(rows[0]["report"]).name == "report.html"
     assert sentence(rows) in text
     assert f"$ spatempo predict {tmp_path / 'd' / 'tsm' / 'best'}" in text
-    assert rows[0]["families"]["direction"]["within_pair"] == 0.5  # TSN: exactly, by construction
+    assert rows[0]["families"]["direction"]["within_pair"] == 0.5  # exactly, by construction of TSN

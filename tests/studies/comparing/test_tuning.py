@@ -1,4 +1,4 @@
-"""Tuning of the learning rate: which rates are tried, which is taken, on what it is judged, and that it goes on."""
+"""Tuning of the learning rate: which rates are tried and chosen, on which clips, and how a tuning is continued."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def a_run(folder, **settings) -> Run:
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Stands in for `train`: best at lr 0.01, diverges above 0.015; what it was asked for is kept."""
-    asked = []
+    """Replaces `train`: best at lr 0.01, diverges above 0.015. Returns the list of calls."""
+    calls = []
 
     def train(clips, *, val, out, lr, epochs, **_):
-        asked.append((lr, epochs, len(clips), len(val)))
+        calls.append((lr, epochs, len(clips), len(val)))
         out.mkdir(parents=True)
         if lr > 0.015:
             raise SpatempoError("the loss is no longer a finite number: training diverged")
@@ -48,46 +48,46 @@ def trained(monkeypatch):
         return TrainResult(str(out / "best"), epochs, 1.0, top1, 1.0, [])
 
     monkeypatch.setattr(run_module, "train", train)
-    return asked
+    return calls
 
 
-def test_the_better_rate_is_found_and_the_recipes_own_comes_first(data, tmp_path, trained):
+def test_the_best_rate_is_found_and_the_rate_of_the_recipe_is_tried_first(data, tmp_path, trained):
     parts = find_parts(data)
     lr = tune_lr(a_run(tmp_path), parts, 8)
-    recipes = a_run(tmp_path).recipe(parts).lr
-    assert recipes == 2e-3  # the demo's
-    assert trained[0] == (recipes, 2, 18, 6)  # a quarter of 8 epochs; training and validation clips, no others
+    recipe_lr = a_run(tmp_path).recipe(parts).lr
+    assert recipe_lr == 2e-3  # of the recipe "demo"
+    assert trained[0] == (recipe_lr, 2, 18, 6)  # a quarter of 8 epochs; only training and validation clips
     assert len(trained) == 8
-    assert all(recipes / RANGE <= rate <= recipes * RANGE for rate, *_ in trained)
+    assert all(recipe_lr / RANGE <= rate <= recipe_lr * RANGE for rate, *_ in trained)
     kept = json.loads((tmp_path / "m-tuning.json").read_text())
     best = max(kept["trials"], key=lambda trial: trial["top1"])
     assert lr == best["lr"]
-    assert abs(math.log10(lr / 0.01)) < abs(math.log10(recipes / 0.01))  # it did better than the recipe's
+    assert abs(math.log10(lr / 0.01)) < abs(math.log10(recipe_lr / 0.01))  # better than the rate of the recipe
     assert [trial["top1"] for trial in kept["trials"] if trial["lr"] > 0.015] == [0.0] * sum(
         rate > 0.015 for rate, *_ in trained
     )
     assert not (tmp_path / "m-trial").exists()
 
 
-def test_cut_off_it_goes_on_with_the_same_rates(data, tmp_path, trained):
+def test_an_interrupted_tuning_continues_with_the_same_rates(data, tmp_path, trained):
     parts = find_parts(data)
-    whole = tune_lr(a_run(tmp_path / "a"), parts, 7)
+    uninterrupted = tune_lr(a_run(tmp_path / "a"), parts, 7)
     rates = [rate for rate, *_ in trained]
     trained.clear()
     (tmp_path / "b").mkdir()
     tune_lr(a_run(tmp_path / "b"), parts, 3)
-    assert tune_lr(a_run(tmp_path / "b"), parts, 7) == whole
+    assert tune_lr(a_run(tmp_path / "b"), parts, 7) == uninterrupted
     assert [rate for rate, *_ in trained] == rates  # three, and then the other four
-    assert tune_lr(a_run(tmp_path / "b"), parts, 7) == whole
-    assert len(trained) == 7  # nothing was tried again
-    with pytest.raises(SpatempoError, match=r"m-tuning\.json: holds a tuning with other settings"):
+    assert tune_lr(a_run(tmp_path / "b"), parts, 7) == uninterrupted
+    assert len(trained) == 7  # no trial was repeated
+    with pytest.raises(SpatempoError, match=r"m-tuning\.json: was created with different settings"):
         tune_lr(a_run(tmp_path / "b", frames=4), parts, 7)
     (tmp_path / "b" / "m-tuning.json").write_text("{}")
     with pytest.raises(SpatempoError, match=r"m-tuning\.json: is damaged"):
         tune_lr(a_run(tmp_path / "b"), parts, 7)
 
 
-def test_rates_differ_and_draw_near_to_what_did_well():
+def test_drawn_rates_differ_and_approach_the_best_rate():
     tried: list[dict[str, float]] = []
     for _ in range(24):
         lr = draw(tried, 1e-3)
@@ -98,50 +98,50 @@ def test_rates_differ_and_draw_near_to_what_did_well():
     assert sum(apart[-8:]) / 8 < 0.5 * sum(apart[1:9]) / 8
 
 
-def test_the_test_clips_never_choose(data, tmp_path):
+def test_tuning_never_uses_the_test_clips(data, tmp_path):
     with pytest.raises(SpatempoError, match=r"tune needs validation clips.*give `val`"):
         compare_module.compare(data / "train.csv", ["tsm_smallresnet"], tune=2, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_without_optuna_it_says_what_to_install(data, tmp_path, monkeypatch):
+def test_the_error_without_optuna_says_how_to_install_it(data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(SpatempoError, match=r"tuning needs Optuna: pip install 'spatempo\[tune\]'"):
         compare_module.compare(data, ["tsm_smallresnet"], tune=2, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_every_seed_of_a_design_trains_with_its_rate(data, tmp_path, monkeypatch):
-    asked = []
+def test_every_seed_of_a_design_trains_with_the_rate_of_the_design(data, tmp_path, monkeypatch):
+    calls = []
 
-    class Enough(Exception):
-        """No training."""
+    class EnoughCallsError(Exception):
+        """Ends the comparison before the page is written."""
 
     def result(self, parts):
-        asked.append((self.folder.name, self.seed, self.settings["lr"]))
-        if len(asked) == 4:
-            raise Enough
+        calls.append((self.folder.name, self.seed, self.settings["lr"]))
+        if len(calls) == 4:
+            raise EnoughCallsError
         return {}
 
     monkeypatch.setattr(Run, "result", result)
     monkeypatch.setattr(compare_module, "tune_lr", lambda run, parts, trials: {"a": 0.1, "b": 0.2}[run.folder.name])
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughCallsError):
         compare_module.compare(
             data, {"a": "tsn_smallresnet", "b": "tsm_smallresnet"}, tune=3, seeds=2, out=tmp_path, recipe="demo"
         )
-    assert asked == [("a", 0, 0.1), ("a-seed1", 1, 0.1), ("b", 0, 0.2), ("b-seed1", 1, 0.2)]
+    assert calls == [("a", 0, 0.1), ("a-seed1", 1, 0.1), ("b", 0, 0.2), ("b-seed1", 1, 0.2)]
 
 
 # --- a budget of multiply-accumulates
 
 
-def test_macs_buy_passes(data, tmp_path):
+def test_a_budget_of_macs_pays_for_passes(data, tmp_path):
     parts = find_parts(data)
     run = a_run(tmp_path)
     one = describe("tsm_smallresnet", frames=8, size=32, num_classes=6).macs
     for budget, epochs in ((one * 18 * 3, 3), (one * 18 * 4 - 1, 3), (1.0, 1)):
-        bought = Run(run.folder, run.model, {}, 0, Budget(macs=budget), None, "cpu", run.settings).epochs(parts)
-        assert bought == epochs
+        found = Run(run.folder, run.model, {}, 0, Budget(macs=budget), None, "cpu", run.settings).epochs(parts)
+        assert found == epochs
 
 
 @pytest.mark.parametrize(
