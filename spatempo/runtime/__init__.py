@@ -1,0 +1,5 @@
+"""A trained model made fast: rewritten for inference, exported, and run by ONNX Runtime or OpenVINO without torch."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
