@@ -13,6 +13,7 @@ from .models.checkpoint import load, save_checkpoint
 from .models.design import register_design
 from .models.info import describe
 from .models.registry import create_model, list_models
+from .runtime.export import export
 from .studies.comparing.compare import compare
 from .studies.diagnosing.diagnose import diagnose
 from .version import __version__
@@ -29,6 +30,7 @@ __all__ = [
     "describe",
     "diagnose",
     "evaluate",
+    "export",
     "fuse",
     "list_models",
     "load",

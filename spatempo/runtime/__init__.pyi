@@ -1,4 +1,5 @@
+from .export import Exported, export
 from .rewrite import Rewritten, rewrite
 from .spec import ExportSpec, StateTensor
 
-__all__ = ["ExportSpec", "Rewritten", "StateTensor", "rewrite"]
+__all__ = ["ExportSpec", "Exported", "Rewritten", "StateTensor", "export", "rewrite"]
