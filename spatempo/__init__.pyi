@@ -13,6 +13,7 @@ from .models.checkpoint import load, save_checkpoint
 from .models.design import register_design
 from .models.info import describe
 from .models.registry import create_model, list_models
+from .runtime.engines.load_engine import load_engine
 from .runtime.export import export
 from .studies.comparing.compare import compare
 from .studies.diagnosing.diagnose import diagnose
@@ -34,6 +35,7 @@ __all__ = [
     "fuse",
     "list_models",
     "load",
+    "load_engine",
     "load_manifest",
     "make_data",
     "measure_latency",

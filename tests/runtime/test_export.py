@@ -132,7 +132,7 @@ def test_the_model_is_unchanged(tmp_path: Path) -> None:
 
 
 def test_real_clips_are_compared_too(model: VideoModel, tmp_path: Path) -> None:
-    from spatempo.video.encode import write_video
+    from spatempo.video.writer import write_video
 
     video = tmp_path / "clip.mp4"
     write_video(video, np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3), np.uint8), fps=8)
@@ -190,8 +190,11 @@ def test_a_previous_export_is_replaced_and_other_folders_are_not(model: VideoMod
     with pytest.raises(SpatempoError, match=r"videos: contains other files; give a new folder"):
         export(model, other)
     assert (other / "clip.mp4").exists()
-    with pytest.raises(SpatempoError, match="is a folder; give the name of a file"):
-        export(model, other, format="onnx")
+    other.rename(tmp_path / "videos.onnx")
+    with pytest.raises(SpatempoError, match=r"videos\.onnx: is a folder; give the name of a file"):
+        export(model, tmp_path / "videos.onnx")
+    with pytest.raises(SpatempoError, match=r"a file of format onnx needs a name that ends in \.onnx"):
+        export(model, tmp_path / "model", format="onnx")
 
 
 def test_wrong_use(model: VideoModel, tmp_path: Path) -> None:
