@@ -19,9 +19,11 @@ def fold_norms(graph: Graph) -> None:
         assert isinstance(conv, fx.Node)
         if conv.target not in CONVOLUTIONS or len(conv.users) > 1:
             continue
+        weight = conv.args[1]
+        if not isinstance(weight, fx.Node) or weight.op != "get_attr":
+            continue  # weights that are themselves computed, as in weight standardisation
         scale, offset = scale_and_offset(graph, norm)
-        _, weight, bias, *rest = [*conv.args, None][: max(3, len(conv.args))]
-        assert isinstance(weight, fx.Node)
+        _, _, bias, *rest = [*conv.args, None][: max(3, len(conv.args))]
         kernel = graph.constant(weight)
         folded = kernel.double() * scale.view(-1, *[1] * (kernel.ndim - 1))
         if isinstance(bias, fx.Node):

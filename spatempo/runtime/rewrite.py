@@ -17,7 +17,7 @@ from spatempo.operators.base import TemporalOperator
 from spatempo.operators.context import State
 from spatempo.runtime.fold_norms import fold_norms
 from spatempo.runtime.graph import Graph, trace
-from spatempo.runtime.rules import FORMS, Form, Layout, Site, rule_of
+from spatempo.runtime.rules import FORMS, RULES, Form, Layout, Site, rule_of
 from spatempo.runtime.streams import Streams
 from spatempo.runtime.time_major import ClipNetwork, StepNetwork, time_major
 from spatempo.runtime.volumes import Volumes, layout_of
@@ -77,7 +77,7 @@ def rewrite(model: VideoModel, form: Form = "sum", *, layout: Layout = "frames",
         shapes: Any = {"frames": {0: batch}, "state": tuple({0: batch} if t.ndim else {} for t in example[1])}
     else:
         example = (_clips(model),)
-        network = ClipNetwork(copied, _has_rule)
+        network = ClipNetwork(copied, lambda operator: rule_of(operator, layout) is not None)
         one_t = model.fixed_frames is not None or any(operator.one_frame_count for operator in copied.operators)
         shapes = {"clip": {0: batch} if one_t else {0: batch, 2: Dim.AUTO(min=1)}}
     with torch.no_grad():
@@ -92,10 +92,6 @@ def rewrite(model: VideoModel, form: Form = "sum", *, layout: Layout = "frames",
     return Rewritten(module, example, flat, form, dict(Counter(type(operator).__name__ for operator in own)))
 
 
-def _has_rule(operator: TemporalOperator) -> bool:
-    return rule_of(operator) is not None
-
-
 def _has_step_rule(operator: TemporalOperator) -> bool:
     rule = rule_of(operator)
     return rule is not None and rule.step is not None
@@ -104,17 +100,22 @@ def _has_step_rule(operator: TemporalOperator) -> bool:
 def _apply_rules(graph: Graph, operators: list[TemporalOperator], form: Form) -> None:
     streams = Streams(graph)
     for call in graph.nodes(torch.ops.spatempo.operator.default, torch.ops.spatempo.operator_step.default):
-        x, second, index = call.args
+        x = call.args[0]
         assert isinstance(x, fx.Node)
-        assert isinstance(index, int)
-        rule = rule_of(operators[index])
-        assert rule is not None
         if call.target is torch.ops.spatempo.operator.default:
-            rule.clip(Site(graph, streams, call, operators[index], x, second, form, layout_of(x)))
+            _, clips, frames, index, *_ = call.args
+            assert isinstance(index, int)
+            layout = layout_of(x)
+            site = Site(graph, streams, call, operators[index], x, clips, frames, form, layout)
+            RULES[type(operators[index])].clip(site)
         else:
+            _, past, index = call.args
+            assert isinstance(index, int)
+            assert isinstance(past, fx.Node)
+            rule = rule_of(operators[index])
+            assert rule is not None
             assert rule.step is not None
-            assert isinstance(second, fx.Node)
-            rule.step(Site(graph, streams, call, operators[index], x, 1, form, "frames"), second)
+            rule.step(Site(graph, streams, call, operators[index], x, 1, 1, form, "frames"), past)
     streams.finish()
 
 

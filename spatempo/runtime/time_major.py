@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spatempo.models.video_model import VideoModel
-from spatempo.operators.base import TemporalOperator
+from spatempo.operators.base import ReplacingOperator, TemporalOperator
 from spatempo.operators.context import ForwardContext, State
 
 
@@ -36,14 +36,15 @@ class TimeMajorContext(ForwardContext):
 
 
 @torch.library.custom_op("spatempo::operator", mutates_args=())
-def operator_call(x: Tensor, clips: int, index: int) -> Tensor:
+def operator_call(x: Tensor, clips: int, frames: int, index: int, channels: int, stride: int) -> Tensor:
     """Stands for the operator `index` in a traced graph until its rule replaces the call; never runs."""
     raise RuntimeError("an operator of a traced network was not replaced by its rule")
 
 
 @operator_call.register_fake
-def _(x: Tensor, clips: int, index: int) -> Tensor:
-    return torch.empty_like(x)
+def _(x: Tensor, clips: int, frames: int, index: int, channels: int, stride: int) -> Tensor:
+    height, width = (-(-side // stride) for side in x.shape[-2:])
+    return x.new_empty(x.shape[0], channels, height, width)
 
 
 @torch.library.custom_op("spatempo::operator_step", mutates_args=())
@@ -77,7 +78,7 @@ class ClipNetwork(nn.Module):
         self.model = model
         self.replaced = [operator for operator in model.operators if has_rule(operator)]
         for index, operator in enumerate(self.replaced):
-            operator.forward = _Call(model.context, index)
+            operator.forward = _Call(model.context, operator, index)
 
     def forward(self, clip: Tensor) -> Tensor:
         return self.model(clip)
@@ -99,12 +100,16 @@ class StepNetwork(nn.Module):
 
 
 class _Call:
-    def __init__(self, context: ForwardContext, index: int) -> None:
+    def __init__(self, context: ForwardContext, operator: TemporalOperator, index: int) -> None:
         self.context, self.index = context, index
+        shapes = operator.image_shapes if isinstance(operator, ReplacingOperator) else {}
+        self.channels = shapes["weight"][0] if "weight" in shapes else None  # of the output, where they may differ
+        self.stride = int(getattr(operator, "stride", 1))
 
     def __call__(self, x: Tensor) -> Tensor:
         assert isinstance(self.context, TimeMajorContext)
-        return operator_call(x, self.context.clips, self.index)
+        channels = x.shape[1] if self.channels is None else self.channels
+        return operator_call(x, self.context.clips, self.context.frames, self.index, channels, self.stride)
 
 
 class _StepCall:

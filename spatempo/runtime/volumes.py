@@ -6,6 +6,7 @@ convolution of the same tensor, and no tensor changes its layout.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -36,11 +37,9 @@ class Volumes:
         clip = next(node for node in self.graph.fx.nodes if node.op == "placeholder")
         batch, channels, frames = clip.meta["val"].shape[:3]
         for node in list(self.graph.fx.nodes):
-            value = node.meta.get("val")
-            if not isinstance(value, torch.Tensor) or node.op != "call_function":
+            if node.op != "call_function":
                 continue
-            folded = value.ndim == 4 and value.shape[1] == channels and value.shape[0] == batch * frames
-            if folded and not self._made and any(u.target is aten.conv2d.default for u in node.users):
+            if not self._made and _is_folded(node, batch * frames, channels):
                 self._made[node] = clip
                 continue
             made = self._make(node)
@@ -61,6 +60,10 @@ class Volumes:
                 return self._call(node, node.target, args[0], args[1])
             if node.target is torch.ops.spatempo.operator.default:
                 return self._call(node, node.target, args[0], *node.args[1:])
+            if node.target is aten._native_batch_norm_legit_no_training.default:
+                return self._call(node, node.target, args[0], *node.args[1:])
+            if node.target is operator.getitem and node.args[1] == 0:
+                return self._call(node, operator.getitem, args[0], 0)
             if node.target in (aten.max_pool2d.default, aten.avg_pool2d.default):
                 return self._pool(node, args[0])
         return None
@@ -103,6 +106,14 @@ class Volumes:
             for user in users:
                 user.replace_input_with(node, folded)
         self.graph.clean()
+
+
+def _is_folded(node: fx.Node, frames: Any, channels: Any) -> bool:
+    """Whether a call gives the frames of the clip that the first convolution takes."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor) or value.ndim != 4 or value.shape[1] != channels:
+        return False
+    return bool(value.shape[0] == frames) and any(user.target is aten.conv2d.default for user in node.users)
 
 
 def layout_of(node: fx.Node) -> Layout:

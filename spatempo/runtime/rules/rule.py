@@ -8,8 +8,7 @@ from typing import Any, Literal, get_args
 
 from torch import fx
 
-from spatempo.operators.base import TemporalOperator
-from spatempo.runtime.graph import Graph
+from spatempo.runtime.graph import Graph, aten
 from spatempo.runtime.streams import Streams
 
 Form = Literal["whole", "concat", "sum"]
@@ -31,7 +30,7 @@ class Site:
         call: the call; its uses are to be replaced.
         operator: the operator.
         x: the call's input, time-major ``[T*B, C, H, W]``, or ``[B, C, T, H, W]``.
-        clips: B, a number or the node that computes it.
+        clips, frames: B and T, numbers or the nodes that compute them.
         form: how the stream is carried.
         layout: of ``x``: ``frames`` or ``clips``.
     """
@@ -42,8 +41,28 @@ class Site:
     operator: Any
     x: fx.Node
     clips: Any
+    frames: Any
     form: Form
     layout: Layout
+
+    def clip_maps(self) -> fx.Node:
+        """``x`` as ``[B, C, T, H, W]``, at the current insertion point."""
+        if self.layout == "clips":
+            return self.x
+        apart = self.graph.call(aten.reshape.default, self.x, [self.frames, self.clips, *_sizes(self.x)])
+        return self.graph.call(aten.permute.default, apart, [1, 2, 0, 3, 4])
+
+    def from_clip_maps(self, y: fx.Node) -> fx.Node:
+        """Maps ``[B, C, T, H, W]`` in the layout of the call."""
+        if self.layout == "clips":
+            return y
+        major = self.graph.call(aten.permute.default, y, [2, 0, 1, 3, 4])
+        return self.graph.call(aten.reshape.default, major, [-1, *_sizes(self.call)])
+
+
+def _sizes(node: fx.Node) -> list[int]:
+    """C, H and W of folded maps."""
+    return [int(size) for size in node.meta["val"].shape[1:]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,10 @@ class Rule:
         clip: replaces the call of the operator on whole clips.
         step: replaces the call for one frame with state ``(x, past) -> (mixed, kept)``; ``None``: there is no rule.
         applies: whether the rule covers an operator with its settings.
+        layouts: of the maps, for which there is a form that is faster than the operator's own.
     """
 
     clip: Callable[[Site], None]
     step: Callable[[Site, fx.Node], None] | None = None
-    applies: Callable[[TemporalOperator], bool] = lambda operator: True
+    applies: Callable[[Any], bool] = lambda operator: True
+    layouts: tuple[Layout, ...] = ("frames", "clips")

@@ -29,10 +29,9 @@ def shift_clip(site: Site) -> None:
     groups = _groups(site, sizes)
     moves = ["previous"] if shift.causal else ["next", "previous"]
     with site.graph.before(site.call):
-        moved = [
-            _move(site, group, move, shift.padding == "circulant") for group, move in zip(groups, moves, strict=False)
-        ]
-    _join(site, site.call, moved, groups[len(moves) :], sizes)
+        circulant = shift.padding == "circulant"
+        moved = [move(site, group, way, circulant) for group, way in zip(groups, moves, strict=False)]
+    join(site, site.call, moved, groups[len(moves) :], sizes)
 
 
 def shift_step(site: Site, past: fx.Node) -> None:
@@ -45,7 +44,7 @@ def shift_step(site: Site, past: fx.Node) -> None:
         return
     groups = _groups(site, sizes)
     kept.replace_all_uses_with(groups[0])
-    _join(site, mixed, [past], groups[1:], sizes)
+    join(site, mixed, [past], groups[1:], sizes)
 
 
 def _sizes(total: int, shift: Any) -> list[int]:
@@ -63,7 +62,7 @@ def _groups(site: Site, sizes: Sequence[int]) -> list[fx.Node]:
         return cut(site.graph, site.x, sizes)
 
 
-def _move(site: Site, x: fx.Node, direction: str, circulant: bool) -> fx.Node:
+def move(site: Site, x: fx.Node, direction: str, circulant: bool = False) -> fx.Node:
     """Each frame's channels from its next or previous frame; outside the clip zeros, or the other end's."""
     graph = site.graph
     axis, width = (0, site.clips) if site.layout == "frames" else (2, 1)
@@ -76,7 +75,15 @@ def _move(site: Site, x: fx.Node, direction: str, circulant: bool) -> fx.Node:
     return graph.call(aten.constant_pad_nd.default, x, [0, 0, 0, 0, *([0, 0] if axis == 0 else []), *ends])
 
 
-def _join(site: Site, old: fx.Node, moved: list[fx.Node], rest: list[fx.Node], sizes: Sequence[int]) -> None:
+def join(site: Site, old: fx.Node, moved: list[fx.Node], rest: list[fx.Node], sizes: Sequence[int]) -> None:
+    """Replaces the uses of a tensor by its groups of channels: joined, or in the form ``sum`` in the next convolution.
+
+    Args:
+        site: the call.
+        old: the tensor.
+        moved, rest: its groups in the order of the channels; at most one in `rest`.
+        sizes: channels of the groups.
+    """
     users = list(old.users)
     if site.form == "sum" and rest and len(users) == 1 and is_plain_conv(users[0]) and users[0].args[0] is old:
         conv = users[0]
