@@ -1,5 +1,5 @@
 from .classifier import ClipClassifier
-from .inside.attention import AttentionShares, attention_shares
+from .inside.attention import AttentionWeights, attention_weights
 from .inside.gates import GateStatistics, gate_maps, gate_statistics
 from .latency import Latency, latency_ms, measure_latency
 from .longvideo.timeline import Timeline, timeline
@@ -25,7 +25,7 @@ from .scoring.scores import Scores, score_views
 
 __all__ = [
     "PROTOCOLS",
-    "AttentionShares",
+    "AttentionWeights",
     "ClipClassifier",
     "EvalResult",
     "Families",
@@ -39,7 +39,7 @@ __all__ = [
     "Scores",
     "Segment",
     "Timeline",
-    "attention_shares",
+    "attention_weights",
     "evaluate",
     "evaluate_ensemble",
     "evaluate_orders",

@@ -93,7 +93,7 @@ def attention_plot(found: Mapping[str, Mapping[str, Any]], *, width: float = WID
 
     Args:
         found: name (a model, a value of ``p``, a data set) -> result of
-            :func:`spatempo.evaluation.inside.attention.attention_shares`. The marked stages are those of the first.
+            :func:`spatempo.evaluation.inside.attention.attention_weights`. The marked stages are those of the first.
         width: inches.
     """
     lines = {name: [(row["temporal"], row["spread"]) for row in one["layers"]] for name, one in found.items()}

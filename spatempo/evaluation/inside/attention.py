@@ -21,7 +21,7 @@ SETTLED = 0.95
 
 @dataclass(frozen=True)
 class LayerAttention:
-    """Attention of one layer; fields as in :class:`AttentionShares`."""
+    """Attention of one layer; fields as in :class:`AttentionWeights`."""
 
     layer: str
     stage: str
@@ -32,7 +32,7 @@ class LayerAttention:
 
 @dataclass(frozen=True)
 class StageAttention:
-    """Mean over the `layers` layers of a stage; fields as in :class:`AttentionShares`."""
+    """Mean over the `layers` layers of a stage; fields as in :class:`AttentionWeights`."""
 
     stage: str
     layers: int
@@ -42,7 +42,7 @@ class StageAttention:
 
 
 @dataclass(frozen=True)
-class AttentionShares:
+class AttentionWeights:
     """Attention weights of the temporal branches of a network.
 
     Attributes:
@@ -68,7 +68,7 @@ class AttentionShares:
         return asdict(self)
 
 
-def attention_shares(
+def attention_weights(
     model: VideoModel,
     data: Manifest | str | Path,
     *,
@@ -77,7 +77,7 @@ def attention_shares(
     workers: int = 0,
     device: str | torch.device | None = None,
     progress: str = "",
-) -> AttentionShares:
+) -> AttentionWeights:
     """Measure the attention weights of the temporal branches of STH.
 
     The value of a layer is its weight ``a_T`` of the temporal branch, a mean over channels and videos. The spatial
@@ -124,7 +124,7 @@ def attention_shares(
         of_stage = mean_and_spread(weights[:, members].mean(1))
         stages.append(StageAttention(stage, len(members), *of_stage, settled=float(settled[:, members].mean())))
     temporal, spread = mean_and_spread(weights.mean(1))
-    return AttentionShares(
+    return AttentionWeights(
         n=len(weights),
         temporal=temporal,
         spread=spread,

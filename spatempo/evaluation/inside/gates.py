@@ -92,7 +92,7 @@ def gate_statistics(
     Args:
         model: a model with gated shifts (GSM or GSF). It is in eval mode during the call.
         data, most, batch_size, workers, device, progress: as in
-            :func:`~spatempo.evaluation.inside.attention.attention_shares`.
+            :func:`~spatempo.evaluation.inside.attention.attention_weights`.
 
     Raises:
         SpatempoError: the model has no gated shift, or no video can be read.

@@ -97,7 +97,7 @@ def run_experiment(
         Task -> one row per arm. A row has the keys of :func:`~spatempo.studies.comparing.compare.compare`, and
         ``reach``: the measured temporal receptive field, the number of frames on which the score of one frame depends
         (:mod:`spatempo.evaluation.order.receptive_field`). For STH with attention it also has ``attention``
-        (:func:`~spatempo.evaluation.inside.attention.attention_shares` of every seed).
+        (:func:`~spatempo.evaluation.inside.attention.attention_weights` of every seed).
 
     Raises:
         SpatempoError: invalid data, folders or arms.
@@ -165,7 +165,7 @@ def _run_seed(
 
 def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
     """Measurements on the trained networks besides their accuracy: ``reach`` and ``attention``."""
-    from spatempo.evaluation.inside.attention import attention_shares
+    from spatempo.evaluation.inside.attention import attention_weights
     from spatempo.evaluation.order.receptive_field import influence, receptive_field
     from spatempo.models.checkpoint import load
     from spatempo.operators.sth_conv import attention_layers
@@ -176,6 +176,6 @@ def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
     measured: dict[str, Any] = {"reach": receptive_field([influence(model, clip) for clip in clips]).frames}
     if attention_layers(model):
         measured["attention"] = [
-            attention_shares(load(run["checkpoint"]), test, most=96, batch_size=16).to_json() for run in row["runs"]
+            attention_weights(load(run["checkpoint"]), test, most=96, batch_size=16).to_json() for run in row["runs"]
         ]
     return measured

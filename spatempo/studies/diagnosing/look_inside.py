@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from spatempo.data.manifest import Manifest
-from spatempo.evaluation.inside.attention import attention_shares
+from spatempo.evaluation.inside.attention import attention_weights
 from spatempo.evaluation.inside.gates import gate_maps, gate_statistics
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.gate_shift import gate_layers
@@ -27,11 +27,11 @@ def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size:
 
     Args:
         name: name of the model, for the sentence.
-        model, manifest, batch_size, workers: as for :func:`~spatempo.evaluation.inside.attention.attention_shares`.
+        model, manifest, batch_size, workers: as for :func:`~spatempo.evaluation.inside.attention.attention_weights`.
     """
     found: dict[str, Any] = {}
     if attention_layers(model):
-        attention = attention_shares(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
+        attention = attention_weights(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
         found["attention"] = {"sentence": attention_sentence(name, attention), **attention}
     if gate_layers(model):
         gates = gate_statistics(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
@@ -40,7 +40,7 @@ def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size:
 
 
 def attention_sentence(name: str, found: Mapping[str, Any]) -> str:
-    """Summary of the result of `attention_shares`."""
+    """Summary of the result of `attention_weights`."""
     stages = ", ".join(f"{row['stage']} {percent(row['temporal'])}" for row in found["stages"])
     return (
         f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In {percent(found['settled'])} "

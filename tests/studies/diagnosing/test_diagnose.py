@@ -13,7 +13,7 @@ from networks import randomise
 from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import Manifest, Sample, load_manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.inside.attention import attention_shares
+from spatempo.evaluation.inside.attention import attention_weights
 from spatempo.evaluation.inside.gates import gate_statistics
 from spatempo.evaluation.order.orders import OrderResults
 from spatempo.evaluation.results.eval_result import measure
@@ -93,7 +93,7 @@ def test_attention_of_sth(data: Path, checkpoints: dict[str, Path], tmp_path: Pa
     attention = found["against"]["attention"]
     assert attention["sentence"].startswith(f"sth_smallresnet gives time {percent(attention['temporal'])} of the att")
     del attention["sentence"]
-    assert attention == attention_shares(load(checkpoints["sth"]), data).to_json()
+    assert attention == attention_weights(load(checkpoints["sth"]), data).to_json()
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "Inside the network: attention of sth_smallresnet" in page
     for row in attention["stages"]:
