@@ -44,7 +44,7 @@ def write_time_page(
         models: results of :func:`spatempo.evaluation.order.dependence.time_dependence`, with ``name`` and
             ``receptive_field``; the first is the model under test.
         verdicts: a few words on each model, below its figures.
-        need: result of :func:`spatempo.evaluation.order.dependence.need_of_order`.
+        need: result of :func:`spatempo.evaluation.order.dependence.order_requirement`.
         strips: example videos with the influence of frames and regions.
         gate_strips: example videos with the opening of the gates.
         notes: paragraphs at the end of the page.

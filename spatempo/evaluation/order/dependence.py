@@ -169,7 +169,7 @@ def _families(found: OrderResults, manifest: Manifest) -> dict[str, dict[str, An
     }
 
 
-def need_of_order(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -> dict[str, Any]:
+def order_requirement(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -> dict[str, Any]:
     """Estimate how much of a data set needs order: compare a temporal model with an order-blind model.
 
     The two classes of a pair (each other's time-reversal) count as one group. The order-blind model must guess between

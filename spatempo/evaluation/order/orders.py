@@ -100,7 +100,7 @@ def evaluate_orders(
     results = {name: Scores(len(manifest.classes)) for name in (*orders, *counts)}
     changed, largest = 0, 0.0
     dataset = MultiLengthDataset(manifest, preprocess, counts)
-    blind = not sees_order(model)
+    blind = not depends_on_order(model)
     with eval_mode(model), torch.inference_mode():
         for batch, clip in batches(dataset, batch_size, device_of(model), workers=workers, progress=progress):
             if clip is None:
@@ -189,7 +189,7 @@ def relative_change(score: Tensor, reference: Tensor) -> Tensor:
     return (score - reference).abs().amax(1) / scale
 
 
-def sees_order(model: ClipClassifier) -> bool:
+def depends_on_order(model: ClipClassifier) -> bool:
     """Whether the scores of a clip of noise change with the frame order.
 
     Noise is used because frame order has no effect on videos without motion.

@@ -44,7 +44,7 @@ def data_sentence(need: Mapping[str, Any]) -> str:
     """Summary for the data.
 
     Args:
-        need: result of :func:`~spatempo.evaluation.order.dependence.need_of_order`, with ``temporal_name`` and
+        need: result of :func:`~spatempo.evaluation.order.dependence.order_requirement`, with ``temporal_name`` and
             ``blind_name``.
     """
     temporal, blind = need["temporal_name"], need["blind_name"]

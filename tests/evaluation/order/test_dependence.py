@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spatempo.data.manifest import Manifest, Sample
-from spatempo.evaluation.order.dependence import confused_without_order, need_of_order, time_dependence, verdict
+from spatempo.evaluation.order.dependence import confused_without_order, order_requirement, time_dependence, verdict
 from spatempo.evaluation.order.orders import OrderResults
 from spatempo.evaluation.results.eval_result import EvalResult, measure
 from spatempo.evaluation.results.intervals import wilson
@@ -132,7 +132,7 @@ def test_model_with_equal_predictions_but_changed_scores_is_not_order_blind():
 def test_fraction_of_the_data_that_needs_order():
     temporal = result([0] * 12 + [1] * 11 + [0] + [2] * 5 + [0])
     blind = result(HALF)
-    need = need_of_order(temporal, blind, manifest(pairs=True))
+    need = order_requirement(temporal, blind, manifest(pairs=True))
     assert (need["n"], need["temporal"], need["blind"]) == (30, 28 / 30, 18 / 30)
     assert need["needs_order"] == pytest.approx(11 / 30)
     assert need["interval"] == wilson(11, 30)
@@ -147,13 +147,13 @@ def test_fraction_of_the_data_that_needs_order():
 
 def test_guessing_the_other_class_of_a_pair_is_not_a_need_of_order():
     other = [1] * 24 + [2] * 6  # guesses "close" where the order-blind model guesses "open"
-    need = need_of_order(result(other), result(HALF), manifest(pairs=True))
+    need = order_requirement(result(other), result(HALF), manifest(pairs=True))
     assert need["groups_need_order"] == []
     assert need["per_group"]["open / close"]["p_value"] == 1.0
-    assert need_of_order(result(other), result(HALF), manifest(pairs=False))["groups_need_order"] == ["close"]
+    assert order_requirement(result(other), result(HALF), manifest(pairs=False))["groups_need_order"] == ["close"]
 
 
 def test_videos_that_only_one_model_could_read_are_ignored():
-    need = need_of_order(result(LABELS, keep=slice(0, 20)), result(HALF, keep=slice(10, 30)), manifest(pairs=False))
+    need = order_requirement(result(LABELS, keep=slice(0, 20)), result(HALF, keep=slice(10, 30)), manifest(pairs=False))
     assert need["n"] == 10
     assert need["needs_order"] == 0.8

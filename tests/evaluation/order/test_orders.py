@@ -16,9 +16,9 @@ from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.order.orders import (
     MultiLengthDataset,
+    depends_on_order,
     evaluate_orders,
     frame_orders,
-    sees_order,
     supported_frame_counts,
 )
 from spatempo.evaluation.order.shuffled import evaluate_shuffled
@@ -172,8 +172,8 @@ def test_videos_without_motion_do_not_make_a_model_order_blind(tmp_path):
     found = evaluate_orders(model, manifest_for(model, tmp_path))
     assert found.changed == 0
     assert not found.blind
-    assert sees_order(network("tsm"))
-    assert not sees_order(network("tsn"))
+    assert depends_on_order(network("tsm"))
+    assert not depends_on_order(network("tsn"))
 
 
 def test_results_in_order_equal_those_of_evaluate(folder):
