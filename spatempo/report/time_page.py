@@ -191,9 +191,9 @@ def _frames(models: Sequence[Model], figures: Figures) -> str:
     )
     default = ", ".join(f"{m['name']} {m['frames']}" for m in models)
     refused = "".join(
-        f" {m['name']} cannot process {', '.join(str(count) for count in m['refused_frames'])} frames."
+        f" {m['name']} cannot process {', '.join(str(count) for count in m['unsupported_frames'])} frames."
         for m in models
-        if m["refused_frames"]
+        if m["unsupported_frames"]
     )
     caption = (
         "Accuracy with fewer or more frames from the same videos, in order; the bands are 95 % confidence intervals. "

@@ -169,7 +169,7 @@ def diagnosis(path: Path) -> Path:
             "per_class": dict.fromkeys(classes, row),
             "confused": [{"classes": classes[:2], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
             "by_frames": [{"frames": t, "top1": t / 20, "interval": (t / 30, t / 18)} for t in (1, 2, 4, 8, 16)],
-            "refused_frames": {32: "no"},
+            "unsupported_frames": {32: "no"},
             "families": {"direction": {"n": 30, "pairs": True, **accuracies}},
             "receptive_field": field,
         }

@@ -33,7 +33,7 @@ def model(name: str, classes: int = 3) -> dict[str, Any]:
         "per_class": {f"{EVIL} {k}": {**row, "ordered": 0.9 - k / 100} for k in range(classes)},
         "confused": [{"classes": [EVIL, "b"], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
         "by_frames": [{"frames": t, "top1": 0.2 * t, "interval": (0.2 * t - 0.1, 0.2 * t + 0.1)} for t in (1, 2, 4)],
-        "refused_frames": {8: "no"},
+        "unsupported_frames": {8: "no"},
         "families": {EVIL: {"n": 30, "pairs": True, **accuracies}},
         "receptive_field": field,
     }

@@ -35,7 +35,7 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
           the shuffles), and the ``p_value`` of the difference.
         * ``scores_changed`` (fraction of videos) and ``largest_change``, as in
           :class:`~spatempo.evaluation.order.orders.OrderResults`.
-        * ``verdict`` (see :func:`verdict`), ``per_class``, ``confused``, ``by_frames``, ``refused_frames``.
+        * ``verdict`` (see :func:`verdict`), ``per_class``, ``confused``, ``by_frames``, ``unsupported_frames``.
         * ``families``, if the data names them; ``n``, ``frames``, ``orders``, ``unreadable``.
     """
     correct = {name: result.answers == result.labels for name, result in found.by_order.items()}
@@ -65,7 +65,7 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
             {"frames": count, "top1": result.top1, "interval": wilson(result.top1 * n, n)}
             for count, result in found.by_frames.items()
         ],
-        "refused_frames": found.refused,
+        "unsupported_frames": found.refused,
         "orders": found.orders,
         "unreadable": found.ordered.unreadable,
     }

@@ -62,7 +62,7 @@ def test_accuracies_intervals_and_the_paired_test():
     assert document["p_value"] == pytest.approx(3 / 2 * 2 / 2**12)
     assert document["verdict"] == "uses order"
     assert [row["top1"] for row in document["by_frames"]] == [18 / 30, 1.0]
-    assert document["refused_frames"] == {4: "no"}
+    assert document["unsupported_frames"] == {4: "no"}
     assert (document["scores_changed"], document["n"]) == (1.0, 30)
     assert "families" not in document
 
