@@ -30,7 +30,7 @@ from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
 from spatempo.files import whole_file, write_whole
 from spatempo.limits import check_number
-from spatempo.process import interruptible, interrupts_held
+from spatempo.process import delay_interrupts, interruptible
 from spatempo.video.writer import write_video
 
 RENDERER = 1  # increase it when the same seed gives other frames, so that old folders are not used as new ones
@@ -187,7 +187,7 @@ def _render_all(
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         try:
-            with interrupts_held():  # submitting starts the processes
+            with delay_interrupts():  # submitting starts the processes
                 chunk = max(1, min(16, len(jobs) // (4 * workers)))
                 results = pool.map(partial(interruptible, _render_one), jobs, chunksize=chunk)
             for written in results:
