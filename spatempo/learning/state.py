@@ -19,7 +19,7 @@ import torch
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
-from spatempo.files import WriteError, cannot_write, write_whole
+from spatempo.files import WriteError, cannot_write, write_atomic
 from spatempo.inputs.spec import Preprocess
 from spatempo.learning.extend import SCHEDULE
 from spatempo.learning.recipe import Recipe, differences
@@ -71,7 +71,7 @@ def load_state(path: Path) -> dict[str, Any]:
 def write(path: Path, content: bytes) -> None:
     """Writes a file of a run atomically, and creates its folder if missing. Raises SpatempoError if that fails."""
     with report_write_errors(path):
-        write_whole(path, content)
+        write_atomic(path, content)
 
 
 @contextmanager

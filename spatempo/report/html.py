@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 from spatempo.report.figures import NARROW, WIDE, svg
 from spatempo.report.style import CSS
 
@@ -44,7 +44,7 @@ def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
 </body>
 </html>
 """
-    return write_whole(path, page.encode())
+    return write_atomic(path, page.encode())
 
 
 class Figures:

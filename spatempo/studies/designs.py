@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 from spatempo.studies.marked import insert_between_marks, marks, split_at_marks
 from spatempo.studies.program import run_study
 from spatempo.terminal import say
@@ -85,7 +85,7 @@ def designs(
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
     rows = [one.to_json() for one in compare(data, chosen, budget=budget, out=out, **fixed)]
     rows = [{**row, "live": _live(row, data / "test.csv")} for row in rows]
-    write_whole(Path(out) / "table.md", table(rows))
+    write_atomic(Path(out) / "table.md", table(rows))
     return rows
 
 

@@ -18,7 +18,7 @@ import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.results.eval_result import EvalResult, measure
-from spatempo.files import whole_file
+from spatempo.files import atomic_file
 
 _KEY = b"spatempo"
 _METADATA = ("clips", "crops", "average", "unreadable")
@@ -57,7 +57,7 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
         },
         metadata={_KEY: json.dumps(metadata).encode()},
     )
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         parquet.write_table(table, temporary)
     return Path(path)
 
