@@ -22,7 +22,7 @@ from spatempo.errors import SpatempoError
 from spatempo.files import write_atomic
 from spatempo.studies.marked import insert_between_marks, marks, split_at_marks
 from spatempo.studies.program import run_study
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 # Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
 # module first, and they do not need torch.
@@ -101,7 +101,7 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
     model = load(row["checkpoint"])
     if not model.causal:
         return None
-    say(f"{row['name']}: the test clips frame by frame", sys.stderr)
+    print_line(f"{row['name']}: the test clips frame by frame", sys.stderr)
     clips = load_manifest(data, classes=model.classes)
     offline, live = evaluate(model, clips), evaluate(Live(model), clips)
     difference = np.abs(live.scores - offline.scores) / np.abs(offline.scores).max(1, keepdims=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 # Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
 # module first, and they do not need torch.
@@ -158,7 +158,7 @@ def _run_seed(
     from spatempo.studies.comparing.budget import Budget
     from spatempo.studies.comparing.run import Run, run_folder
 
-    say(f"{short}, seed {seed}, {folder.name}", sys.stderr)
+    print_line(f"{short}, seed {seed}, {folder.name}", sys.stderr)
     run = Run(run_folder(folder, short, seed), arm.model, arm.options, seed, Budget(epochs), None, "auto", settings)
     return run.result(parts)
 
