@@ -46,7 +46,7 @@ def show(document: dict[str, Any]) -> None:
     if not document["problems"]:
         print_line("no problems found")
     for problem in document["problems"]:
-        print_line(f"problem: {problem['what']}: {problem['reason']}")
+        print_line(f"problem: {problem['component']}: {problem['reason']}")
         print_line(f"   fix: {problem['fix']}")
 
 
