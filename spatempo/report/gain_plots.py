@@ -106,7 +106,7 @@ def order_bars(values: Mapping[str, tuple[float, float | None]], *, width: float
             dark = ordered if shuffled is None else shuffled
             axes.barh(y, ordered, height=0.78, color=WITH_ORDER)
             axes.barh(y, min(dark, ordered) if shuffled is not None else 0, height=0.78, color=BETTER)
-            if dark > ordered:  # better shuffled
+            if dark > ordered:  # better when shuffled
                 axes.barh(y, dark - ordered, left=ordered, height=0.78, fill=False, edgecolor=BETTER, hatch="////")
             number = "one frame" if shuffled is None else points(ordered - shuffled)
             axes.text(max(ordered, dark) + 0.015, y, number, va="center", fontsize=9 if narrow else 10, color=INK)

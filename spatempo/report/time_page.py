@@ -128,16 +128,17 @@ def _families(models: Sequence[Model]) -> str:
 def _need(need: Mapping[str, Any] | None) -> str:
     if need is None:
         return ""
-    rows = [["class or pair", "videos", "sees order", "order-blind", "gain", "p"]]
-    ranked = sorted(need["per_group"].items(), key=lambda item: item[1]["blind"] - item[1]["temporal"])
+    rows = [["class or pair", "videos", "uses order", "order-blind", "gain", "p"]]
+    ranked = sorted(need["per_group"].items(), key=lambda item: item[1]["order_blind"] - item[1]["temporal"])
     for name, row in ranked[:MOST_CLASSES]:
-        gain = f"{100 * (row['temporal'] - row['blind']):+.1f}".replace("-", "−")
-        accuracies = [percent(row["temporal"]), percent(row["blind"])]
+        gain = f"{100 * (row['temporal'] - row['order_blind']):+.1f}".replace("-", "−")
+        accuracies = [percent(row["temporal"]), percent(row["order_blind"])]
         rows.append([name, str(row["n"]), *accuracies, gain, p_value_text(row["p_value"])])
     caption = (
-        f"Of {need['n']} videos, only {need['temporal_name']} (sees order) is correct on "
+        f"Of {need['n']} videos, only {need['temporal_name']} (uses order) is correct on "
         f"{percent(need['needs_order'])} (95 % interval: {_interval_text(need['interval'])}), and only "
-        f"{need['blind_name']} (order-blind) on {percent(need['only_blind'])} (p {p_value_text(need['p_value'])}). "
+        f"{need['order_blind_name']} (order-blind) on {percent(need['only_order_blind'])} "
+        f"(p {p_value_text(need['p_value'])}). "
         "The table shows the accuracy of both models and the difference in percentage points. A class and its reverse "
         "count as one group, since an order-blind model may favour either of the two. p-values are corrected for the "
         "number of groups (Holm's method)."

@@ -176,10 +176,21 @@ def diagnosis(path: Path) -> Path:
         for name in ("tsm_mobilenet_v2", "tsn_mobilenet_v2")
     ]
     strip = Strip(classes[0], pictures(), classes[0], {"in order": classes[0]}, np.ones((8, 48, 64)), [0.5, -0.25] * 4)
-    need = {"n": 160, "temporal": 0.9, "blind": 0.5, "needs_order": 0.45, "interval": (0.37, 0.53), "only_blind": 0.05}
-    group = {"n": 20, "temporal": 0.9, "blind": 0.5, "p_value": 0.002}
+    need = {
+        "n": 160,
+        "temporal": 0.9,
+        "order_blind": 0.5,
+        "needs_order": 0.45,
+        "interval": (0.37, 0.53),
+        "only_order_blind": 0.05,
+    }
+    group = {"n": 20, "temporal": 0.9, "order_blind": 0.5, "p_value": 0.002}
     need |= {"p_value": 0.0002, "per_group": {" / ".join(classes[:2]): group, classes[2]: group}}
-    need |= {"groups_need_order": classes[2:3], "temporal_name": "tsm_mobilenet_v2", "blind_name": "tsn_mobilenet_v2"}
+    need |= {
+        "groups_need_order": classes[2:3],
+        "temporal_name": "tsm_mobilenet_v2",
+        "order_blind_name": "tsn_mobilenet_v2",
+    }
     return write_time_page(
         path,
         "Use of frame order: two models",

@@ -42,15 +42,15 @@ def model(name: str, classes: int = 3) -> dict[str, Any]:
 NEED = {
     "n": 30,
     "temporal": 0.9,
-    "blind": 0.5,
+    "order_blind": 0.5,
     "needs_order": 0.45,
     "interval": (0.3, 0.6),
-    "only_blind": 0.05,
+    "only_order_blind": 0.05,
     "p_value": 0.002,
-    "per_group": {EVIL: {"n": 30, "temporal": 0.9, "blind": 0.5, "p_value": 0.002}},
+    "per_group": {EVIL: {"n": 30, "temporal": 0.9, "order_blind": 0.5, "p_value": 0.002}},
     "groups_need_order": [EVIL],
     "temporal_name": "TSM",
-    "blind_name": EVIL,
+    "order_blind_name": EVIL,
 }
 
 

@@ -58,7 +58,7 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
         "p_value": p_value,
         "scores_changed": found.changed / n,
         "largest_change": found.largest_change,
-        "verdict": verdict(found.blind, accuracies["ordered"] - accuracies["shuffled"], p_value),
+        "verdict": verdict(found.order_blind, accuracies["ordered"] - accuracies["shuffled"], p_value),
         "per_class": _per_class(found.ordered, correct["ordered"], shuffles, by_condition),
         "confused": confused_without_order(found),
         "by_frames": [
@@ -83,15 +83,15 @@ def verdict(blind: bool, gain: float, p_value: float) -> str:
         p_value: p-value of the paired test.
 
     Returns:
-        ``"blind"`` for an order-blind model. ``"uses order"`` or ``"better shuffled"`` for a significant difference.
-        ``"not shown"`` otherwise: scores change, but the difference in accuracy is not significant with this number of
+        ``"order-blind"`` for an order-blind model. ``"uses order"`` or ``"better when shuffled"`` for a significant difference.
+        ``"inconclusive"`` otherwise: scores change, but the difference in accuracy is not significant with this number of
         videos.
     """
     if blind:
-        return "blind"
+        return "order-blind"
     if p_value >= ALPHA:
-        return "not shown"
-    return "uses order" if gain > 0 else "better shuffled"
+        return "inconclusive"
+    return "uses order" if gain > 0 else "better when shuffled"
 
 
 def paired_p(first: np.ndarray, others: Sequence[np.ndarray]) -> float:
@@ -181,10 +181,10 @@ def order_requirement(temporal: EvalResult, blind: EvalResult, manifest: Manifes
     Returns:
         Dictionary with these keys:
 
-        * ``n``; ``temporal`` and ``blind``, the accuracies of the two models.
+        * ``n``; ``temporal`` and ``order_blind``, the accuracies of the two models.
         * ``needs_order``, the fraction of videos that only the temporal model gets correct, with ``interval``.
-        * ``only_blind``, the fraction that only the order-blind model gets correct, and the ``p_value``.
-        * ``per_group``, {name: {"n", "temporal", "blind", "p_value"}}, where a group is a class or a pair.
+        * ``only_order_blind``, the fraction that only the order-blind model gets correct, and the ``p_value``.
+        * ``per_group``, {name: {"n", "temporal", "order_blind", "p_value"}}, where a group is a class or a pair.
         * ``groups_need_order``, names of groups with a gain and a Holm-adjusted p-value below 0.05.
     """
     _, i, j = np.intersect1d(temporal.indices, blind.indices, return_indices=True)
@@ -197,19 +197,19 @@ def order_requirement(temporal: EvalResult, blind: EvalResult, manifest: Manifes
     for name in dict.fromkeys(group_of):
         first, second = temporal_correct[groups == name], blind_correct[groups == name]
         if len(first):
-            accuracies = {"temporal": float(first.mean()), "blind": float(second.mean())}
+            accuracies = {"temporal": float(first.mean()), "order_blind": float(second.mean())}
             rows[name] = {"n": len(first), **accuracies, "p_value": paired_p(first, [second])}
     rows = _adjusted(rows)
     return {
         "n": n,
         "temporal": float(temporal_correct.mean()),
-        "blind": float(blind_correct.mean()),
+        "order_blind": float(blind_correct.mean()),
         "needs_order": gained / n,
         "interval": wilson(gained, n),
-        "only_blind": float((blind_correct & ~temporal_correct).mean()),
+        "only_order_blind": float((blind_correct & ~temporal_correct).mean()),
         "p_value": paired_p(temporal_correct, [blind_correct]),
         "groups_need_order": [
-            name for name, row in rows.items() if row["p_value"] < ALPHA and row["temporal"] > row["blind"]
+            name for name, row in rows.items() if row["p_value"] < ALPHA and row["temporal"] > row["order_blind"]
         ],
         "per_group": rows,
     }

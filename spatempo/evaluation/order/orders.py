@@ -44,7 +44,7 @@ class OrderResults:
         refused: number of frames that the design does not support -> error message.
         changed: number of videos whose scores change by more than rounding with shuffled or reversed frames.
         largest_change: largest change of a score, as a fraction of the video's largest score.
-        blind: the model is order-blind: its scores change neither on these videos nor on a clip of noise.
+        order_blind: the model is order-blind: its scores change neither on these videos nor on a clip of noise.
     """
 
     frames: int
@@ -54,7 +54,7 @@ class OrderResults:
     refused: dict[int, str]
     changed: int
     largest_change: float
-    blind: bool
+    order_blind: bool
 
     @property
     def ordered(self) -> EvalResult:
@@ -132,7 +132,7 @@ def evaluate_orders(
         refused=refused,
         changed=changed,
         largest_change=largest,
-        blind=blind and changed == 0,
+        order_blind=blind and changed == 0,
     )
 
 

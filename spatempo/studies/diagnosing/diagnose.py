@@ -153,7 +153,7 @@ def _check_subjects(subjects: Sequence[_Subject]) -> None:
 def _need(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     blind, temporal = sorted(zip(documents, subjects, strict=True), key=lambda pair: pair[0]["scores_changed"])
     need = order_requirement(temporal[1].results.ordered, blind[1].results.ordered, temporal[1].manifest)
-    need |= {"temporal_name": temporal[1].name, "blind_name": blind[1].name}
+    need |= {"temporal_name": temporal[1].name, "order_blind_name": blind[1].name}
     return {"sentence": data_sentence(need), **need}
 
 

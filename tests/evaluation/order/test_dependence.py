@@ -113,11 +113,11 @@ def test_family_accuracy_is_measured_within_pairs():
 @pytest.mark.parametrize(
     ("blind", "gain", "p_value", "expected"),
     [
-        (True, 0.0, 1.0, "blind"),
-        (False, 0.0, 1.0, "not shown"),
-        (False, 0.3, 0.05, "not shown"),
+        (True, 0.0, 1.0, "order-blind"),
+        (False, 0.0, 1.0, "inconclusive"),
+        (False, 0.3, 0.05, "inconclusive"),
         (False, 0.01, 0.049, "uses order"),
-        (False, -0.01, 0.049, "better shuffled"),
+        (False, -0.01, 0.049, "better when shuffled"),
     ],
 )
 def test_verdict_depends_on_the_test_and_not_on_the_size_of_the_difference(blind, gain, p_value, expected):
@@ -125,22 +125,22 @@ def test_verdict_depends_on_the_test_and_not_on_the_size_of_the_difference(blind
 
 
 def test_model_with_equal_predictions_but_changed_scores_is_not_order_blind():
-    assert time_dependence(found([LABELS]), manifest(False))["verdict"] == "not shown"
-    assert time_dependence(found([LABELS], changed=0), manifest(False))["verdict"] == "blind"
+    assert time_dependence(found([LABELS]), manifest(False))["verdict"] == "inconclusive"
+    assert time_dependence(found([LABELS], changed=0), manifest(False))["verdict"] == "order-blind"
 
 
 def test_fraction_of_the_data_that_needs_order():
     temporal = result([0] * 12 + [1] * 11 + [0] + [2] * 5 + [0])
     blind = result(HALF)
     need = order_requirement(temporal, blind, manifest(pairs=True))
-    assert (need["n"], need["temporal"], need["blind"]) == (30, 28 / 30, 18 / 30)
+    assert (need["n"], need["temporal"], need["order_blind"]) == (30, 28 / 30, 18 / 30)
     assert need["needs_order"] == pytest.approx(11 / 30)
     assert need["interval"] == wilson(11, 30)
-    assert need["only_blind"] == pytest.approx(1 / 30)
+    assert need["only_order_blind"] == pytest.approx(1 / 30)
     assert need["p_value"] == pytest.approx(2 * (1 + 12) / 2**12)
     assert set(need["per_group"]) == {"open / close", "wave"}
     door = need["per_group"]["open / close"]
-    assert (door["n"], door["temporal"], door["blind"]) == (24, 23 / 24, 0.5)
+    assert (door["n"], door["temporal"], door["order_blind"]) == (24, 23 / 24, 0.5)
     assert door["p_value"] == pytest.approx(2 * 2 / 2**11)
     assert need["groups_need_order"] == ["open / close"]
 

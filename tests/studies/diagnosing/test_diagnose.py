@@ -56,15 +56,15 @@ def checkpoints(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_an_order_blind_model_and_one_that_sees_order(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
     found = diagnose(checkpoints["tsn"], data, against=checkpoints["tsm"], out=tmp_path)
     assert found["ordered"] == found["shuffled"] == found["reversed"]
-    assert (found["verdict"], found["scores_changed"]) == ("blind", 0.0)
+    assert (found["verdict"], found["scores_changed"]) == ("order-blind", 0.0)
     assert found["sentence"].endswith("It does not see order.")
     assert found["receptive_field"]["frames"] == 1
     assert found["families"]["direction"]["ordered"] == found["families"]["direction"]["shuffled"] == 0.5
     other = found["against"]
     assert other["scores_changed"] == 1.0
     assert other["receptive_field"]["frames"] == 4
-    assert (found["data"]["temporal_name"], found["data"]["blind_name"]) == ("tsm_smallresnet", "tsn_smallresnet")
-    assert found["data"]["blind"] == found["ordered"]
+    assert (found["data"]["temporal_name"], found["data"]["order_blind_name"]) == ("tsm_smallresnet", "tsn_smallresnet")
+    assert found["data"]["order_blind"] == found["ordered"]
     assert found["data"]["temporal"] == other["ordered"]
     assert found["ordered"] == evaluate(load(checkpoints["tsn"]), data).top1
     page = Path(found["report"]).read_text(encoding="utf-8")
@@ -157,7 +157,7 @@ def plain(text: str) -> str:
     ("changes", "text", "short"),
     [
         (
-            {"verdict": "blind", "shuffled": 0.85, "p_value": 1.0},
+            {"verdict": "order-blind", "shuffled": 0.85, "p_value": 1.0},
             "M: shuffling the frames changes nothing (accuracy 85.0 % either way). It does not see order.",
             "does not see order",
         ),
@@ -167,13 +167,13 @@ def plain(text: str) -> str:
             "drop when shuffled: 35.0 points",
         ),
         (
-            {"verdict": "not shown", "shuffled": 0.8, "p_value": 0.5},
+            {"verdict": "inconclusive", "shuffled": 0.8, "p_value": 0.5},
             "M: accuracy 85.0 % in order, 80.0 % shuffled. The scores change, but 40 videos do not show that the "
             "predictions need order (p 0.50).",
-            "use of order not shown",
+            "use of order: inconclusive",
         ),
         (
-            {"verdict": "better shuffled", "shuffled": 0.9, "p_value": 0.03},
+            {"verdict": "better when shuffled", "shuffled": 0.9, "p_value": 0.03},
             "M: accuracy 85.0 % in order, 90.0 % shuffled, so it is better on shuffled frames by 5.0 points (p 0.030).",
             "better on shuffled frames",
         ),
@@ -194,12 +194,12 @@ def test_the_sentence_reports_families_of_pairs():
 def test_sentence_on_the_data():
     need = {
         "temporal_name": "TSM",
-        "blind_name": "TSN",
+        "order_blind_name": "TSN",
         "temporal": 0.9,
-        "blind": 0.5,
+        "order_blind": 0.5,
         "n": 100,
         "needs_order": 0.45,
-        "only_blind": 0.05,
+        "only_order_blind": 0.05,
         "p_value": 1e-6,
         "per_group": {"a / b": {}, "c": {}},
         "groups_need_order": ["a / b"],
@@ -209,7 +209,7 @@ def test_sentence_on_the_data():
         "only TSN. Order is needed in 1 of 2 classes or pairs: a / b."
     )
     assert "This does not show that the data need order (p 0.20)" in data_sentence({**need, "p_value": 0.2})
-    assert "The order-blind model is better." in data_sentence({**need, "blind": 0.95})
+    assert "The order-blind model is better." in data_sentence({**need, "order_blind": 0.95})
 
 
 def test_sentences_on_attention_and_gates():
