@@ -207,7 +207,7 @@ def _field(models: Sequence[Model], figures: Figures) -> str:
     drawn = []
     for m in models:
         field = m["receptive_field"]
-        draw = lambda width, field=field, m=m: influence_map(field["share"], title=m["name"], width=width)  # noqa: E731
+        draw = lambda width, field=field, m=m: influence_map(field["fractions"], title=m["name"], width=width)  # noqa: E731
         label = f"{m['name']}: the score at one position depends on {field['frames']} of {field['clip_frames']} frames"
         drawn.append(f"<div>{figures.both(draw, label, wide=WIDE / 2)}</div>")
     caption = (

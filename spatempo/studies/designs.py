@@ -108,7 +108,7 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
     found = families(live, clips).families
     return {
         "top1": live.top1,
-        "within_pair": {family: shares.within_pair for family, shares in found.items()},
+        "within_pair": {family: row.within_pair for family, row in found.items()},
         "n": live.n,
         "same": int((live.answers == offline.answers).sum()),
         "largest_difference": float(difference.max()),

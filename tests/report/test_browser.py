@@ -157,7 +157,7 @@ def diagnosis(path: Path) -> Path:
     classes = [f"pushing something so that it falls over, case {i}" for i in range(8)]
     accuracies = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
     row = {"n": 10, **accuracies, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
-    field = {"frames": 3, "clip_frames": 8, "past": 1, "future": 1, "own": 0.5, "share": np.eye(8).tolist()}
+    field = {"frames": 3, "clip_frames": 8, "past": 1, "future": 1, "own": 0.5, "fractions": np.eye(8).tolist()}
     models = [
         {
             "name": name,

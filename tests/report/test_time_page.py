@@ -22,7 +22,7 @@ EVIL = "<script>alert('x')</script> & \"q\""
 def model(name: str, classes: int = 3) -> dict[str, Any]:
     accuracies = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
     row = {"n": 10, **accuracies, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
-    field = {"frames": 3, "clip_frames": 4, "past": 1, "future": 1, "own": 0.5, "share": np.eye(4).tolist()}
+    field = {"frames": 3, "clip_frames": 4, "past": 1, "future": 1, "own": 0.5, "fractions": np.eye(4).tolist()}
     return {
         "name": name,
         "n": 30,
