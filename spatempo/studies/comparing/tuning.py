@@ -45,7 +45,7 @@ def tune_lr(run: Run, parts: Parts, trials: int) -> float:
     """
     check_tuning(parts)
     file = run.folder.with_name(run.folder.name + "-tuning.json")
-    record = _load_record(file, {**run.identity(parts), "share": TRIAL_FRACTION})
+    record = _load_record(file, {**run.identity(parts), "trial_fraction": TRIAL_FRACTION})
     if "epochs" not in record:
         record["epochs"] = max(1, round(TRIAL_FRACTION * run.epochs(parts)))
     start = run.recipe(parts).lr
