@@ -118,7 +118,7 @@ def comparison(path: Path, count: int) -> Path:
     models = []
     for i in range(count):
         scores = list(np.clip(rng.normal(0.5 if i % 5 == 0 else 0.95, 0.02, 3), 0, 1))
-        row = {"top1": scores[0], "within_pair": scores[1], "shuffled": 0.4, "dependence": scores[0] - 0.4}
+        row = {"top1": scores[0], "within_pair": scores[1], "shuffled": 0.4, "drop_when_shuffled": scores[0] - 0.4}
         row |= {"params": int(680_000 * (1 + i % 3)), "macs": 390_000_000 // (1 + i % 4)}
         row |= {"latency_ms": 20 + 2.5 * i, "seconds": 126.0}
         pairs = {f"left / right {k}": float(rng.uniform(0.4, 1)) for k in range(5)}
@@ -126,7 +126,7 @@ def comparison(path: Path, count: int) -> Path:
             ModelResult(
                 f"tsm_efficientnet_b{i}-causal",
                 row,
-                spread={"top1": 0.012, "within_pair": 0.021, "shuffled": 0.011, "dependence": 0.02},
+                spread={"top1": 0.012, "within_pair": 0.021, "shuffled": 0.011, "drop_when_shuffled": 0.02},
                 scores=scores,
                 families={"control": 0.98, "direction": scores[1], "long-range order": 0.6},
                 pairs=pairs,

@@ -192,8 +192,8 @@ def test_tables_replace_charts_for_many_models(tmp_path):
     ("key", "value", "spread", "text"),
     [
         ("top1", 0.9734, 0.004, "97.3\u00a0±\u00a00.4 %"),
-        ("dependence", 0.371, None, "+37.1"),
-        ("dependence", -0.05, 0.01, "−5.0\u00a0±\u00a01.0"),
+        ("drop_when_shuffled", 0.371, None, "+37.1"),
+        ("drop_when_shuffled", -0.05, 0.01, "−5.0\u00a0±\u00a01.0"),
         ("params", 680_000, None, "0.68 M"),
         ("params", 152_000_000, None, "152.00 M"),
         ("macs", 390e6, None, "0.39 G"),

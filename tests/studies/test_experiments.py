@@ -95,7 +95,7 @@ def row(name, scores, *, seconds=10.0, attention=None, **more):
         "model": "tsm_smallresnet",
         "options": {},
         "runs": runs,
-        "dependence": 0.25,
+        "drop_when_shuffled": 0.25,
         "seconds": seconds,
     }
     given |= {"reach": 3, "frames": 8, "params": 1_250_000, "macs": 400_000_000, "n": 6, "epochs": 2, "size": 32}
