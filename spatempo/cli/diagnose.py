@@ -95,7 +95,7 @@ def _show_inside(model: dict[str, Any]) -> None:
         found = model["attention"]
         print_line(found["sentence"])
         stages = [*found["stages"], {**found, "stage": "all"}]
-        rows = [(row["stage"], percent(row["temporal"]), percent(row["settled"])) for row in stages]
+        rows = [(row["stage"], percent(row["temporal"]), percent(row["single_branch"])) for row in stages]
         print_table(["attention", "temporal branch", "one branch > 95%"], rows)
         print_line()
     if "gates" in model:

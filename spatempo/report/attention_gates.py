@@ -46,13 +46,13 @@ def _attention(name: str, found: Mapping[str, Any], figures: Figures) -> str:
     caption = (
         f"{found['sentence']} The chart shows the weight of the temporal branch of each STH convolution, the mean over "
         f"channels and {found['n']} videos. The band is one standard deviation over the videos. Training starts at "
-        "50 % (dashed line). Settled: fraction of channels in which one branch has more than 95 %. If it is high, the "
+        "50 % (dashed line). One branch: fraction of channels in which one branch has more than 95 %. If it is high, the "
         "weight is the fraction of channels used for time rather than a balance within each channel. Row "
         "\u201call\u201d: mean over all layers."
     )
-    rows = [["stage", "layers", "attention to time", "±", "settled"]]
+    rows = [["stage", "layers", "attention to time", "±", "one branch"]]
     for row in [*found["stages"], {**found, "stage": "all", "layers": len(found["layers"])}]:
-        numbers = (percent(row["temporal"]), _spread(row), percent(row["settled"]))
+        numbers = (percent(row["temporal"]), _spread(row), percent(row["single_branch"]))
         rows.append([row["stage"], str(row["layers"]), *numbers])
     label = "; ".join(f"{row['layer']} {percent(row['temporal'])}" for row in found["layers"])
     drawn = figures.both(lambda width: attention_plot({name: found}, width=width), f"Attention to time: {label}")

@@ -81,7 +81,7 @@ def test_gates_of_a_causal_gsf() -> None:
 
 
 def test_only_models_with_attention_or_gates_have_sections() -> None:
-    numbers = {"n": 9, "temporal": 0.4, "spread": 0.1, "settled": 0.2}
+    numbers = {"n": 9, "temporal": 0.4, "spread": 0.1, "single_branch": 0.2}
     found = attention(0.3, 0.5) | numbers | {"sentence": "<One>", "stages": [{**numbers, "stage": "s", "layers": 2}]}
     opened = gates((0.1, 0.2), fusion=0.6) | {"n": 9, "sentence": "Two.", "open": 0.15}
     for row in opened["layers"]:

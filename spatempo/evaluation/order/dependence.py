@@ -83,9 +83,9 @@ def verdict(blind: bool, gain: float, p_value: float) -> str:
         p_value: p-value of the paired test.
 
     Returns:
-        ``"order-blind"`` for an order-blind model. ``"uses order"`` or ``"better when shuffled"`` for a significant difference.
-        ``"inconclusive"`` otherwise: scores change, but the difference in accuracy is not significant with this number of
-        videos.
+        ``"order-blind"`` for an order-blind model. ``"uses order"`` or ``"better when shuffled"`` for a significant
+        difference. ``"inconclusive"`` otherwise: scores change, but the difference in accuracy is not significant with
+        this number of videos.
     """
     if blind:
         return "order-blind"

@@ -43,7 +43,7 @@ def attention_sentence(name: str, found: Mapping[str, Any]) -> str:
     """Summary of the result of `attention_weights`."""
     stages = ", ".join(f"{row['stage']} {percent(row['temporal'])}" for row in found["stages"])
     return (
-        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In {percent(found['settled'])} "
+        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In {percent(found['single_branch'])} "
         "of its channels one branch has more than 95\u00a0%."
     )
 

@@ -69,21 +69,21 @@ def test_attention_weights_against_hand_computed_values(tmp_path: Path) -> None:
     for name, row in (rows | {"network": found}).items():
         assert row.temporal == pytest.approx(statistics.mean(expected[name]), abs=1e-6)
         assert row.spread == pytest.approx(statistics.stdev(expected[name]), abs=1e-6)
-    settled = {
+    single_branch = {
         "layer1.0": 0,
         "layer1.1": 0,
         "layer2.0": 1 / 4,
         "layer1": 0,
         "layer2": 1 / 4,
     }  # one of two channels, on white
-    assert {name: rows[name].settled for name in rows} == settled
-    assert found.settled == pytest.approx(1 / 12)
+    assert {name: rows[name].single_branch for name in rows} == single_branch
+    assert found.single_branch == pytest.approx(1 / 12)
     assert [row.layers for row in found.stages] == [2, 1]
     assert (found.n, found.unreadable) == (2, [])
     document = found.to_json()
-    assert set(document) == {"n", "temporal", "spread", "settled", "stages", "layers", "unreadable"}
-    assert set(document["stages"][0]) == {"stage", "layers", "temporal", "spread", "settled"}
-    assert set(document["layers"][0]) == {"layer", "stage", "temporal", "spread", "settled"}
+    assert set(document) == {"n", "temporal", "spread", "single_branch", "stages", "layers", "unreadable"}
+    assert set(document["stages"][0]) == {"stage", "layers", "temporal", "spread", "single_branch"}
+    assert set(document["layers"][0]) == {"layer", "stage", "temporal", "spread", "single_branch"}
 
 
 def test_attention_is_one_half_before_training(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_sentence_on_the_data():
 
 def test_sentences_on_attention_and_gates():
     stages = [{"stage": "layer1", "temporal": 0.4}, {"stage": "layer2", "temporal": 0.75}]
-    assert plain(attention_sentence("M", {"temporal": 0.6, "settled": 0.25, "stages": stages})) == (
+    assert plain(attention_sentence("M", {"temporal": 0.6, "single_branch": 0.25, "stages": stages})) == (
         "M gives time 60.0 % of the attention (layer1 40.0 %, layer2 75.0 %). In 25.0 % of its channels one branch has "
         "more than 95 %."
     )
