@@ -115,7 +115,7 @@ def gate_plot(found: Mapping[str, Any], *, width: float = WIDE) -> Figure:
     """
     layers = found["layers"]
     lines = {
-        f"{which} half, from {layers[0]['halves'][half]['comes_from']} frame": [
+        f"{which} half, from {layers[0]['halves'][half]['source_frame']} frame": [
             (row["halves"][half]["open"], row["halves"][half]["spread"]) for row in layers
         ]
         for half, which in enumerate(("1st", "2nd"))

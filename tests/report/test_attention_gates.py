@@ -56,7 +56,7 @@ def gates(*openings: tuple[float, float], causal: bool = False, fusion: float | 
             "layer": f"layer{i}.0.conv1",
             "stage": f"layer{i}",
             "halves": [
-                {"comes_from": source, "open": opening, "spread": 0.05}
+                {"source_frame": source, "open": opening, "spread": 0.05}
                 for source, opening in zip(("previous" if causal else "next", "previous"), pair, strict=True)
             ],
             **more,

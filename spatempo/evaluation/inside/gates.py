@@ -46,7 +46,7 @@ class Gates:
 class HalfGates(Gates):
     """Statistics of one half of the gated channels, which come from the ``"next"`` or the ``"previous"`` frame."""
 
-    comes_from: str
+    source_frame: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def gate_statistics(
     layers = []
     for i, name in enumerate(gates):
         sources = ("previous" if getattr(model.get_submodule(name), "causal", False) else "next", "previous")
-        halves = [HalfGates(**_row(values[:, i, [half]]), comes_from=source) for half, source in enumerate(sources)]
+        halves = [HalfGates(**_row(values[:, i, [half]]), source_frame=source) for half, source in enumerate(sources)]
         layer, stage = layer_and_stage(name)
         layers.append(LayerGates(**_row(values[:, i]), layer=layer, stage=stage, halves=halves))
     return GateStatistics(**_row(values), n=len(values), layers=layers, unreadable=unreadable)

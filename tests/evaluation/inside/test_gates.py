@@ -55,7 +55,7 @@ def test_gate_with_zero_weights_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
     model[1].conv3D.bias.copy_(torch.tensor([1.5, 0]))  # tanh(1.5) is above 0.9
     found = gate_statistics(model, grey_videos(tmp_path, 40, 200, 120))
     first, second = found.layers
-    assert [half.comes_from for half in first.halves] == ["next", "previous"]
+    assert [half.source_frame for half in first.halves] == ["next", "previous"]
     for half, bias, full in zip(first.halves + second.halves, (0.3, -0.7, 1.5, 0), (0, 0, 1, 0), strict=True):
         assert half.mean == pytest.approx(math.tanh(bias), abs=1e-6)
         assert half.open == pytest.approx(abs(math.tanh(bias)), abs=1e-6)
@@ -69,7 +69,7 @@ def test_gate_with_zero_weights_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
     document = found.to_json()
     assert set(document) == {"n", "open", "spread", "mean", "full", "layers", "unreadable"}
     assert set(document["layers"][0]) == {"layer", "stage", "open", "spread", "mean", "full", "halves"}
-    assert set(document["layers"][0]["halves"][0]) == {"comes_from", "open", "spread", "mean", "full"}
+    assert set(document["layers"][0]["halves"][0]) == {"source_frame", "open", "spread", "mean", "full"}
     assert document["layers"][1]["halves"][0]["open"] == second.halves[0].open
 
 
@@ -120,7 +120,7 @@ def test_fusion_weights(tmp_path: Path) -> None:
 
 def test_both_halves_of_a_causal_gate_come_from_the_previous_frame(tmp_path: Path) -> None:
     (first, _) = gate_statistics(TwoShifts(causal=True), grey_videos(tmp_path, 40)).layers
-    assert [half.comes_from for half in first.halves] == ["previous", "previous"]
+    assert [half.source_frame for half in first.halves] == ["previous", "previous"]
     assert (first.open, first.spread) == (0, None)
 
 
