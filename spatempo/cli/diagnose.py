@@ -101,7 +101,8 @@ def _show_inside(model: dict[str, Any]) -> None:
     if "gates" in model:
         found = model["gates"]
         print_line(found["sentence"])
-        keys = {"open": "open", "full": "above 0.9"} | ({"fusion": "fusion weight"} if "fusion" in found else {})
+        keys = {"open": "open", "fully_open": "above 0.9", "fusion_weight": "fusion weight"}
+        keys = {key: words for key, words in keys.items() if key in found}
         layers = [*found["layers"], {**found, "layer": "all"}]
         print_table(["gates", *keys.values()], [(row["layer"], *(percent(row[key]) for key in keys)) for row in layers])
         print_line()

@@ -140,7 +140,7 @@ def attention_weights(
 
 
 def _temporal_and_single_branch(attention: Tensor) -> Tensor:
-    """Mean temporal weight and fraction of channels that use a single branch, from attention ``[B, 2, C]``: ``[B, 2]``."""
+    """Mean temporal weight and fraction of channels that use one branch, from attention ``[B, 2, C]``: ``[B, 2]``."""
     temporal = attention[:, 1]
     single_branch = (temporal - 0.5).abs() > SINGLE_BRANCH - 0.5
     return torch.stack([temporal.mean(1), single_branch.float().mean(1)], 1)

@@ -30,16 +30,16 @@ class Gates:
         open: mean absolute value of the gates, 0 to 1.
         spread: standard deviation of `open` over the videos; None for one video.
         mean: signed mean of the gates.
-        full: fraction of gates with an absolute value above 0.9.
-        fusion: GSF's weight of the shifted features; the features that stay have the weight ``1 - fusion``. None for
-            GSM.
+        fully_open: fraction of gates with an absolute value above 0.9.
+        fusion_weight: GSF's weight of the shifted features; the features that stay have the weight
+            ``1 - fusion_weight``. None for GSM.
     """
 
     open: float
     spread: float | None
     mean: float
-    full: float
-    fusion: float | None
+    fully_open: float
+    fusion_weight: float | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class GateStatistics(Gates):
     unreadable: list[dict[str, str]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, the same keys; without ``fusion`` if it is None."""
+        """Plain JSON types, the same keys; without ``fusion_weight`` if it is None."""
         return asdict(self, dict_factory=_without_fusion)
 
 
@@ -156,8 +156,14 @@ def _row(values: Tensor) -> dict[str, Any]:
     mean, opening, full, *fusion = values.flatten(1, -2).mean(1).unbind(1)
     average, spread = mean_and_spread(opening)
     weight = float(fusion[0].mean()) if fusion else None
-    return {"open": average, "spread": spread, "mean": float(mean.mean()), "full": float(full.mean()), "fusion": weight}
+    return {
+        "open": average,
+        "spread": spread,
+        "mean": float(mean.mean()),
+        "fully_open": float(full.mean()),
+        "fusion_weight": weight,
+    }
 
 
 def _without_fusion(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in items if key != "fusion" or value is not None}
+    return {key: value for key, value in items if key != "fusion_weight" or value is not None}

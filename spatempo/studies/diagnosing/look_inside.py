@@ -43,8 +43,8 @@ def attention_sentence(name: str, found: Mapping[str, Any]) -> str:
     """Summary of the result of `attention_weights`."""
     stages = ", ".join(f"{row['stage']} {percent(row['temporal'])}" for row in found["stages"])
     return (
-        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In {percent(found['single_branch'])} "
-        "of its channels one branch has more than 95\u00a0%."
+        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In "
+        f"{percent(found['single_branch'])} of its channels one branch has more than 95\u00a0%."
     )
 
 
@@ -53,10 +53,12 @@ def gate_sentence(name: str, found: Mapping[str, Any]) -> str:
     most, least = (pick(found["layers"], key=lambda row: row["open"]) for pick in (max, min))
     summary = (
         f"{name} opens its gates by {percent(found['open'])} on average, most in {most['layer']} "
-        f"({percent(most['open'])}), least in {least['layer']} ({percent(least['open'])}). {percent(found['full'])} "
-        "of them are almost fully open (beyond 0.9)."
+        f"({percent(most['open'])}), least in {least['layer']} ({percent(least['open'])}). "
+        f"{percent(found['fully_open'])} of them are almost fully open (beyond 0.9)."
     )
-    return f"{summary} The shifted part has a weight of {percent(found['fusion'])}." if "fusion" in found else summary
+    if "fusion_weight" not in found:
+        return summary
+    return f"{summary} The shifted part has a weight of {percent(found['fusion_weight'])}."
 
 
 def gate_strips(model: VideoModel, manifest: Manifest, videos: Sequence[int]) -> list[Strip]:

@@ -219,13 +219,14 @@ def test_sentences_on_attention_and_gates():
         "more than 95 %."
     )
     layers = [{"layer": name, "open": opening} for name, opening in (("a", 0.1), ("b", 0.5), ("c", 0.3))]
-    found = {"open": 0.3, "full": 0.05, "layers": layers}
+    found = {"open": 0.3, "fully_open": 0.05, "layers": layers}
     text = (
         "M opens its gates by 30.0 % on average, most in b (50.0 %), least in a (10.0 %). 5.0 % of them are almost "
         "fully open (beyond 0.9)."
     )
     assert plain(gate_sentence("M", found)) == text
-    assert plain(gate_sentence("M", {**found, "fusion": 0.44})) == f"{text} The shifted part has a weight of 44.0 %."
+    found["fusion_weight"] = 0.44
+    assert plain(gate_sentence("M", found)) == f"{text} The shifted part has a weight of 44.0 %."
 
 
 # --- example videos
