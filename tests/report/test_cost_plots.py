@@ -138,7 +138,7 @@ def test_bars_of_gains_and_losses(width):
 
 def test_with_many_classes_the_largest_gains_and_losses_are_shown():
     first = {f"c{i}": i / 100 for i in range(100)}
-    figure = class_gain(first, dict.fromkeys(first, 0.5), names=("x", "y"), most=30)
+    figure = class_gain(first, dict.fromkeys(first, 0.5), names=("x", "y"), max_classes=30)
     bars = [round(p.get_width(), 6) for p in figure.axes[0].patches]
     assert bars == [round(i / 100 - 0.5, 6) for i in (*range(99, 84, -1), *range(14, -1, -1))]
     assert "… 70 classes not shown …" in [t.get_text() for t in figure.axes[0].texts]

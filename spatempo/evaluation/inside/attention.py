@@ -72,7 +72,7 @@ def attention_weights(
     model: VideoModel,
     data: Manifest | str | Path,
     *,
-    most: int | None = None,
+    max_videos: int | None = None,
     batch_size: int = 8,
     workers: int = 0,
     device: str | torch.device | None = None,
@@ -90,7 +90,7 @@ def attention_weights(
         model: a model with STH convolutions that have attention. It is in eval mode during the call.
         data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts. One centre view of
             each video is used.
-        most: largest number of videos, a random subset that is the same in each call; None: all videos.
+        max_videos: largest number of videos, a random subset that is the same in each call; None: all videos.
         batch_size: videos per batch.
         workers: processes that read videos.
         device: device to move the model to; None does not move it.
@@ -107,7 +107,7 @@ def attention_weights(
         data,
         layers,
         _temporal_and_single_branch,
-        most=most,
+        max_videos=max_videos,
         batch_size=batch_size,
         workers=workers,
         device=device,

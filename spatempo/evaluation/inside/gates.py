@@ -78,7 +78,7 @@ def gate_statistics(
     model: VideoModel,
     data: Manifest | str | Path,
     *,
-    most: int | None = None,
+    max_videos: int | None = None,
     batch_size: int = 8,
     workers: int = 0,
     device: str | torch.device | None = None,
@@ -91,7 +91,7 @@ def gate_statistics(
 
     Args:
         model: a model with gated shifts (GSM or GSF). It is in eval mode during the call.
-        data, most, batch_size, workers, device, progress: as in
+        data, max_videos, batch_size, workers, device, progress: as in
             :func:`~spatempo.evaluation.inside.attention.attention_weights`.
 
     Raises:
@@ -105,7 +105,7 @@ def gate_statistics(
         data,
         gates | {_fusion_key(name): layer for name, layer in fusions.items()},
         _half_statistics,
-        most=most,
+        max_videos=max_videos,
         batch_size=batch_size,
         workers=workers,
         device=device,

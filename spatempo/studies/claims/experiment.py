@@ -176,6 +176,7 @@ def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
     measured: dict[str, Any] = {"reach": receptive_field([influence(model, clip) for clip in clips]).frames}
     if attention_layers(model):
         measured["attention"] = [
-            attention_weights(load(run["checkpoint"]), test, most=96, batch_size=16).to_json() for run in row["runs"]
+            attention_weights(load(run["checkpoint"]), test, max_videos=96, batch_size=16).to_json()
+            for run in row["runs"]
         ]
     return measured

@@ -15,7 +15,7 @@ SIDE = 96  # pixels of the short side; small, since the page embeds all frames
 
 
 def choose_strips(
-    manifest: Manifest, runs: Mapping[str, Mapping[str, Any]], *, frames: int = 8, most: int = 6
+    manifest: Manifest, runs: Mapping[str, Mapping[str, Any]], *, frames: int = 8, max_strips: int = 6
 ) -> list[Strip]:
     """Chooses videos and reads their frames.
 
@@ -27,7 +27,7 @@ def choose_strips(
         manifest: test data.
         runs: name -> ``labels``, ``answers`` and ``indices`` of the readable videos, and ``top1``.
         frames: frames per strip, the same ones that a model with segment sampling sees.
-        most: maximum number of strips.
+        max_strips: maximum number of strips.
     """
     answers = _common_answers(runs)
     groups: dict[str, list[int]] = {}
@@ -37,7 +37,7 @@ def choose_strips(
     failed = [index for index in sorted(answers) if answers[index][best] != manifest.samples[index].label]
     chosen: list[int] = []
     seen: set[str] = set()
-    limit = most - bool(failed)
+    limit = max_strips - bool(failed)
     # a stable sort: among equals the first of the manifest, so the page is the same every time
     for case in sorted(groups.values(), key=lambda case: -_disagreement(manifest, answers, case)):
         sample = manifest.samples[case[0]]

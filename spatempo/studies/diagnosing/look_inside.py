@@ -18,7 +18,7 @@ from spatempo.report.figures import percent
 from spatempo.report.film import Strip
 from spatempo.studies.diagnosing.time_examples import clips_at, pictures
 
-MOST = 256
+MAX_VIDEOS = 256
 """Maximum number of videos; more would not change the means visibly."""
 
 
@@ -29,12 +29,13 @@ def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size:
         name: name of the model, for the sentence.
         model, manifest, batch_size, workers: as for :func:`~spatempo.evaluation.inside.attention.attention_weights`.
     """
+    settings: dict[str, Any] = {"max_videos": MAX_VIDEOS, "batch_size": batch_size, "workers": workers}
     found: dict[str, Any] = {}
     if attention_layers(model):
-        attention = attention_weights(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
+        attention = attention_weights(model, manifest, **settings).to_json()
         found["attention"] = {"sentence": attention_sentence(name, attention), **attention}
     if gate_layers(model):
-        gates = gate_statistics(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
+        gates = gate_statistics(model, manifest, **settings).to_json()
         found["gates"] = {"sentence": gate_sentence(name, gates), **gates}
     return found
 

@@ -22,7 +22,7 @@ from spatempo.report.film import Strip
 SIDE = 96  # pixels; small, since the page embeds all frames
 
 
-def choose_videos(found: OrderResults, manifest: Manifest, most: int = 5) -> list[int]:
+def choose_videos(found: OrderResults, manifest: Manifest, max_videos: int = 5) -> list[int]:
     """Chooses example videos; returns their indices in the manifest.
 
     Videos that are correct in order and wrong in most shuffles come first, then other correct ones; at most one per
@@ -37,7 +37,7 @@ def choose_videos(found: OrderResults, manifest: Manifest, most: int = 5) -> lis
     for row in sorted(np.flatnonzero(correct), key=lambda row: correct_shuffled[row] >= 0.5):
         sample = manifest.samples[result.indices[row]]
         topic = sample.pair or f"class {sample.label}"
-        if len(chosen) < most - len(failed):
+        if len(chosen) < max_videos - len(failed):
             chosen.setdefault(topic, int(result.indices[row]))
     return [*chosen.values(), *failed]
 

@@ -115,10 +115,10 @@ def flat(rows: list[dict[str, Any]]) -> list[float]:
 
 def test_most_selects_the_same_videos_each_time(tmp_path: Path) -> None:
     videos = grey_videos(tmp_path, *range(0, 256, 15))
-    drawn = [attention_weights(Parallel(), videos, most=5) for _ in range(2)]
+    drawn = [attention_weights(Parallel(), videos, max_videos=5) for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert drawn[0].n == 5
-    assert attention_weights(Parallel(), videos, most=99).n == 18
+    assert attention_weights(Parallel(), videos, max_videos=99).n == 18
     assert not math.isclose(drawn[0].temporal, attention_weights(Parallel(), videos).temporal, abs_tol=1e-4)
 
 

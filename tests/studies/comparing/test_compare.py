@@ -208,7 +208,7 @@ def test_strips_are_videos_on_which_designs_disagree(monkeypatch, tmp_path):
             return np.zeros((8, 4, 4, 3), np.uint8)
 
     monkeypatch.setattr(strips, "open_video", Frames)
-    chosen = choose_strips(manifest, {"blind": blind, "seeing": seeing}, frames=8, most=6)
+    chosen = choose_strips(manifest, {"blind": blind, "seeing": seeing}, frames=8, max_strips=6)
     # first video 6 (one correct, one wrong), then the group of pair p on which they disagree, then the other pair
     assert [strip.truth for strip in chosen] == ["e", "a", "b", "c", "d"]
     disputed = next(strip for strip in chosen if strip.truth == "b")

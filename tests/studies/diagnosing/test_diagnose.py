@@ -247,7 +247,7 @@ def test_videos_that_are_wrong_when_shuffled_come_first_and_one_failure_last():
     samples = [Sample("/v/x", 0), *(Sample(f"/v/{i}", k, pair="ab" if k < 2 else None) for i, k in enumerate(labels))]
     manifest = Manifest("m", Path("/v"), tuple(samples), ("a", "b", "c"))
     assert choose_videos(found, manifest) == [2, 6, 7]  # wrong when shuffled: one of pair ab, one of c; a failure
-    assert choose_videos(found, manifest, most=2) == [2, 7]
+    assert choose_videos(found, manifest, max_videos=2) == [2, 7]
 
 
 def test_pictures_are_the_frames_of_the_video(data: Path):
