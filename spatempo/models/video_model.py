@@ -107,11 +107,11 @@ class VideoModel(nn.Module):
             raise SpatempoError(f"{self.name} has no input {unknown[0]!r}; its keyword inputs: {known}")
         if not extras:
             return self.head(self._features(clip))
-        self.context.give(extras)
+        self.context.set_extras(extras)
         try:
             return self.head(self._features(clip))
         finally:
-            self.context.give({})
+            self.context.set_extras({})
 
     def forward_frames(self, clip: Tensor) -> Tensor:
         """Logits of every frame: ``[B, C, T, H, W] -> [B, T', K]``; T' is smaller than T if the design pools over time.
