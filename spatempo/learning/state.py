@@ -140,7 +140,7 @@ def _upgrade_identity(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     now = dict(identity)
     if "options" in now:
         design, _, _ = parse_name(now["model"])
-        now["options"] = {**design.options, **design.older, **present_options(now["options"])}
+        now["options"] = {**design.options, **design.older_defaults, **present_options(now["options"])}
     if now.get("preprocess"):
         now["preprocess"] = Preprocess.from_dict(now["preprocess"]).to_dict()
     return now

@@ -98,7 +98,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
         frames=header.frames or preprocess.frames,
         modality=preprocess.modality,
         stack=preprocess.stack,
-        **{**design.older, **header.options},
+        **{**design.older_defaults, **header.options},
     )
     model.preprocess = preprocess
     model.classes = header.classes

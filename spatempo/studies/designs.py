@@ -43,7 +43,7 @@ def cases() -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         f"{design.name}-{label}".rstrip("-"): (design.model_name(backbone), dict(options))
         for design in sorted(DESIGNS.values(), key=lambda design: (design.native, design.name))
-        for label, (backbone, options) in design.studies.items()
+        for label, (backbone, options) in design.study_cases.items()
     }
 
 
