@@ -68,8 +68,8 @@ def test_stacks_work_with_training_cache_and_mirroring(tmp_path):
 
 
 def test_a_stack_is_not_an_image():
-    assert Preprocess().is_picture
-    assert not any(spec.is_picture for spec in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
+    assert Preprocess().is_image
+    assert not any(spec.is_image for spec in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
     model = create_model("tsm_smallresnet", num_classes=2, stack=5)
     with pytest.raises(SpatempoError, match="shows the network RGB frames, and this one takes stacks of 5 frames"):
         timeline(model, "clip.mp4")

@@ -158,7 +158,7 @@ def _need(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) 
 
 
 def _strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
-    if not subject.model.preprocess.is_picture:  # optical flow and stacked frames cannot be shown as images
+    if not subject.model.preprocess.is_image:  # optical flow and stacked frames cannot be shown as images
         return []
     model, manifest = subject.model, subject.manifest
     return [

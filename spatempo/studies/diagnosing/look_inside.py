@@ -16,7 +16,7 @@ from spatempo.operators.gate_shift import gate_layers
 from spatempo.operators.sth_conv import attention_layers
 from spatempo.report.figures import percent
 from spatempo.report.film import Strip
-from spatempo.studies.diagnosing.time_examples import clips_at, pictures
+from spatempo.studies.diagnosing.time_examples import clips_at, frames_as_images
 
 MAX_VIDEOS = 256
 """Maximum number of videos; more would not change the means visibly."""
@@ -70,11 +70,11 @@ def gate_strips(model: VideoModel, manifest: Manifest, videos: Sequence[int]) ->
         manifest: the data.
         videos: indices in the manifest.
     """
-    if not model.preprocess.is_picture:  # optical flow and stacked frames cannot be shown as images
+    if not model.preprocess.is_image:  # optical flow and stacked frames cannot be shown as images
         return []
     strips = []
     for index, clip in clips_at(manifest, model, videos):
-        frames = pictures(clip[0], model.preprocess)
+        frames = frames_as_images(clip[0], model.preprocess)
         maps = [gates.abs().mean(1, keepdim=True) for gates in gate_maps(model, clip).values()]  # [T, 1, H', W'] each
         drawn = [F.interpolate(gates, size=frames.shape[1:3], mode="bilinear", antialias=True) for gates in maps]
         label = manifest.classes[manifest.samples[index].label]

@@ -62,7 +62,7 @@ def strip_of(model: VideoModel, clip: Tensor, manifest: Manifest, index: int, fo
     heat = grad_cam(model, clip, sample.label)
     return Strip(
         title=classes[sample.label] + (f" ({sample.family})" if sample.family else ""),
-        frames=pictures(clip[0], model.preprocess),
+        frames=frames_as_images(clip[0], model.preprocess),
         truth=classes[sample.label],
         answers=answers,
         heat=_small(heat[:, None])[:, 0].numpy(),
@@ -70,7 +70,7 @@ def strip_of(model: VideoModel, clip: Tensor, manifest: Manifest, index: int, fo
     )
 
 
-def pictures(clip: Tensor, preprocess: Preprocess) -> np.ndarray:
+def frames_as_images(clip: Tensor, preprocess: Preprocess) -> np.ndarray:
     """RGB frames of a preprocessed clip ``[3, T, H, W]``: uint8 ``[T, h, w, 3]``, at most `SIDE` pixels high."""
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (preprocess.mean, preprocess.std))
     frames = (clip.cpu() * std + mean).transpose(0, 1)

@@ -27,7 +27,7 @@ from spatempo.operators.gate_shift import GateShift
 from spatempo.report.figures import percent
 from spatempo.studies.diagnosing.diagnose import diagnose
 from spatempo.studies.diagnosing.look_inside import attention_sentence, gate_sentence, gate_strips
-from spatempo.studies.diagnosing.time_examples import choose_videos, pictures
+from spatempo.studies.diagnosing.time_examples import choose_videos, frames_as_images
 from spatempo.studies.diagnosing.time_words import data_sentence, sentence, verdict_words
 from spatempo.video.source import open_video
 
@@ -255,5 +255,5 @@ def test_pictures_are_the_frames_of_the_video(data: Path):
     with open_video(load_manifest(data).samples[0].path) as source:
         clip = load_views(source, preprocess)[0]
         frames = source.read([int(i) for i in (4, 12, 20)], short_side=64)
-    assert np.abs(pictures(clip, preprocess).astype(int) - frames).max() <= 1
-    assert pictures(torch.zeros(3, 2, 224, 224), Preprocess()).shape == (2, 96, 96, 3)
+    assert np.abs(frames_as_images(clip, preprocess).astype(int) - frames).max() <= 1
+    assert frames_as_images(torch.zeros(3, 2, 224, 224), Preprocess()).shape == (2, 96, 96, 3)
