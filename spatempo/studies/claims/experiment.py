@@ -95,7 +95,7 @@ def run_experiment(
 
     Returns:
         Task -> one row per arm. A row has the keys of :func:`~spatempo.studies.comparing.compare.compare`, and
-        ``reach``: the measured temporal receptive field, the number of frames on which the score of one frame depends
+        ``receptive_field``: the measured temporal receptive field, the number of frames on which the score of one frame depends
         (:mod:`spatempo.evaluation.order.receptive_field`). For STH with attention it also has ``attention``
         (:func:`~spatempo.evaluation.inside.attention.attention_weights` of every seed).
 
@@ -164,7 +164,7 @@ def _run_seed(
 
 
 def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
-    """Measurements on the trained networks besides their accuracy: ``reach`` and ``attention``."""
+    """Measurements on the trained networks besides their accuracy: ``receptive_field`` and ``attention``."""
     from spatempo.evaluation.inside.attention import attention_weights
     from spatempo.evaluation.order.receptive_field import influence, receptive_field
     from spatempo.models.checkpoint import load
@@ -173,7 +173,7 @@ def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
 
     model = load(row["checkpoint"])
     clips = [clip for _, clip in clips_at(test, model, range(4))]
-    measured: dict[str, Any] = {"reach": receptive_field([influence(model, clip) for clip in clips]).frames}
+    measured: dict[str, Any] = {"receptive_field": receptive_field([influence(model, clip) for clip in clips]).frames}
     if attention_layers(model):
         measured["attention"] = [
             attention_weights(load(run["checkpoint"]), test, max_videos=96, batch_size=16).to_json()
