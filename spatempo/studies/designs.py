@@ -110,7 +110,7 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
         "top1": live.top1,
         "within_pair": {family: row.within_pair for family, row in found.items()},
         "n": live.n,
-        "same": int((live.answers == offline.answers).sum()),
+        "same": int((live.predictions == offline.predictions).sum()),
         "largest_difference": float(difference.max()),
     }
 

@@ -38,7 +38,7 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
         * ``verdict`` (see :func:`verdict`), ``per_class``, ``confused``, ``by_frames``, ``unsupported_frames``.
         * ``families``, if the data names them; ``n``, ``frames``, ``orders``, ``unreadable``.
     """
-    correct = {name: result.answers == result.labels for name, result in found.by_order.items()}
+    correct = {name: result.predictions == result.labels for name, result in found.by_order.items()}
     shuffles = [correct[name] for name in correct if name.startswith("shuffled")]
     by_condition = {name: correct[name].astype(float) for name in ("ordered", "reversed", "frozen")}
     by_condition["shuffled"] = np.mean(shuffles, 0)
@@ -131,12 +131,12 @@ def confused_without_order(found: OrderResults) -> list[dict[str, Any]]:
     """
     ordered, shuffles = found.ordered, found.shuffled
     labels, rows = ordered.labels, []
-    predicted = [(truth, answer) for result in shuffles for truth, answer in zip(labels, result.answers, strict=True)]
-    for pair in sorted({(min(a, b), max(a, b)) for a, b in predicted if a != b}):
+    outcomes = [pair for result in shuffles for pair in zip(labels, result.predictions, strict=True)]
+    for pair in sorted({(min(a, b), max(a, b)) for a, b in outcomes if a != b}):
         of_pair = np.isin(labels, pair)
         other = sum(pair) - labels[of_pair]  # the other class of the pair
         in_order, shuffled = (
-            [result.answers[of_pair] == other for result in results] for results in ([ordered], shuffles)
+            [result.predictions[of_pair] == other for result in results] for results in ([ordered], shuffles)
         )
         fractions = [float(np.mean(confused)) for confused in (in_order, shuffled)]
         rows.append(
@@ -189,7 +189,7 @@ def order_requirement(temporal: EvalResult, blind: EvalResult, manifest: Manifes
     """
     _, i, j = np.intersect1d(temporal.indices, blind.indices, return_indices=True)
     labels = temporal.labels[i]
-    temporal_correct, blind_correct = temporal.answers[i] == labels, blind.answers[j] == labels
+    temporal_correct, blind_correct = temporal.predictions[i] == labels, blind.predictions[j] == labels
     n, gained = len(labels), int((temporal_correct & ~blind_correct).sum())
     group_of = _groups(manifest)
     groups = np.array([group_of[label] for label in labels])

@@ -95,7 +95,7 @@ def run_experiment(
 
     Returns:
         Task -> one row per arm. A row has the keys of :func:`~spatempo.studies.comparing.compare.compare`, and
-        ``receptive_field``: the measured temporal receptive field, the number of frames on which the score of one frame depends
+        ``receptive_field``: the measured number of frames on which the score of one frame depends
         (:mod:`spatempo.evaluation.order.receptive_field`). For STH with attention it also has ``attention``
         (:func:`~spatempo.evaluation.inside.attention.attention_weights` of every seed).
 

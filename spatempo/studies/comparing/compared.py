@@ -24,7 +24,7 @@ class ComparedModel:
         frames, size: frames per clip; height and width in pixels.
         n: number of test videos.
         per_class: accuracy by class name; None for a class without videos.
-        confusion: ``confusion[truth][answer]``, counts summed over the seeds.
+        confusion: ``confusion[truth][prediction]``, counts summed over the seeds.
         unreadable: ``{"path", "reason"}`` of each test video that could not be read.
         checkpoint: checkpoint of the first seed.
         runs: one row per seed: ``seed, top1, top5, mean_class, shuffled, seconds, checkpoint`` and, if the test data

@@ -201,7 +201,7 @@ class Run:
             **result.to_json(),
             "shuffled": shuffled,
             "labels": result.labels.tolist(),
-            "answers": result.answers.tolist(),
+            "answers": result.predictions.tolist(),
             "indices": result.indices.tolist(),
         }
         if any(sample.family for sample in parts.test.samples):

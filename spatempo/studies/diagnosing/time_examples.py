@@ -29,8 +29,8 @@ def choose_videos(found: OrderResults, manifest: Manifest, max_videos: int = 5) 
     class, or per pair of classes. The last one is a video that is wrong in order, if there is one.
     """
     result = found.ordered
-    correct = result.answers == result.labels
-    correct_shuffled = np.mean([shuffled.answers == result.labels for shuffled in found.shuffled], 0)
+    correct = result.predictions == result.labels
+    correct_shuffled = np.mean([shuffled.predictions == result.labels for shuffled in found.shuffled], 0)
     failed = [int(i) for i in result.indices[~correct][:1]]
     chosen: dict[str, int] = {}
     # a stable sort: among equals the first of the manifest, so the page is the same every time
@@ -55,16 +55,16 @@ def strip_of(model: VideoModel, clip: Tensor, manifest: Manifest, index: int, fo
     """Frames of a clip, with Grad-CAM for the true class and the drop of its score when a frame is replaced."""
     sample, classes = manifest.samples[index], manifest.classes
     shown = {"in order": "ordered", "shuffled": "shuffled 1", "reversed": "reversed"}
-    answers = {}
+    predictions = {}
     for words, name in shown.items():
         result = found.by_order[name]
-        answers[words] = classes[int(result.answers[result.indices == index][0])]
+        predictions[words] = classes[int(result.predictions[result.indices == index][0])]
     heat = grad_cam(model, clip, sample.label)
     return Strip(
         title=classes[sample.label] + (f" ({sample.family})" if sample.family else ""),
         frames=frames_as_images(clip[0], model.preprocess),
         truth=classes[sample.label],
-        answers=answers,
+        predictions=predictions,
         heat=_small(heat[:, None])[:, 0].numpy(),
         drops=occlude_frames(model, clip, sample.label).tolist(),
     )

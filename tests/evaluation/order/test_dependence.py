@@ -18,8 +18,8 @@ CLASSES = ("open", "close", "wave")
 LABELS = [0] * 12 + [1] * 12 + [2] * 6
 
 
-def result(answers: list[int], *, keep: slice = slice(None)) -> EvalResult:
-    scores = torch.nn.functional.one_hot(torch.tensor(answers), 3).float()
+def result(predictions: list[int], *, keep: slice = slice(None)) -> EvalResult:
+    scores = torch.nn.functional.one_hot(torch.tensor(predictions), 3).float()
     return measure(scores[keep], torch.tensor(LABELS)[keep], CLASSES, indices=range(len(LABELS))[keep])
 
 
@@ -33,10 +33,10 @@ def manifest(pairs: bool) -> Manifest:
 
 
 def found(shuffled: list[list[int]], *, ordered: list[int] = LABELS, changed: int = 30) -> OrderResults:
-    answers = {"ordered": ordered, "reversed": [1, 0, 2], "frozen": [0, 0, 2]}
-    answers["reversed"] = [answers["reversed"][label] for label in LABELS]
-    answers["frozen"] = [answers["frozen"][label] for label in LABELS]
-    by_order = {name: result(given) for name, given in answers.items()}
+    predictions = {"ordered": ordered, "reversed": [1, 0, 2], "frozen": [0, 0, 2]}
+    predictions["reversed"] = [predictions["reversed"][label] for label in LABELS]
+    predictions["frozen"] = [predictions["frozen"][label] for label in LABELS]
+    by_order = {name: result(given) for name, given in predictions.items()}
     by_order |= {f"shuffled {i}": result(given) for i, given in enumerate(shuffled, 1)}
     orders = dict.fromkeys(by_order, (0, 1))
     counts = {1: by_order["frozen"], 2: by_order["ordered"]}

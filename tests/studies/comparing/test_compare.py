@@ -212,8 +212,8 @@ def test_strips_are_videos_on_which_designs_disagree(monkeypatch, tmp_path):
     # first video 6 (one correct, one wrong), then the group of pair p on which they disagree, then the other pair
     assert [strip.truth for strip in chosen] == ["e", "a", "b", "c", "d"]
     disputed = next(strip for strip in chosen if strip.truth == "b")
-    assert disputed.answers == {"blind": "a", "seeing": "b"}
-    assert {strip.truth: strip.answers["seeing"] for strip in chosen}["e"] == "a"
+    assert disputed.predictions == {"blind": "a", "seeing": "b"}
+    assert {strip.truth: strip.predictions["seeing"] for strip in chosen}["e"] == "a"
 
 
 # --- runs

@@ -237,8 +237,8 @@ def test_videos_that_are_wrong_when_shuffled_come_first_and_one_failure_last():
     ordered = [0, 0, 1, 1, 2, 2, 0]
     shuffled = [0, 1, 1, 0, 2, 0, 0]
 
-    def result(answers: list[int]) -> Any:
-        scores = torch.nn.functional.one_hot(torch.tensor(answers), 3).float()
+    def result(predictions: list[int]) -> Any:
+        scores = torch.nn.functional.one_hot(torch.tensor(predictions), 3).float()
         # the video at index 0 of the manifest could not be read
         return measure(scores, torch.tensor(labels), ["a", "b", "c"], indices=range(1, 8))
 
