@@ -228,7 +228,7 @@ class VideoModel(nn.Module):
 
     def _not_causal(self) -> SpatempoError:
         fix = "train it with `causal=True`" if "causal" in self.options else f"{self.design} has no causal form"
-        return SpatempoError(f"{self.name} looks at future frames, so it cannot run frame by frame: {fix}")
+        return SpatempoError(f"{self.name} uses future frames, so it cannot run frame by frame: {fix}")
 
     def _check_clip(self, clip: Tensor, what: str = "a clip", frames: str = "T") -> None:
         """See :func:`~spatempo.models.check_clip.check_clip`."""

@@ -50,7 +50,7 @@ def annotate(
     check_target(out, video)
     with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
-            raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
+            raise SpatempoError(f"{source.path}: images in a folder have no times; make a video of them first")
 
         def reported() -> Iterator[tuple[float, np.ndarray]]:
             next_report = 0.0

@@ -83,7 +83,9 @@ def test_accuracy_frame_by_frame_is_that_of_the_clips(design, data, tmp_path):
 
 def test_a_model_that_needs_future_frames_cannot_be_tested_live(data):
     model = create_model("tsm_smallresnet", num_classes=6, size=32)
-    with pytest.raises(SpatempoError, match=r"future frames.*causal=True"):
+    with pytest.raises(
+        SpatempoError, match="uses future frames, so it cannot run frame by frame: train it with `causal=True`"
+    ):
         evaluate(Live(model), data / "test.csv")
 
 

@@ -2,8 +2,9 @@
 
 The file has one row per video with the columns ``path``, ``index`` (position in the manifest), ``label`` and
 ``prediction`` (true and predicted class names) and ``scores`` (as in
-:class:`~spatempo.evaluation.results.eval_result.EvalResult`, in the order of the classes). pandas, polars and DuckDB can read it. The classes, views and unreadable videos are in the
-metadata of the file. This module requires pyarrow, an optional dependency.
+:class:`~spatempo.evaluation.results.eval_result.EvalResult`, in the order of the classes). pandas, polars and DuckDB
+can read it. The classes, views and unreadable videos are in the metadata of the file. This module requires pyarrow, an
+optional dependency.
 """
 
 from __future__ import annotations

@@ -368,7 +368,9 @@ def test_the_command_line_gives_one_design_its_own_options(monkeypatch):
         "tsm_resnet18:causal=true:shift_div=4": ("tsm_resnet18", {"causal": True, "shift_div": 4}),
         "sth_resnet18:p=1/8": ("sth_resnet18", {"p": 0.125}),
     }
-    with pytest.raises(SpatempoError, match=r"tsm_resnet18 is (listed|named) twice"):
+    with pytest.raises(
+        SpatempoError, match=r"tsm_resnet18,tsm_resnet18: tsm_resnet18 is named twice; list each model once"
+    ):
         command.run(command.Options("data", "tsm_resnet18,tsm_resnet18"))
     with pytest.raises(SpatempoError, match=r"tsm_resnet18: causal: write .*NAME=VALUE"):
         command.run(command.Options("data", "tsm_resnet18:causal"))
