@@ -21,7 +21,7 @@ import av
 import numpy as np
 
 from spatempo.inputs.sampling import random_segment_indices
-from spatempo.video import _facts
+from spatempo.video import _info
 from spatempo.video.backends import available_backends
 from spatempo.video.source import open_video
 
@@ -72,7 +72,7 @@ def read_ours(path: str, indices: list[int], short_side: int | None) -> np.ndarr
 
 def read_ours_first(path: str, indices: list[int], short_side: int | None) -> np.ndarray:
     """Reads a file for the first time in this process."""
-    _facts._known.clear()
+    _info._known.clear()
     return read_ours(path, indices, short_side)
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from spatempo.data.generated.motions import Track, sway
 from spatempo.data.generated.presets import PAIRS, Preset
 from spatempo.data.generated.scenes import Scene, draw, paint
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 from spatempo.video.writer import write_video
 
 PRESET = Preset("timeline", size=96, train=160, val=12)
@@ -164,7 +164,7 @@ def train(out: Path, start: str | None, epochs: int) -> Path:
         words += ["--recipe", "demo", "--epochs", epochs, "--out", out / "run", "--cache"]
         words += ["--weights", start] if start else []
         words += ["--resume"] if (out / "run" / "resume" / "state.pt").exists() else []
-        write_whole(done, json.dumps(run(*words)[0]))
+        write_atomic(done, json.dumps(run(*words)[0]))
     return out / "run" / "best"
 
 

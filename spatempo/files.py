@@ -16,7 +16,7 @@ class WriteError(SpatempoError):
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path next to `path`; the temporary file replaces `path` if the block ends without an error.
 
     The folder is created if missing. The temporary path has the same suffix, because some libraries derive the format
@@ -40,9 +40,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
-    """Writes a file atomically, text as UTF-8, and returns its path. Raises the errors of :func:`whole_file`."""
-    with whole_file(path) as temporary:
+def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> Path:
+    """Writes a file atomically, text as UTF-8, and returns its path. Raises the errors of :func:`atomic_file`."""
+    with atomic_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return Path(path)
 

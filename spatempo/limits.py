@@ -17,7 +17,7 @@ class Limit:
 
     Attributes:
         low, high: bounds, which are allowed unless `open_low` or `open_high` is set.
-        whole: only whole numbers are allowed.
+        integer: only whole numbers are allowed.
         open_low, open_high: the bound itself is not allowed.
         unit: unit of a number that is not whole, for the message.
         note: additional text of the message.
@@ -25,7 +25,7 @@ class Limit:
 
     low: int
     high: int
-    whole: bool = True
+    integer: bool = True
     open_low: bool = False
     open_high: bool = False
     unit: str = ""
@@ -33,23 +33,23 @@ class Limit:
 
     def allows(self, value: object) -> bool:
         """Whether `value` is a number (not text, bool or NaN) within the interval."""
-        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+        if isinstance(value, bool) or not isinstance(value, int if self.integer else int | float):
             return False
         above = value > self.low if self.open_low else value >= self.low
         return above and (value < self.high if self.open_high else value <= self.high)
 
     def __str__(self) -> str:
-        kind = "a whole number" if self.whole else f"a number of {self.unit}" if self.unit else "a number"
+        kind = "a whole number" if self.integer else f"a number of {self.unit}" if self.unit else "a number"
         high = f"below {self.high}" if self.open_high else str(self.high)
         bounds = f"above {self.low}, at most {high}" if self.open_low else f"from {self.low} to {high}"
         return f"{kind} {bounds}{self.note}"
 
 
 _DAY = 86_400  # seconds
-_FRACTION = Limit(0, 1, whole=False)
-_FRACTION_BELOW_1 = Limit(0, 1, whole=False, open_high=True)
+_FRACTION = Limit(0, 1, integer=False)
+_FRACTION_BELOW_1 = Limit(0, 1, integer=False, open_high=True)
 _SCALED = " (for values scaled to 0..1; divide those for 0..255 by 255)"
-_FACTOR = Limit(0, 1_000_000, whole=False)
+_FACTOR = Limit(0, 1_000_000, integer=False)
 
 LIMITS: dict[str, Limit] = {
     # clips
@@ -63,15 +63,15 @@ LIMITS: dict[str, Limit] = {
     "num_classes": Limit(1, 1_000_000),
     "classes": Limit(1, 1_000_000),
     "dropout": _FRACTION_BELOW_1,
-    "mean": Limit(0, 1, whole=False, note=_SCALED),
-    "std": Limit(0, 1, whole=False, open_low=True, note=_SCALED),
+    "mean": Limit(0, 1, integer=False, note=_SCALED),
+    "std": Limit(0, 1, integer=False, open_low=True, note=_SCALED),
     # training
     "epochs": Limit(1, 100_000),
-    "minutes": Limit(0, 1_000_000, whole=False, open_low=True),
+    "minutes": Limit(0, 1_000_000, integer=False, open_low=True),
     "accumulate": Limit(1, 65_536),
     "base_batch": Limit(1, 1_000_000),
-    "lr": Limit(0, 10_000, whole=False, open_low=True),
-    "base_lr": Limit(0, 10_000, whole=False, open_low=True),
+    "lr": Limit(0, 10_000, integer=False, open_low=True),
+    "base_lr": Limit(0, 10_000, integer=False, open_low=True),
     "weight_decay": _FACTOR,
     "bias_lr": _FACTOR,
     "head_lr": _FACTOR,
@@ -89,7 +89,7 @@ LIMITS: dict[str, Limit] = {
     "seeds": Limit(1, 1000),
     "tune": Limit(0, 10_000),
     "save_every": Limit(1, 10**9),
-    "save_minutes": Limit(0, 1_000_000, whole=False, open_low=True),
+    "save_minutes": Limit(0, 1_000_000, integer=False, open_low=True),
     # machine
     "workers": Limit(0, 512),
     "devices": Limit(1, 64),
@@ -98,11 +98,11 @@ LIMITS: dict[str, Limit] = {
     # predictions
     "top": Limit(1, 1_000_000),
     # videos
-    "timeout": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
-    "window": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
-    "stride": Limit(0, _DAY, whole=False, open_low=True, unit="seconds"),
+    "timeout": Limit(0, _DAY, integer=False, open_low=True, unit="seconds"),
+    "window": Limit(0, _DAY, integer=False, open_low=True, unit="seconds"),
+    "stride": Limit(0, _DAY, integer=False, open_low=True, unit="seconds"),
     "min_score": _FRACTION,
-    "min_length": Limit(0, _DAY, whole=False, unit="seconds"),
+    "min_length": Limit(0, _DAY, integer=False, unit="seconds"),
     # generated data
     "clips_per_class": Limit(1, 1_000_000),
 }
@@ -123,6 +123,6 @@ def check_number(name: str, value: object, *, least: int | None = None) -> None:
         return
     limit = LIMITS[name]
     if least is not None:
-        limit = Limit(least, limit.high, limit.whole)
+        limit = Limit(least, limit.high, limit.integer)
     if not limit.allows(value):
         raise SpatempoError(f"`{name}={value!r}`: give {limit}")

@@ -51,7 +51,7 @@ def keep_memory() -> None:
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
+def delay_interrupts() -> Iterator[None]:
     """Context that delays Ctrl-C in this process, and in the processes started within it.
 
     The terminal sends Ctrl-C to all of them, and a process that is still importing modules would end with a traceback.
@@ -80,7 +80,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def interruptible(work: Callable[[Item], Result], item: Item) -> Result:
-    """Runs ``work(item)`` in a process started in `interrupts_held`; Ctrl-C interrupts only this call."""
+    """Runs ``work(item)`` in a process started in `delay_interrupts`; Ctrl-C interrupts only this call."""
     if not hasattr(signal, "pthread_sigmask"):
         return work(item)
     try:

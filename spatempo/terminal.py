@@ -29,15 +29,15 @@ def visible(text: object) -> str:
     return "".join(_escaped(c) if c in _BIDI or unicodedata.category(c) in _CATEGORIES else c for c in text)
 
 
-def shown(text: object) -> str:
+def safe_line(text: object) -> str:
     """A line as it is printed: escaped by :func:`visible`, with settings renamed as in :func:`settings_named`."""
     text = str(text)
     return visible(text if _rename is None else _rename(text))
 
 
-def say(text: object = "", file: TextIO | None = None) -> None:
-    """Prints one line on stdout or `file`, processed by :func:`shown`."""
-    print(shown(text), file=sys.stdout if file is None else file)
+def print_line(text: object = "", file: TextIO | None = None) -> None:
+    """Prints one line on stdout or `file`, processed by :func:`safe_line`."""
+    print(safe_line(text), file=sys.stdout if file is None else file)
 
 
 @contextmanager

@@ -17,12 +17,12 @@ HUGE = 10**30
 @pytest.mark.parametrize("name", LIMITS)
 def test_every_limit_refuses_values_out_of_range_and_non_numbers(name: str) -> None:
     limit = LIMITS[name]
-    step = 1 if limit.whole else 1e-9
+    step = 1 if limit.integer else 1e-9
     check_number(name, limit.low + step if limit.open_low else limit.low)
     check_number(name, limit.high - step if limit.open_high else limit.high)
     bad = [limit.low - step, limit.high + (step if limit.high < 2 else 1), math.nan, math.inf, -math.inf, HUGE]
     bad += [True, "3"]
-    bad += [limit.low] * limit.open_low + [limit.high] * limit.open_high + [limit.low + 0.5] * limit.whole
+    bad += [limit.low] * limit.open_low + [limit.high] * limit.open_high + [limit.low + 0.5] * limit.integer
     for value in bad:
         with pytest.raises(SpatempoError, match=f"^`{name}=.*`: give a ") as caught:
             check_number(name, value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spatempo.learning.progress import RunProgress
-from spatempo.terminal import say, settings_named, visible
+from spatempo.terminal import print_line, settings_named, visible
 
 SOURCE = Path(__file__).resolve().parents[1] / "spatempo"
 
@@ -32,16 +32,16 @@ def test_visible(text: str, seen: str) -> None:
 
 def test_say_prints_one_encodable_line() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    say("a\nb \udcff", out)
+    print_line("a\nb \udcff", out)
     out.seek(0)
     assert out.read() == "a\\nb \\udcff\n"
 
 
 def test_settings_are_renamed_within_the_block_only(capsys: pytest.CaptureFixture[str]) -> None:
     with settings_named(lambda text: text.replace("`lr`", "--lr")):
-        say("lower `lr`")
+        print_line("lower `lr`")
         RunProgress(1, 1, 1).say("lower `lr` \x1b[2J")
-    say("lower `lr`")
+    print_line("lower `lr`")
     captured = capsys.readouterr()
     assert captured.out == "lower --lr\nlower `lr`\n"
     assert captured.err == "lower --lr \\x1b[2J\n"
@@ -62,4 +62,4 @@ def test_all_output_is_printed_by_safe_functions() -> None:
     }
     assert {line.partition(":")[0] for line in found} == {"cli/main.py", "cli/output.py", "learning/progress.py"}
     assert all("print(_help" in line for line in found if line.startswith("cli/main.py"))
-    assert all("shown(" in line for line in found if line.startswith("learning/"))
+    assert all("safe_line(" in line for line in found if line.startswith("learning/"))

@@ -1,6 +1,6 @@
 """The checks of ``spatempo doctor``. Each is a small function that uses a component and reports what happened.
 
-A finding is ``{"works": bool, "detail": str}``. A problem is ``{"what", "reason", "fix"}``. This module looks for
+A finding is ``{"works": bool, "detail": str}``. A problem is ``{"component", "reason", "fix"}``. This module looks for
 components that fail to import or to run, so each check lists the exceptions that mean "does not work here".
 """
 
@@ -63,7 +63,7 @@ def _version_of_import(name: str, problems: list[dict[str, str]]) -> str | None:
         return str(module.__version__)
     except BROKEN as error:
         fix = "reinstall matching versions of both: pip install --force-reinstall torch torchvision"
-        problems.append({"what": name, "reason": _first_line(error), "fix": fix})
+        problems.append({"component": name, "reason": _first_line(error), "fix": fix})
         return None
 
 
@@ -72,7 +72,9 @@ def _package(name: str, problems: list[dict[str, str]]) -> Finding:
         module = importlib.import_module(name)
         return {"works": True, "detail": str(module.__version__)}
     except BROKEN as error:
-        problems.append({"what": name, "reason": _first_line(error), "fix": f"pip install --force-reinstall {name}"})
+        problems.append(
+            {"component": name, "reason": _first_line(error), "fix": f"pip install --force-reinstall {name}"}
+        )
         return {"works": False, "detail": _first_line(error)}
 
 
@@ -100,11 +102,11 @@ def _decoders(problems: list[dict[str, str]]) -> dict[str, Finding]:
             decoders[name] = {"works": works, "detail": detail}
     if not decoders.get("pyav", {"works": False})["works"]:
         detail = decoders["pyav"]["detail"] if "pyav" in decoders else "not found"
-        problems.append({"what": "decoder pyav", "reason": detail, "fix": "pip install --force-reinstall av"})
+        problems.append({"component": "decoder pyav", "reason": detail, "fix": "pip install --force-reinstall av"})
     codec = decoders.get("torchcodec")
     if codec and not codec["works"] and importlib.util.find_spec("torchcodec") is not None:
         fix = "install FFmpeg's shared libraries and the torchcodec for this torch, or pip uninstall torchcodec"
-        problems.append({"what": "decoder torchcodec", "reason": codec["detail"], "fix": fix})
+        problems.append({"component": "decoder torchcodec", "reason": codec["detail"], "fix": fix})
     return decoders
 
 
@@ -141,7 +143,7 @@ def _encoder(problems: list[dict[str, str]]) -> Finding:
         if _write_probe(Path(folder) / "probe.mp4"):
             return {"works": True, "detail": "writes H.264"}
     fix = "install PyAV from its wheel, which includes libx264: pip install --force-reinstall --only-binary av av"
-    problems.append({"what": "encoder libx264", "reason": "cannot write a small video", "fix": fix})
+    problems.append({"component": "encoder libx264", "reason": "cannot write a small video", "fix": fix})
     return {"works": False, "detail": "cannot write a small video"}
 
 
@@ -161,11 +163,13 @@ def _devices(problems: list[dict[str, str]]) -> dict[str, Finding]:
         devices[device] = {"works": reason is None, "detail": name if reason is None else f"{name}: {reason}"}
         if reason is not None:
             fix = "use --device cpu, or install the torch for this driver: https://pytorch.org/get-started"
-            problems.append({"what": f"device {device}", "reason": reason, "fix": fix})
+            problems.append({"component": f"device {device}", "reason": reason, "fix": fix})
     if shutil.which("nvidia-smi") and not torch.cuda.is_available():
         built = "was built without CUDA" if torch.version.cuda is None else f"(CUDA {torch.version.cuda}) cannot use it"
         fix = "install the torch for this driver: https://pytorch.org/get-started"
-        problems.append({"what": "device cuda", "reason": f"there is an NVIDIA driver, but torch {built}", "fix": fix})
+        problems.append(
+            {"component": "device cuda", "reason": f"there is an NVIDIA driver, but torch {built}", "fix": fix}
+        )
     return devices
 
 
@@ -200,18 +204,20 @@ def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
         findings["temporary files"] = {"works": True, "detail": f"{temp}, {_size(free)} free"}
         if free < _SMALL_TEMP:
             fix = "free some space, or set TMPDIR to a folder on a larger disk"
-            problems.append({"what": f"temporary files in {temp}", "reason": f"only {_size(free)} free", "fix": fix})
+            problems.append(
+                {"component": f"temporary files in {temp}", "reason": f"only {_size(free)} free", "fix": fix}
+            )
     except OSError as error:
         findings["temporary files"] = {"works": False, "detail": _first_line(error)}
         fix = "set TMPDIR to a folder that can be written"
-        problems.append({"what": "temporary files", "reason": _first_line(error), "fix": fix})
+        problems.append({"component": "temporary files", "reason": _first_line(error), "fix": fix})
     if sys.platform == "linux" and os.path.isdir("/dev/shm"):
         total = shutil.disk_usage("/dev/shm").total
         findings["shared memory"] = {"works": total >= _SMALL_SHARED_MEMORY, "detail": _size(total)}
         if total < _SMALL_SHARED_MEMORY:
             fix = "start the container with --shm-size=2g (or --ipc=host), or use --workers 0"
             reason = f"/dev/shm has {_size(total)}, too little for data-loading workers"
-            problems.append({"what": "shared memory", "reason": reason, "fix": fix})
+            problems.append({"component": "shared memory", "reason": reason, "fix": fix})
     return findings
 
 

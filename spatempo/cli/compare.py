@@ -13,7 +13,7 @@ from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, percent, print_table, print_unreadable
 from spatempo.cli.values import parse_options, parse_rgb
 from spatempo.errors import SpatempoError
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -123,11 +123,11 @@ def show(document: list[dict[str, Any]]) -> None:
         shuffled = None if row["shuffled"] is None else percent(row["shuffled"])
         rows.append([row["name"], percent(row["top1"]), shuffled, *accuracies, *costs])
     print_table(columns, rows)
-    say()
+    print_line()
     if any(row["families"][family]["within_pair"] is not None for row in document for family in families):
-        say("within the pair: choose between a movement and its reverse; chance level is 50%")
+        print_line("within the pair: choose between a movement and its reverse; chance level is 50%")
     print_unreadable(document[0]["unreadable"])
-    say(f"report: {document[0]['report']}")
+    print_line(f"report: {document[0]['report']}")
 
 
 def _heading(row: dict[str, Any], family: str) -> str:

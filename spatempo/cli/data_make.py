@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from spatempo.cli.flags import Count
 from spatempo.cli.output import print_table
 from spatempo.data.generated.presets import PRESETS
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -60,6 +60,8 @@ def show(document: dict[str, Any]) -> None:
     """Prints the manifests, the classes and the next command."""
     clips = document["clips"]
     print_table(["part", "clips", "manifest"], [(part, clips[part], document[part]) for part in clips])
-    say()
-    say(f"{len(document['classes'])} classes: {', '.join(document['classes'])}")
-    say(f"next: spatempo train {document['train']} --val {document['val']} --model tsm_smallresnet --recipe demo")
+    print_line()
+    print_line(f"{len(document['classes'])} classes: {', '.join(document['classes'])}")
+    print_line(
+        f"next: spatempo train {document['train']} --val {document['val']} --model tsm_smallresnet --recipe demo"
+    )

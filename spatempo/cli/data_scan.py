@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from spatempo.cli.flags import Count, Path, Text
 from spatempo.cli.output import print_unreadable
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -50,7 +50,7 @@ def run(options: Options) -> dict[str, Any]:
 
 def show(document: dict[str, Any]) -> None:
     """Prints the counts, and the unreadable files with the reasons."""
-    say(f"{document['readable']} of {document['clips']} clips can be read")
+    print_line(f"{document['readable']} of {document['clips']} clips can be read")
     print_unreadable(document["unreadable"])
     if document.get("manifest"):
-        say(f"manifest: {document['manifest']}")
+        print_line(f"manifest: {document['manifest']}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from spatempo.cli.flags import Checkpoint, Count, Data, Path
 from spatempo.cli.output import percent, print_table, print_unreadable
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -62,46 +62,47 @@ def show(document: dict[str, Any]) -> None:
     """Prints the summary, the tables, and the path of the report page."""
     models = [document, document["against"]] if "against" in document else [document]
     for model in models:
-        say(model["sentence"])
+        print_line(model["sentence"])
     if "data" in document:
-        say(document["data"]["sentence"])
-    say()
+        print_line(document["data"]["sentence"])
+    print_line()
     conditions = ("ordered", "shuffled", "reversed", "frozen")
     columns = ["accuracy", "in order", "shuffled", "reversed", "one frame"]
     print_table(columns, [(model["name"], *(percent(model[key]) for key in conditions)) for model in models])
-    say()
+    print_line()
     rows = [(name, *(percent(row[key]) for key in conditions)) for name, row in document["per_class"].items()]
     print_table(["class", *columns[1:]], rows)
-    say()
+    print_line()
     frames = [(row["frames"], percent(row["top1"])) for row in document["by_frames"]]
     print_table(["frames", "top-1"], frames)
-    say()
+    print_line()
     if document["confused"]:
         pairs = [
             (" / ".join(row["classes"]), percent(row["ordered"]), percent(row["shuffled"]))
             for row in document["confused"]
         ]
         print_table(["classes confused when shuffled", "in order", "shuffled"], pairs)
-        say()
+        print_line()
     for model in models:
         _show_inside(model)
     print_unreadable(document["unreadable"])
-    say(f"report: {document['report']}")
+    print_line(f"report: {document['report']}")
 
 
 def _show_inside(model: dict[str, Any]) -> None:
     """Prints attention per stage (STH) and gates per layer (GSM, GSF), if the model has them."""
     if "attention" in model:
         found = model["attention"]
-        say(found["sentence"])
+        print_line(found["sentence"])
         stages = [*found["stages"], {**found, "stage": "all"}]
-        rows = [(row["stage"], percent(row["temporal"]), percent(row["settled"])) for row in stages]
+        rows = [(row["stage"], percent(row["temporal"]), percent(row["single_branch"])) for row in stages]
         print_table(["attention", "temporal branch", "one branch > 95%"], rows)
-        say()
+        print_line()
     if "gates" in model:
         found = model["gates"]
-        say(found["sentence"])
-        keys = {"open": "open", "full": "above 0.9"} | ({"fusion": "fusion weight"} if "fusion" in found else {})
+        print_line(found["sentence"])
+        keys = {"open": "open", "fully_open": "above 0.9", "fusion_weight": "fusion weight"}
+        keys = {key: words for key, words in keys.items() if key in found}
         layers = [*found["layers"], {**found, "layer": "all"}]
         print_table(["gates", *keys.values()], [(row["layer"], *(percent(row[key]) for key in keys)) for row in layers])
-        say()
+        print_line()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatempo.cli.output import print_table
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -42,12 +42,12 @@ def show(document: dict[str, Any]) -> None:
             works = "yes" if found["works"] else ("not installed" if group == "extras" else "no")
             rows.append((f"{group[:-1]} {name}" if group in _PLURAL else name, works, found["detail"]))
     print_table(["component", "works", "detail"], rows)
-    say()
+    print_line()
     if not document["problems"]:
-        say("no problems found")
+        print_line("no problems found")
     for problem in document["problems"]:
-        say(f"problem: {problem['what']}: {problem['reason']}")
-        say(f"   fix: {problem['fix']}")
+        print_line(f"problem: {problem['component']}: {problem['reason']}")
+        print_line(f"   fix: {problem['fix']}")
 
 
 _PLURAL = ("decoders", "encoders", "devices", "extras")

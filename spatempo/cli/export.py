@@ -9,7 +9,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from spatempo.cli.flags import Checkpoint
 from spatempo.cli.output import print_table
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 Format = Literal["auto", "onnx", "openvino", "pt2"]
 Videos = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="VIDEO", help_behavior_hint="(repeatable)")]
@@ -53,27 +53,27 @@ def run(options: Options) -> dict[str, Any]:
 
 def show(document: dict[str, Any]) -> None:
     """Prints inputs, outputs and the difference to the model."""
-    say(f"{document['path']}: {document['format']}, {document['bytes'] / 2**20:.1f} MiB")
-    say()
+    print_line(f"{document['path']}: {document['format']}, {document['bytes'] / 2**20:.1f} MiB")
+    print_line()
     rows = [("input", name, _shape(shape)) for name, shape in document["inputs"].items()]
     rows += [("output", name, _shape(shape)) for name, shape in document["outputs"].items()]
     print_table(["", "name", "shape"], rows)
     least, most = document["frames"]
     if most is None:
-        say(f"T is free from {least}, B from 1.")
+        print_line(f"T is free from {least}, B from 1.")
     elif "T" in str(document["inputs"]):
-        say(f"T is free from {least} to {most}, B from 1.")
-    say()
+        print_line(f"T is free from {least} to {most}, B from 1.")
+    print_line()
     compared = f"{document['random_clips']} random clips"
     if document["real_clips"]:
         compared += f" and {document['real_clips']} from videos"
-    say(
+    print_line(
         f"Largest difference to the model on {compared}: {document['max_abs_diff']:.2g}, "
         f"{document['max_rel_diff']:.2g} of the largest logit."
     )
     if document["own_mix"]:
         named = ", ".join(f"{count} {name}" for name, count in document["own_mix"].items())
-        say(f"Operators exported as they are, without a faster form: {named}.")
+        print_line(f"Operators exported as they are, without a faster form: {named}.")
 
 
 def _shape(shape: list[int | str]) -> str:

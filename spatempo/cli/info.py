@@ -10,7 +10,7 @@ from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import count, print_table
 from spatempo.cli.values import parse_options
 from spatempo.errors import SpatempoError
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -77,9 +77,9 @@ def show(document: dict[str, Any]) -> None:
     facts += [(f"option {name}", value) for name, value in document["options"].items()]
     print_table([document["name"], ""], facts)
     stages = [(stage["name"], stage["blocks"] or None, _shape(stage["shape"])) for stage in document["stages"]]
-    say()
+    print_line()
     print_table(["stage", "blocks", "shape C x T x H x W"], stages)
-    say()
+    print_line()
     for figures in document["published_all"]:
         network = f"{figures['frames']} x {figures['size']} x {figures['size']}, {figures['classes']} classes"
         network += "".join(f", {name}={value}" for name, value in (figures["options"] or {}).items())
@@ -87,8 +87,8 @@ def show(document: dict[str, Any]) -> None:
             if figures[key] is not None:
                 ours = figures["ours"][key]
                 apart = round(100 * (ours / figures[key] - 1), 1) + 0.0  # + 0.0: no -0.0
-                say(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
-        say(f"  {figures['note']}")
+                print_line(f"published {title} {count(figures[key])}, ours {count(ours)} ({apart:+.1f}%), {network}")
+        print_line(f"  {figures['note']}")
 
 
 def _products(document: dict[str, Any]) -> list[tuple[str, str]]:

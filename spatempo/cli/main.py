@@ -22,7 +22,7 @@ from typing import Any
 
 from spatempo.errors import SpatempoError
 from spatempo.process import set_up
-from spatempo.terminal import say, settings_named, shown
+from spatempo.terminal import print_line, safe_line, settings_named
 from spatempo.version import __version__
 
 # command -> its description in `spatempo --help`; the module of "data make" is cli/data_make.py
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_error(message: str) -> None:
     """Prints one line on stderr; a line break in the message (from a file name) is shown as ``\\n``."""
-    say(f"spatempo: error: {message.strip()}", sys.stderr)
+    print_line(f"spatempo: error: {message.strip()}", sys.stderr)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -92,7 +92,7 @@ def _dispatch(words: list[str]) -> int:
         print(_help())
         return 0
     if words[0] == "--version":
-        say(f"spatempo {__version__}")
+        print_line(f"spatempo {__version__}")
         return 0
     if words[0] == "data" and words[1:2] in ([], ["-h"], ["--help"]):
         print(_help("data "))
@@ -160,7 +160,7 @@ def _visible_warnings() -> Iterator[None]:
     usual = warnings.formatwarning
 
     def formatted(message: Warning | str, *words: Any) -> str:
-        return usual(shown(message), *words)  # pyright: ignore[reportArgumentType]  (text is accepted too)
+        return usual(safe_line(message), *words)  # pyright: ignore[reportArgumentType]  (text is accepted too)
 
     warnings.formatwarning = formatted
     try:

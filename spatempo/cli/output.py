@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from spatempo.errors import SpatempoError
-from spatempo.terminal import say, visible
+from spatempo.terminal import print_line, visible
 
 _PIPED_WIDTH = 10_000  # columns; tables are as wide as their text, so no path is cut off in a pipe
 
@@ -76,9 +76,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
 def print_unreadable(unreadable: Sequence[Mapping[str, object]]) -> None:
     """Lists unreadable videos, one line each with the reason. Prints nothing if there are none."""
     if unreadable:
-        say(f"{counted(len(unreadable), 'video')} cannot be read:")
+        print_line(f"{counted(len(unreadable), 'video')} cannot be read:")
         for entry in unreadable:
-            say(f"  {entry['path']}: {entry['reason']}")
+            print_line(f"  {entry['path']}: {entry['reason']}")
 
 
 def counted(number: int, noun: str) -> str:

@@ -16,7 +16,7 @@ from spatempo.cli.flags import Path as PathFlag
 from spatempo.cli.output import counted, percent, print_table
 from spatempo.errors import SpatempoError
 from spatempo.files import check_folder
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 Labels = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="LABEL", help_behavior_hint="(repeatable)")]
 
@@ -97,13 +97,13 @@ def show_timeline(document: dict[str, Any]) -> None:
     rows = [(_clock(s["start"]), _clock(s["end"]), s["label"], percent(s["score"])) for s in document["segments"]]
     if rows:
         print_table(["from", "to", "label", "score"], rows)
-        say()
-    say(
+        print_line()
+    print_line(
         f"{counted(len(rows), 'segment')} of at least {document['min_length']:g} s and score {document['min_score']:g} "
         f"in {_clock(document['duration'])}; windows of {document['window']:g} s every {document['stride']:g} s"
         f"{LENGTHS[document['window_from']]}"
     )
-    say("written: " + ", ".join(document["files"].values()))
+    print_line("written: " + ", ".join(document["files"].values()))
 
 
 def _clock(seconds: float) -> str:

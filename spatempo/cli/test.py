@@ -10,7 +10,7 @@ from tyro.conf import UseAppendAction, arg
 from spatempo.cli.flags import Checkpoint, Count, Data, Path, Protocol
 from spatempo.cli.output import counted, percent, print_table, print_unreadable
 from spatempo.errors import SpatempoError
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 Others = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="CHECKPOINT", help_behavior_hint="(repeatable)")]
 AVERAGES = {"logits": "logits averaged", "softmax": "probabilities averaged"}
@@ -110,24 +110,24 @@ def show(document: dict[str, Any]) -> None:
     views = f"{counted(document['clips'], 'clip')} x {counted(document['crops'], 'crop')}"
     if document["clips"] * document["crops"] > 1:
         views += f", {AVERAGES[document['average']]}"
-    say(
+    print_line(
         f"top-1 {percent(document['top1'])}   top-5 {percent(document['top5'])}   "
         f"mean class {percent(document['mean_class'])}   ({counted(document['n'], 'video')}, {views})"
     )
-    say()
+    print_line()
     if "members" in document:
         print_table(["checkpoint", "top-1"], [(one["checkpoint"], percent(one["top1"])) for one in document["members"]])
-        say()
+        print_line()
     rows = [(label, percent(accuracy)) for label, accuracy in document["per_class"].items()]
     print_table(["class", "top-1"], rows)
     if "families" in document:
-        say()
+        print_line()
         named = [
             (family, percent(found["top1"]), percent(found["within_pair"]))
             for family, found in document["families"].items()
         ]
         print_table(["family", "top-1", "within the pair"], named)
     if "scores" in document:
-        say()
-        say(f"scores: {document['scores']}")
+        print_line()
+        print_line(f"scores: {document['scores']}")
     print_unreadable(document["unreadable"])

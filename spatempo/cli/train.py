@@ -12,7 +12,7 @@ from spatempo.cli.flags import Count, Data, Fields, Number, Path, Recipe, Rgb, T
 from spatempo.cli.flags import Options as NamedOptions
 from spatempo.cli.output import percent, print_table
 from spatempo.cli.values import parse_options, parse_rgb
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 @dataclass
@@ -133,5 +133,7 @@ def show(document: dict[str, Any]) -> None:
         ["epochs", "seconds", "top-1", "top-5", "checkpoint"],
         [(document["epochs"], f"{document['seconds']:.0f}", top1, top5, document["checkpoint"])],
     )
-    say()
-    say(f"next: spatempo test {document['checkpoint']} DATA   or   spatempo predict {document['checkpoint']} VIDEO")
+    print_line()
+    print_line(
+        f"next: spatempo test {document['checkpoint']} DATA   or   spatempo predict {document['checkpoint']} VIDEO"
+    )

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from spatempo.errors import SpatempoError
-from spatempo.process import interruptible, interrupts_held
+from spatempo.process import delay_interrupts, interruptible
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,7 +74,7 @@ def _run_together(
 ) -> None:
     """Runs the items numbered `which`; returns early, with some of them unfinished, if a process crashes."""
     with _pool(min(workers, len(which))) as pool:
-        with interrupts_held():  # submitting starts the processes
+        with delay_interrupts():  # submitting starts the processes
             futures = {pool.submit(interruptible, work, items[i]): i for i in which}
         try:
             for future in as_completed(futures):
@@ -108,7 +108,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     """Starts a pool of spawned processes, and checks that they start."""
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        with interrupts_held():  # submitting starts the process
+        with delay_interrupts():  # submitting starts the process
             started = pool.submit(int)
         started.result()
     except (BrokenProcessPool, OSError) as error:

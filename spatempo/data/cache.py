@@ -22,7 +22,7 @@ from spatempo.data._open import open_clip
 from spatempo.data._parallel import CRASHED, cores, run_all
 from spatempo.data.manifest import Manifest, Sample
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.files import whole_file
+from spatempo.files import atomic_file
 from spatempo.video.source import READS
 
 DEFAULT_LIMIT = 4 << 30  # bytes
@@ -196,7 +196,7 @@ def _decode(job: _Job) -> int | VideoError:
     try:
         with (
             open_clip(path, template, reads=reads) as source,
-            whole_file(Path(file)) as temporary,
+            atomic_file(Path(file)) as temporary,
             open(temporary, "wb") as out,
         ):
             written = 0

@@ -14,7 +14,7 @@ from spatempo.data._parallel import CRASHED, cores, run_all
 from spatempo.data._paths import find_clips, is_video
 from spatempo.data.manifest import load_manifest
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.files import whole_file
+from spatempo.files import atomic_file
 from spatempo.limits import check_number
 
 COLUMNS = ("path", "label", "frames", "fps", "width", "height", "duration")
@@ -103,7 +103,7 @@ def write_manifest(file: str | os.PathLike[str], rows: Iterable[Mapping[str, Any
     """
     rows = list(rows)
     columns = [*COLUMNS, *(name for name in EXTRA_COLUMNS if any(row.get(name) for row in rows))]
-    with whole_file(Path(file)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+    with atomic_file(Path(file)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(
             stream, columns, restval="", extrasaction="ignore", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
         )

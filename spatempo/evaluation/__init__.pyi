@@ -1,14 +1,14 @@
 from .classifier import ClipClassifier
-from .inside.attention import AttentionShares, attention_shares
+from .inside.attention import AttentionWeights, attention_weights
 from .inside.gates import GateStatistics, gate_maps, gate_statistics
 from .latency import Latency, latency_ms, measure_latency
 from .longvideo.timeline import Timeline, timeline
 from .longvideo.timeline_files import write_timeline
 from .longvideo.timeline_segments import Segment
-from .order.dependence import need_of_order, time_dependence
+from .order.dependence import order_requirement, time_dependence
 from .order.grad_cam import grad_cam
 from .order.occlusion import occlude_frames
-from .order.orders import OrderResults, evaluate_orders, sees_order
+from .order.orders import OrderResults, depends_on_order, evaluate_orders
 from .order.receptive_field import ReceptiveField, influence, receptive_field
 from .order.shuffled import evaluate_shuffled
 from .results.eval_result import EvalResult, measure
@@ -25,7 +25,7 @@ from .scoring.scores import Scores, score_views
 
 __all__ = [
     "PROTOCOLS",
-    "AttentionShares",
+    "AttentionWeights",
     "ClipClassifier",
     "EvalResult",
     "Families",
@@ -39,7 +39,8 @@ __all__ = [
     "Scores",
     "Segment",
     "Timeline",
-    "attention_shares",
+    "attention_weights",
+    "depends_on_order",
     "evaluate",
     "evaluate_ensemble",
     "evaluate_orders",
@@ -53,15 +54,14 @@ __all__ = [
     "latency_ms",
     "measure",
     "measure_latency",
-    "need_of_order",
     "occlude_frames",
+    "order_requirement",
     "predict",
     "protocol",
     "read_scores",
     "receptive_field",
     "save_scores",
     "score_views",
-    "sees_order",
     "time_dependence",
     "timeline",
     "write_timeline",

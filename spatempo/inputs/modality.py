@@ -30,7 +30,7 @@ class Modality:
         frame: description of one frame, for messages.
         channel_names: names of the channels, for messages.
         extra: number of frames read for one frame of the clip in addition to the stack.
-        pictures: whether frames are images. Images can be displayed, and the first kernel of an image network is copied
+        images: whether frames are images. Images can be displayed, and the first kernel of an image network is copied
             to each frame of a stack. In other modalities every channel gets the mean of the kernel over R, G and B.
         colors: whether channels are triples of R, G and B. If so, colours can be jittered, and Caffe kernels (blue,
             green, red) are reversed per triple.
@@ -52,7 +52,7 @@ class Modality:
     mirror: Callable[[np.ndarray], np.ndarray]
     statistics: Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]
     extra: int = 0
-    pictures: bool = False
+    images: bool = False
     colors: bool = False
     new_first_conv: bool = False
     stack_2d: int = 5  # TSN: 5 fields of flow, or 5 differences
@@ -144,7 +144,7 @@ RGB = Modality(
     join=_side_by_side,
     mirror=_flip,
     statistics=_unchanged,
-    pictures=True,
+    images=True,
     colors=True,
     stack_2d=1,
     scales=SCALES,

@@ -103,9 +103,9 @@ class Preprocess:
         return modality_of(self.modality)
 
     @property
-    def is_picture(self) -> bool:
+    def is_image(self) -> bool:
         """Whether each frame of the clip is one image that can be displayed."""
-        return self.kind.pictures and self.stack == 1
+        return self.kind.images and self.stack == 1
 
     @property
     def read_channels(self) -> int:

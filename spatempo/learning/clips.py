@@ -45,41 +45,43 @@ def load_clips(
     return train, val
 
 
-def median_short_side(manifest: Manifest, most: int = 15, *, reads: str = "rgb") -> int:
+def median_short_side(manifest: Manifest, max_videos: int = 15, *, reads: str = "rgb") -> int:
     """Median short side in pixels of a few videos spread evenly over a manifest.
 
     Args:
-        most: largest number of videos to open.
+        max_videos: largest number of videos to open.
         reads: kind of frames, see :func:`spatempo.video.source.open_video`.
 
     Raises:
         SpatempoError: none of them can be read.
     """
-    sides, errors = _collect(manifest, most, lambda video: min(video.height, video.width), reads=reads)
+    sides, errors = _collect(manifest, max_videos, lambda video: min(video.height, video.width), reads=reads)
     if not sides:
         raise errors[0]
     return sorted(sides)[len(sides) // 2]
 
 
-def median_seconds(manifest: Manifest, most: int = 15, *, reads: str = "rgb") -> float | None:
+def median_seconds(manifest: Manifest, max_videos: int = 15, *, reads: str = "rgb") -> float | None:
     """Median length in seconds of a few videos spread evenly over a manifest.
 
     None if the videos have no timestamps (folders of images), or none of them can be read.
     """
     lengths = sorted(
-        seconds for seconds in _collect(manifest, most, lambda video: video.duration, reads=reads)[0] if seconds > 0
+        seconds
+        for seconds in _collect(manifest, max_videos, lambda video: video.duration, reads=reads)[0]
+        if seconds > 0
     )
     return round(lengths[len(lengths) // 2], 3) if lengths else None
 
 
 def _collect(
-    manifest: Manifest, most: int, fact: Callable[[VideoSource], Fact], *, reads: str = "rgb"
+    manifest: Manifest, max_videos: int, fact: Callable[[VideoSource], Fact], *, reads: str = "rgb"
 ) -> tuple[list[Fact], list[SpatempoError]]:
     """Evaluates `fact` for a few videos; returns the values, and the errors of unreadable videos."""
-    step = max(1, len(manifest) // most)
+    step = max(1, len(manifest) // max_videos)
     facts: list[Fact] = []
     errors: list[SpatempoError] = []
-    for sample in manifest.samples[::step][:most]:
+    for sample in manifest.samples[::step][:max_videos]:
         try:
             with open_clip(sample.path, manifest.template, reads=reads) as video:
                 facts.append(fact(video))

@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from spatempo.terminal import shown
+from spatempo.terminal import safe_line
 
 
 class RunProgress:
@@ -94,11 +94,11 @@ class RunProgress:
     def say(self, line: str) -> None:
         """Prints a line, unless quiet."""
         if not self.quiet:
-            self.console.print(shown(line), markup=False, emoji=False)
+            self.console.print(safe_line(line), markup=False, emoji=False)
 
     def warn(self, line: str) -> None:
         """Prints a line, even if quiet."""
-        self.console.print(shown(line), markup=False, emoji=False)
+        self.console.print(safe_line(line), markup=False, emoji=False)
 
     def _epoch(self) -> str:
         epoch = max(0, self.done - 1) // self.per_epoch + 1

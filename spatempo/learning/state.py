@@ -19,7 +19,7 @@ import torch
 
 from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
-from spatempo.files import WriteError, cannot_write, write_whole
+from spatempo.files import WriteError, cannot_write, write_atomic
 from spatempo.inputs.spec import Preprocess
 from spatempo.learning.extend import SCHEDULE
 from spatempo.learning.recipe import Recipe, differences
@@ -71,7 +71,7 @@ def load_state(path: Path) -> dict[str, Any]:
 def write(path: Path, content: bytes) -> None:
     """Writes a file of a run atomically, and creates its folder if missing. Raises SpatempoError if that fails."""
     with report_write_errors(path):
-        write_whole(path, content)
+        write_atomic(path, content)
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def _upgrade_identity(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     now = dict(identity)
     if "options" in now:
         design, _, _ = parse_name(now["model"])
-        now["options"] = {**design.options, **design.older, **present_options(now["options"])}
+        now["options"] = {**design.options, **design.older_defaults, **present_options(now["options"])}
     if now.get("preprocess"):
         now["preprocess"] = Preprocess.from_dict(now["preprocess"]).to_dict()
     return now

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 
 FILE = Path(__file__).with_name("catalogue.json")
 
@@ -41,7 +41,7 @@ def write() -> Path:
     from spatempo.models.registry import list_models
 
     lines = ",\n".join(json.dumps(catalogue_row(name), ensure_ascii=False) for name in list_models())
-    return write_whole(FILE, f"[\n{lines}\n]\n")
+    return write_atomic(FILE, f"[\n{lines}\n]\n")
 
 
 if __name__ == "__main__":

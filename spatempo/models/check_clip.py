@@ -26,7 +26,7 @@ def check_clip(clip: Tensor, spec: Preprocess, backbone: nn.Module, what: str, f
     if not isinstance(clip, Tensor):
         raise SpatempoError(f"{what} must be a float tensor, got {type(clip).__name__}; {_MAKE_CLIP}")
     if clip.ndim != 5 or clip.shape[1] != spec.channels:
-        parts = "" if spec.is_picture else f" ({spec.stack} x {spec.kind.channel_names})"
+        parts = "" if spec.is_image else f" ({spec.stack} x {spec.kind.channel_names})"
         expected = f"[B, {spec.channels}, {frames}, H, W]{parts}"
         raise SpatempoError(f"{what} must be {expected}, got shape {tuple(clip.shape)}")
     if not clip.is_floating_point():

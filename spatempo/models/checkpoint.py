@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from spatempo.errors import SpatempoError
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 from spatempo.inputs.spec import Preprocess
 from spatempo.models.design import DESIGNS
 from spatempo.models.header import Header, same_operators
@@ -67,7 +67,7 @@ def save_checkpoint(
     )
     weights = model.state_dict() if state_dict is None else state_dict
     tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in weights.items()}
-    write_whole(folder / FILE, to_bytes(tensors, {"spatempo": header.to_json()}))
+    write_atomic(folder / FILE, to_bytes(tensors, {"spatempo": header.to_json()}))
     return folder
 
 
@@ -98,7 +98,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VideoModel:
         frames=header.frames or preprocess.frames,
         modality=preprocess.modality,
         stack=preprocess.stack,
-        **{**design.older, **header.options},
+        **{**design.older_defaults, **header.options},
     )
     model.preprocess = preprocess
     model.classes = header.classes

@@ -46,19 +46,19 @@ class Design:
         preprocess: default input specification of its models.
         variants: names for a backbone (or size) with options other than the defaults, for example
             ``"resnet50_nl": ("resnet50", {"non_local": True})`` for ``tsm_resnet50_nl``.
-        older: option values for checkpoints older than the option, if they differ from the default.
+        older_defaults: option values for checkpoints older than the option, if they differ from the default.
         fixed_frames: whether its parameters depend on T. The number of frames is then stored with the options, and
             clips of another T raise an error.
         layouts: layouts of weight files of other code that its models can read.
         published: published figures by the rest of the model's name: ``{"resnet50": (Published(...), ...)}``.
-        small: its smallest test configurations by label, ``(backbone or size, options)``; the label of the default
-            configuration is ``""``. The contract tests run all of them.
-        studied: configurations that ``python -m spatempo.studies.designs`` trains, by label as in ``small``. By default
-            the smallest one, and its causal form if there is one.
+        test_configurations: its smallest configurations by label, ``(backbone or size, options)``; the label of the
+            default configuration is ``""``. The contract tests run all of them.
+        study_configurations: configurations that ``python -m spatempo.studies.designs`` trains, by label as in
+            ``test_configurations``. By default the smallest one, and its causal form if there is one.
         order_blind: whether the score of a clip is the same for any order of its frames.
-        settle: ``(model, layout, options)``, called after weights are loaded, to adopt settings that they require.
-            ``layout`` is the name of the file's layout, or empty; ``options`` are those of a spatempo checkpoint, or
-            empty.
+        after_loading: ``(model, layout, options)``, called after weights are loaded, to adopt settings that they
+            require. ``layout`` is the name of the file's layout, or empty; ``options`` are those of a spatempo
+            checkpoint, or empty.
     """
 
     name: str
@@ -69,21 +69,21 @@ class Design:
     native: bool = False
     preprocess: Preprocess = field(default_factory=Preprocess)
     variants: Mapping[str, Case] = field(default_factory=dict)
-    older: Mapping[str, Any] = field(default_factory=dict)
+    older_defaults: Mapping[str, Any] = field(default_factory=dict)
     fixed_frames: bool = False
     layouts: tuple[WeightLayout, ...] = ()
     published: Mapping[str, tuple[Published, ...]] = field(default_factory=dict)
-    small: Mapping[str, Case] = field(default_factory=lambda: {"": ("smallresnet", {})})
-    studied: Mapping[str, Case] | None = None
+    test_configurations: Mapping[str, Case] = field(default_factory=lambda: {"": ("smallresnet", {})})
+    study_configurations: Mapping[str, Case] | None = None
     order_blind: bool = False
-    settle: Callable[[Any, str, Mapping[str, Any]], None] | None = None
+    after_loading: Callable[[Any, str, Mapping[str, Any]], None] | None = None
 
     @property
-    def studies(self) -> Mapping[str, Case]:
+    def study_cases(self) -> Mapping[str, Case]:
         """Configurations that are trained to test whether the design uses the order of frames, by label."""
-        if self.studied is not None:
-            return self.studied
-        backbone, options = self.small[""]
+        if self.study_configurations is not None:
+            return self.study_configurations
+        backbone, options = self.test_configurations[""]
         causal = {"causal": (backbone, {**options, "causal": True})} if self.has_causal_form else {}
         return {"": (backbone, options), **causal}
 

@@ -67,7 +67,7 @@ def fit_first_conv(model: VideoModel, weights: dict[str, Tensor]) -> dict[str, T
 
 def fit_kernel(kernel: Tensor, spec: Preprocess) -> Tensor:
     """Converts an RGB kernel to an input specification: ``[C_out, 3, ...] -> [C_out, spec.channels, ...]``."""
-    if spec.kind.pictures:
+    if spec.kind.images:
         return torch.cat([kernel] * spec.stack, 1) / spec.stack
     return repeat_mean(kernel, spec.channels)
 

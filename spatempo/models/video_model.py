@@ -107,11 +107,11 @@ class VideoModel(nn.Module):
             raise SpatempoError(f"{self.name} has no input {unknown[0]!r}; its keyword inputs: {known}")
         if not extras:
             return self.head(self._features(clip))
-        self.context.give(extras)
+        self.context.set_extras(extras)
         try:
             return self.head(self._features(clip))
         finally:
-            self.context.give({})
+            self.context.set_extras({})
 
     def forward_frames(self, clip: Tensor) -> Tensor:
         """Logits of every frame: ``[B, C, T, H, W] -> [B, T', K]``; T' is smaller than T if the design pools over time.
@@ -228,7 +228,7 @@ class VideoModel(nn.Module):
 
     def _not_causal(self) -> SpatempoError:
         fix = "train it with `causal=True`" if "causal" in self.options else f"{self.design} has no causal form"
-        return SpatempoError(f"{self.name} looks at future frames, so it cannot run frame by frame: {fix}")
+        return SpatempoError(f"{self.name} uses future frames, so it cannot run frame by frame: {fix}")
 
     def _check_clip(self, clip: Tensor, what: str = "a clip", frames: str = "T") -> None:
         """See :func:`~spatempo.models.check_clip.check_clip`."""

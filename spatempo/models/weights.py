@@ -63,9 +63,9 @@ def load_pretrained(
     if layout and layout.statistics:
         model.preprocess = model.preprocess.with_statistics(*layout.statistics)
     notes = [_fit(model, weights, layout, str(source))]
-    settle = DESIGNS[model.design].settle
-    if settle is not None:
-        settle(model, layout.name if layout else "", checkpoint.options if checkpoint else {})
+    after_loading = DESIGNS[model.design].after_loading
+    if after_loading is not None:
+        after_loading(model, layout.name if layout else "", checkpoint.options if checkpoint else {})
     notes.append(layout.note(weights, model) if layout and layout.note else None)
     notes.append(checkpoint_note(model, checkpoint) if checkpoint else None)
     for note in filter(None, notes):

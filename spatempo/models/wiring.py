@@ -67,7 +67,7 @@ def checkpoint_note(model: VideoModel, header: Header) -> str | None:
     same = same_operators(header, model.plugged) is None
     if header.design != model.design:
         return None if same else f"the weights were trained in {header.name}, but this model is {model.name}"
-    before = {**model.options, **DESIGNS[model.design].older, **header.options}
+    before = {**model.options, **DESIGNS[model.design].older_defaults, **header.options}
     other = [k for k in model.options if before[k] != model.options[k] and k not in _ADOPTED]
     if not other or (model.plugged and same):
         return None

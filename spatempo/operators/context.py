@@ -137,7 +137,7 @@ class ForwardContext:
         """Outputs of the tapped layers by name, as folded frames. Available until the forward pass ends."""
         return self._tapped
 
-    def give(self, extras: Mapping[str, Tensor]) -> None:
+    def set_extras(self, extras: Mapping[str, Tensor]) -> None:
         """Sets the keyword inputs of the next forward pass; called by the video model."""
         self._require_idle()
         self._extras = dict(extras)

@@ -181,7 +181,7 @@ def watch_attention(model: nn.Module) -> AbstractContextManager[dict[str, Tensor
         seen["backbone.layer1.0.conv2"]  # [B, 2, C]: a_S and a_T of each clip, with sum one
 
     Each forward pass overwrites the recorded values; the model itself stores nothing.
-    :func:`spatempo.evaluation.inside.attention.attention_shares` averages over channels and videos, as in Figures 5-8
+    :func:`spatempo.evaluation.inside.attention.attention_weights` averages over channels and videos, as in Figures 5-8
     of the paper.
     """
     return watch(attention_layers(model))

@@ -46,13 +46,13 @@ def _attention(name: str, found: Mapping[str, Any], figures: Figures) -> str:
     caption = (
         f"{found['sentence']} The chart shows the weight of the temporal branch of each STH convolution, the mean over "
         f"channels and {found['n']} videos. The band is one standard deviation over the videos. Training starts at "
-        "50 % (dashed line). Settled: fraction of channels in which one branch has more than 95 %. If it is high, the "
-        "weight is the fraction of channels used for time rather than a balance within each channel. Row "
+        "50 % (dashed line). One branch: fraction of channels in which one branch has more than 95 %. If it is high, "
+        "the weight is the fraction of channels used for time rather than a balance within each channel. Row "
         "\u201call\u201d: mean over all layers."
     )
-    rows = [["stage", "layers", "attention to time", "±", "settled"]]
+    rows = [["stage", "layers", "attention to time", "±", "one branch"]]
     for row in [*found["stages"], {**found, "stage": "all", "layers": len(found["layers"])}]:
-        numbers = (percent(row["temporal"]), _spread(row), percent(row["settled"]))
+        numbers = (percent(row["temporal"]), _spread(row), percent(row["single_branch"]))
         rows.append([row["stage"], str(row["layers"]), *numbers])
     label = "; ".join(f"{row['layer']} {percent(row['temporal'])}" for row in found["layers"])
     drawn = figures.both(lambda width: attention_plot({name: found}, width=width), f"Attention to time: {label}")
@@ -67,14 +67,14 @@ def _gates(name: str, found: Mapping[str, Any], figures: Figures) -> str:
         "sign. Beyond 0.9: fraction of gates that are almost fully open. The numbers are means over "
         f"{found['n']} videos, all frames and pixels. The band is one standard deviation over the videos."
     )
-    if "fusion" in found:
+    if "fusion_weight" in found:
         caption += " Weight of the shifted part: set by the fusion; the part that is not shifted has the rest."
     heads = ["layer", "1st half open", "signed", "2nd half open", "signed", "beyond 0.9"]
-    rows = [heads + ["weight of the shifted part"] * ("fusion" in found)]
+    rows = [heads + ["weight of the shifted part"] * ("fusion_weight" in found)]
     for row in found["layers"]:
         halves = [cell for half in row["halves"] for cell in (percent(half["open"]), _signed(half["mean"]))]
-        fusion = [percent(row["fusion"])] if "fusion" in found else []
-        rows.append([row["layer"], *halves, percent(row["full"]), *fusion])
+        fusion = [percent(row["fusion_weight"])] if "fusion_weight" in found else []
+        rows.append([row["layer"], *halves, percent(row["fully_open"]), *fusion])
     label = "; ".join(f"{row['layer']} {percent(row['open'])}" for row in found["layers"])
     drawn = figures.both(lambda width: gate_plot(found, width=width), f"How far the gates are open: {label}")
     return section(f"Inside the network: gates of {name}", caption, drawn + f"<div class='scroll'>{table(rows)}</div>")
@@ -93,7 +93,7 @@ def attention_plot(found: Mapping[str, Mapping[str, Any]], *, width: float = WID
 
     Args:
         found: name (a model, a value of ``p``, a data set) -> result of
-            :func:`spatempo.evaluation.inside.attention.attention_shares`. The marked stages are those of the first.
+            :func:`spatempo.evaluation.inside.attention.attention_weights`. The marked stages are those of the first.
         width: inches.
     """
     lines = {name: [(row["temporal"], row["spread"]) for row in one["layers"]] for name, one in found.items()}
@@ -115,13 +115,13 @@ def gate_plot(found: Mapping[str, Any], *, width: float = WIDE) -> Figure:
     """
     layers = found["layers"]
     lines = {
-        f"{which} half, from {layers[0]['halves'][half]['comes_from']} frame": [
+        f"{which} half, from {layers[0]['halves'][half]['source_frame']} frame": [
             (row["halves"][half]["open"], row["halves"][half]["spread"]) for row in layers
         ]
         for half, which in enumerate(("1st", "2nd"))
     }
-    if "fusion" in found:
-        lines["weight of the shifted part"] = [(row["fusion"], None) for row in layers]
+    if "fusion_weight" in found:
+        lines["weight of the shifted part"] = [(row["fusion_weight"], None) for row in layers]
     with figure_style():
         figure = new_figure(width, 3.1)
         axes = figure.subplots()

@@ -41,7 +41,7 @@ def table_section(models: Sequence[ModelResult]) -> str:
     captions = {
         "within_pair": "Within the pair: accuracy when the model chooses only between the two classes of a pair.",
         "shuffled": "Shuffled: top-1 accuracy with the frames of each clip in another order.",
-        "dependence": "Drop when shuffled: top-1 minus shuffled, in percentage points.",
+        "drop_when_shuffled": "Drop when shuffled: top-1 minus shuffled, in percentage points.",
         "macs": "Multiply-accumulates (MACs) and latency are for one view of a clip.",
         "seconds": "Training: time per seed.",
         "front": "Pareto front: the costs for which the design is on the front of the charts.",

@@ -25,7 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
 LIGHT = ("#CC79A7", "#E69F00", "#56B4E9")  # the colours on which text must be dark
@@ -128,4 +128,4 @@ def save_png(figure: Figure, path: str | Path, *, dpi: int = 160) -> Path:
     buffer = io.BytesIO()
     with figure_style():
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    return write_whole(path, buffer.getvalue())
+    return write_atomic(path, buffer.getvalue())

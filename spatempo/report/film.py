@@ -11,7 +11,7 @@ import numpy as np
 
 from spatempo.errors import SpatempoError
 from spatempo.report.figures import png_data
-from spatempo.report.html import answers, section
+from spatempo.report.html import prediction_list, section
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Strip:
         title: text above the frames.
         frames: uint8 ``[T, H, W, 3]``, RGB; small frames (64-128 pixels) keep the page small.
         truth: true class.
-        answers: model -> predicted class.
+        predictions: model -> predicted class.
         heat: ``[T, H, W]``, 0 to 1: heat map, drawn over the frames in a second row.
         drops: ``[T]``: drop of the score of the true class when this frame is replaced; a bar and a number per frame.
     """
@@ -30,7 +30,7 @@ class Strip:
     title: str
     frames: np.ndarray
     truth: str
-    answers: Mapping[str, str]
+    predictions: Mapping[str, str]
     heat: np.ndarray | None = None
     drops: Sequence[float] | None = None
 
@@ -63,7 +63,7 @@ def _strip(strip: Strip) -> str:
         f"<div class='strip'><h3>{escape(strip.title)}</h3>"
         f"<div class='frames' style='--n: {n}; --half: {n if n <= 5 else -(-n // 2)}'>"
         f"{''.join(_cell(strip, t) for t in range(n))}</div>"
-        f"{answers(strip.truth, list(strip.answers.items())) if strip.answers else ''}</div>"
+        f"{prediction_list(strip.truth, list(strip.predictions.items())) if strip.predictions else ''}</div>"
     )
 
 

@@ -33,7 +33,7 @@ def class_gain(
     second: Mapping[str, float | None],
     *,
     names: tuple[str, str],
-    most: int = MOST_CLASSES,
+    max_classes: int = MOST_CLASSES,
     width: float = WIDE,
 ) -> Figure:
     """Bars of the difference in accuracy of two models per class, sorted.
@@ -41,15 +41,16 @@ def class_gain(
     Args:
         first, second: class -> accuracy.
         names: names of the two models.
-        most: maximum number of classes. If there are more, those in the middle are omitted, and a line says how many.
+        max_classes: maximum number of classes. If there are more, those in the middle are omitted, and a line says how
+            many.
         width: inches; in a narrow chart, the name of a class is above its bar.
     """
     ranked = gains(first, second)
-    omitted = max(0, len(ranked) - most)
-    kept = [*ranked[: most // 2], *ranked[len(ranked) - most + most // 2 :]] if omitted else ranked
+    omitted = max(0, len(ranked) - max_classes)
+    kept = [*ranked[: max_classes // 2], *ranked[len(ranked) - max_classes + max_classes // 2 :]] if omitted else ranked
     narrow = width < 6
     step = 1.75 if narrow else 1.0
-    y_values = [i * step + (1.0 if omitted and i >= most // 2 else 0.0) for i in range(len(kept))]
+    y_values = [i * step + (1.0 if omitted and i >= max_classes // 2 else 0.0) for i in range(len(kept))]
     largest = max((abs(gain) for _, gain in kept), default=0.0) or 0.1
     with figure_style():
         figure = new_figure(width, 0.24 * (y_values[-1] + step if y_values else 1) + 0.75)
@@ -73,7 +74,7 @@ def class_gain(
         else:
             axes.set_yticks(y_values, [shorten(name, 34) for name, _ in kept], fontsize=10)
         if omitted:
-            y = (y_values[most // 2 - 1] + y_values[most // 2]) / 2 - (0.3 if narrow else 0)
+            y = (y_values[max_classes // 2 - 1] + y_values[max_classes // 2]) / 2 - (0.3 if narrow else 0)
             axes.text(0, y, f"… {omitted} classes not shown …", ha="center", va="center", fontsize=9, color=MUTED)
         axes.axvline(0, color=MUTED, linewidth=1)
         axes.set_ylim((y_values[-1] if y_values else 0) + 0.7, -1.4 if narrow else -0.7)
@@ -106,7 +107,7 @@ def order_bars(values: Mapping[str, tuple[float, float | None]], *, width: float
             dark = ordered if shuffled is None else shuffled
             axes.barh(y, ordered, height=0.78, color=WITH_ORDER)
             axes.barh(y, min(dark, ordered) if shuffled is not None else 0, height=0.78, color=BETTER)
-            if dark > ordered:  # better shuffled
+            if dark > ordered:  # better when shuffled
                 axes.barh(y, dark - ordered, left=ordered, height=0.78, fill=False, edgecolor=BETTER, hatch="////")
             number = "one frame" if shuffled is None else points(ordered - shuffled)
             axes.text(max(ordered, dark) + 0.015, y, number, va="center", fontsize=9 if narrow else 10, color=INK)

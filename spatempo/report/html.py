@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 from spatempo.report.figures import NARROW, WIDE, svg
 from spatempo.report.style import CSS
 
@@ -44,7 +44,7 @@ def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
 </body>
 </html>
 """
-    return write_whole(path, page.encode())
+    return write_atomic(path, page.encode())
 
 
 class Figures:
@@ -95,7 +95,7 @@ def breakable(name: str) -> str:
     return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
-def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:
+def prediction_list(truth: str, given: Sequence[tuple[str, str]]) -> str:
     """True class and predictions for one video; `given` has (model, prediction). Many models: grouped by prediction."""
     if len(given) > 6:
         by_prediction: dict[str, list[str]] = {}
@@ -107,7 +107,7 @@ def answers(truth: str, given: Sequence[tuple[str, str]]) -> str:
         f"<b>{escape(who)}</b>: {escape(label)}</li>"
         for who, label in given
     )
-    return f"<ul class='answers'><li>true class: {escape(truth)}</li>{items}</ul>"
+    return f"<ul class='predictions'><li>true class: {escape(truth)}</li>{items}</ul>"
 
 
 def footer(notes: Sequence[str]) -> str:

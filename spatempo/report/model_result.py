@@ -14,8 +14,8 @@ class ModelResult:
     Attributes:
         name: short name.
         row: its row of the table: ``params``, ``macs`` (counts), ``top1``, ``top5``, ``mean_class``, ``shuffled``
-            (accuracies, 0 to 1), ``dependence`` (drop when shuffled, 0 to 1), ``latency_ms``, ``seconds``; other keys
-            are shown unchanged.
+            (accuracies, 0 to 1), ``drop_when_shuffled`` (0 to 1), ``latency_ms``, ``seconds``; other keys are shown
+            unchanged.
         spread: key of the row -> standard deviation over the seeds.
         scores: accuracy of each seed, for the charts of accuracy and cost.
         families: family -> accuracy (within the pair if the family has pairs).

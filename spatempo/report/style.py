@@ -54,11 +54,11 @@ tr:last-child > * { border-bottom: 0; }
 .drop { height: 6px; margin-top: 3px; background: var(--line); border-radius: 3px; }
 .drop div { height: 100%; border-radius: 3px; background: #0072B2; }
 .drop .against { background: #D55E00; }
-.answers { list-style: none; display: flex; flex-wrap: wrap; gap: 6px 8px; padding: 0;
+.predictions { list-style: none; display: flex; flex-wrap: wrap; gap: 6px 8px; padding: 0;
   margin: 6px 0 0; font-size: 15px; }
-.answers li { border: 1px solid var(--line); border-radius: 99px; padding: 1px 12px; overflow-wrap: anywhere; }
-.answers .right { background: #e3f1ea; border-color: #8cc7a9; }
-.answers .wrong { background: #fdeee6; border-color: #e8b08d; }
+.predictions li { border: 1px solid var(--line); border-radius: 99px; padding: 1px 12px; overflow-wrap: anywhere; }
+.predictions .right { background: #e3f1ea; border-color: #8cc7a9; }
+.predictions .wrong { background: #fdeee6; border-color: #e8b08d; }
 footer { color: var(--muted); font-size: 14px; }
 footer p { margin: 0 0 6px; overflow-wrap: anywhere; }
 @media (max-width: 700px) {

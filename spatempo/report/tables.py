@@ -16,7 +16,7 @@ _HEADS = {
     "top5": "top-5",
     "mean_class": "mean class accuracy",
     "within_pair": "within the pair",
-    "dependence": "drop when shuffled",
+    "drop_when_shuffled": "drop when shuffled",
     "macs": "MACs",
     "latency_ms": "latency",
     "seconds": "training",
@@ -64,7 +64,7 @@ def shown(key: str, value: object, spread: float | None = None) -> str:
     if key in ACCURACIES:
         deviation = "" if spread is None else f"\u00a0±\u00a0{100 * spread:.1f}"
         return f"{100 * value:.1f}{deviation} %"
-    if key == "dependence":
+    if key == "drop_when_shuffled":
         return points(value) + ("" if spread is None else f"\u00a0±\u00a0{100 * spread:.1f}")
     if key in ("params", "macs"):
         for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

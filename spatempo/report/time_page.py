@@ -44,7 +44,7 @@ def write_time_page(
         models: results of :func:`spatempo.evaluation.order.dependence.time_dependence`, with ``name`` and
             ``receptive_field``; the first is the model under test.
         verdicts: a few words on each model, below its figures.
-        need: result of :func:`spatempo.evaluation.order.dependence.need_of_order`.
+        need: result of :func:`spatempo.evaluation.order.dependence.order_requirement`.
         strips: example videos with the influence of frames and regions.
         gate_strips: example videos with the opening of the gates.
         notes: paragraphs at the end of the page.
@@ -128,16 +128,17 @@ def _families(models: Sequence[Model]) -> str:
 def _need(need: Mapping[str, Any] | None) -> str:
     if need is None:
         return ""
-    rows = [["class or pair", "videos", "sees order", "order-blind", "gain", "p"]]
-    ranked = sorted(need["per_group"].items(), key=lambda item: item[1]["blind"] - item[1]["temporal"])
+    rows = [["class or pair", "videos", "uses order", "order-blind", "gain", "p"]]
+    ranked = sorted(need["per_group"].items(), key=lambda item: item[1]["order_blind"] - item[1]["temporal"])
     for name, row in ranked[:MOST_CLASSES]:
-        gain = f"{100 * (row['temporal'] - row['blind']):+.1f}".replace("-", "−")
-        accuracies = [percent(row["temporal"]), percent(row["blind"])]
+        gain = f"{100 * (row['temporal'] - row['order_blind']):+.1f}".replace("-", "−")
+        accuracies = [percent(row["temporal"]), percent(row["order_blind"])]
         rows.append([name, str(row["n"]), *accuracies, gain, p_value_text(row["p_value"])])
     caption = (
-        f"Of {need['n']} videos, only {need['temporal_name']} (sees order) is correct on "
+        f"Of {need['n']} videos, only {need['temporal_name']} (uses order) is correct on "
         f"{percent(need['needs_order'])} (95 % interval: {_interval_text(need['interval'])}), and only "
-        f"{need['blind_name']} (order-blind) on {percent(need['only_blind'])} (p {p_value_text(need['p_value'])}). "
+        f"{need['order_blind_name']} (order-blind) on {percent(need['only_order_blind'])} "
+        f"(p {p_value_text(need['p_value'])}). "
         "The table shows the accuracy of both models and the difference in percentage points. A class and its reverse "
         "count as one group, since an order-blind model may favour either of the two. p-values are corrected for the "
         "number of groups (Holm's method)."
@@ -191,9 +192,9 @@ def _frames(models: Sequence[Model], figures: Figures) -> str:
     )
     default = ", ".join(f"{m['name']} {m['frames']}" for m in models)
     refused = "".join(
-        f" {m['name']} cannot process {', '.join(str(count) for count in m['refused_frames'])} frames."
+        f" {m['name']} cannot process {', '.join(str(count) for count in m['unsupported_frames'])} frames."
         for m in models
-        if m["refused_frames"]
+        if m["unsupported_frames"]
     )
     caption = (
         "Accuracy with fewer or more frames from the same videos, in order; the bands are 95 % confidence intervals. "
@@ -206,7 +207,7 @@ def _field(models: Sequence[Model], figures: Figures) -> str:
     drawn = []
     for m in models:
         field = m["receptive_field"]
-        draw = lambda width, field=field, m=m: influence_map(field["share"], title=m["name"], width=width)  # noqa: E731
+        draw = lambda width, field=field, m=m: influence_map(field["fractions"], title=m["name"], width=width)  # noqa: E731
         label = f"{m['name']}: the score at one position depends on {field['frames']} of {field['clip_frames']} frames"
         drawn.append(f"<div>{figures.both(draw, label, wide=WIDE / 2)}</div>")
     caption = (

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 from spatempo.studies.marked import insert_between_marks, marks, split_at_marks
 from spatempo.studies.program import run_study
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 # Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
 # module first, and they do not need torch.
@@ -43,7 +43,7 @@ def cases() -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         f"{design.name}-{label}".rstrip("-"): (design.model_name(backbone), dict(options))
         for design in sorted(DESIGNS.values(), key=lambda design: (design.native, design.name))
-        for label, (backbone, options) in design.studies.items()
+        for label, (backbone, options) in design.study_cases.items()
     }
 
 
@@ -85,7 +85,7 @@ def designs(
     fixed = {"cache": True, "title": TITLE, **RECIPE, **settings}
     rows = [one.to_json() for one in compare(data, chosen, budget=budget, out=out, **fixed)]
     rows = [{**row, "live": _live(row, data / "test.csv")} for row in rows]
-    write_whole(Path(out) / "table.md", table(rows))
+    write_atomic(Path(out) / "table.md", table(rows))
     return rows
 
 
@@ -101,16 +101,16 @@ def _live(row: dict[str, Any], data: Path) -> dict[str, Any] | None:
     model = load(row["checkpoint"])
     if not model.causal:
         return None
-    say(f"{row['name']}: the test clips frame by frame", sys.stderr)
+    print_line(f"{row['name']}: the test clips frame by frame", sys.stderr)
     clips = load_manifest(data, classes=model.classes)
     offline, live = evaluate(model, clips), evaluate(Live(model), clips)
     difference = np.abs(live.scores - offline.scores) / np.abs(offline.scores).max(1, keepdims=True)
     found = families(live, clips).families
     return {
         "top1": live.top1,
-        "within_pair": {family: shares.within_pair for family, shares in found.items()},
+        "within_pair": {family: row.within_pair for family, row in found.items()},
         "n": live.n,
-        "same": int((live.answers == offline.answers).sum()),
+        "same": int((live.predictions == offline.predictions).sum()),
         "largest_difference": float(difference.max()),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatempo.errors import SpatempoError
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 
 
 def insert_between_marks(file: Path, name: str, text: str) -> None:
@@ -17,7 +17,7 @@ def insert_between_marks(file: Path, name: str, text: str) -> None:
     """
     before, after = split_at_marks(file, name)
     begin, end = marks(name)
-    write_whole(file, f"{before}{begin}\n{text}{end}{after}")
+    write_atomic(file, f"{before}{begin}\n{text}{end}{after}")
 
 
 def split_at_marks(file: Path, name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from spatempo.errors import SpatempoError
 from spatempo.process import set_up
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 
 def run_study(name: str, study: Callable[[], None]) -> int:
@@ -18,10 +18,10 @@ def run_study(name: str, study: Callable[[], None]) -> int:
     try:
         study()
     except SpatempoError as error:
-        say(f"{name}: error: {error}", sys.stderr)
+        print_line(f"{name}: error: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say(f"{name}: interrupted; run it again to continue", sys.stderr)
+        print_line(f"{name}: interrupted; run it again to continue", sys.stderr)
         return 130
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     print(f"\ntotal time: {minutes}:{seconds:02d} minutes")

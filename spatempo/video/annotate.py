@@ -50,7 +50,7 @@ def annotate(
     check_target(out, video)
     with open_video(os.fspath(video), timeout=timeout) as source:
         if source.duration <= 0:
-            raise SpatempoError(f"{source.path}: images in a folder carry no times; make a video of them first")
+            raise SpatempoError(f"{source.path}: images in a folder have no times; make a video of them first")
 
         def reported() -> Iterator[tuple[float, np.ndarray]]:
             next_report = 0.0
@@ -61,7 +61,7 @@ def annotate(
                     next_report = seconds + 1
 
         timed = resample(reported(), source.fps)
-        return write_video(out, drawn(timed, captions, source.fps), source.fps, qp=_QUANTISER, all_intra=False)
+        return write_video(out, draw_captions(timed, captions, source.fps), source.fps, qp=_QUANTISER, all_intra=False)
 
 
 def check_target(out: str | os.PathLike[str], video: str | os.PathLike[str]) -> None:
@@ -84,7 +84,7 @@ def resample(frames: Iterable[tuple[float, np.ndarray]], fps: float) -> Iterator
         yield shown
 
 
-def drawn(frames: Iterable[np.ndarray], captions: Sequence[Caption], fps: float) -> Iterator[np.ndarray]:
+def draw_captions(frames: Iterable[np.ndarray], captions: Sequence[Caption], fps: float) -> Iterator[np.ndarray]:
     """Draws captions on copies of frames, uint8 ``[H, W, 3]``, cropped to an even size."""
     remaining = iter(captions)
     caption = next(remaining, None)

@@ -26,11 +26,11 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from spatempo.errors import VideoError
-from spatempo.video import _facts
+from spatempo.video import _info
 from spatempo.video._address import TIMEOUT
 from spatempo.video._decoder import Decoder, IndexMismatch, Receive
-from spatempo.video._facts import Facts
 from spatempo.video._frames import Closing, check_indices, rotate, scaled_size
+from spatempo.video._info import VideoInfo
 from spatempo.video.packet_index import index_packets
 
 
@@ -84,16 +84,16 @@ class PyAVReader(Closing):
         """Reason why every read decodes this file from its start; None if the reader seeks."""
         return self._known().no_index_reason
 
-    def _known(self) -> Facts:
+    def _known(self) -> VideoInfo:
         """Properties of the file, determined on first use: from the cache, the packets, or a full decode."""
-        if self._facts is None:
-            self._facts = _facts.recall(self.path)
-        if self._facts is None:
-            self._facts = self._analyse()
-            _facts.remember(self.path, self._facts)
-        return self._facts
+        if self._info is None:
+            self._info = _info.recall(self.path)
+        if self._info is None:
+            self._info = self._analyse()
+            _info.remember(self.path, self._info)
+        return self._info
 
-    def _analyse(self) -> Facts:
+    def _analyse(self) -> VideoInfo:
         _, stream = self._decoder.open()
         index = index_packets(self._decoder.packets(), stream)
         if isinstance(index, str):
@@ -106,9 +106,9 @@ class PyAVReader(Closing):
         if first[0].interlaced_frame:  # one frame may be two packets, one per field
             return self._analyse_by_decoding("interlaced")
         # not `stream`: the file may have been opened again, which frees the old stream
-        return Facts.of(self._decoder.video_stream, first[0], index.pts[index.packet].tolist(), index, None)
+        return VideoInfo.of(self._decoder.video_stream, first[0], index.pts[index.packet].tolist(), index, None)
 
-    def _analyse_by_decoding(self, no_index_reason: str) -> Facts:
+    def _analyse_by_decoding(self, no_index_reason: str) -> VideoInfo:
         """Decode and count all frames, without conversion."""
         first, times = None, []
         for frame in self._decoder.all_frames():
@@ -116,15 +116,15 @@ class PyAVReader(Closing):
             times.append(frame.pts)
         if first is None:
             raise VideoError(self.path, "no frame can be decoded; replace the file or leave it out")
-        return Facts.of(self._decoder.video_stream, first, times, None, no_index_reason)
+        return VideoInfo.of(self._decoder.video_stream, first, times, None, no_index_reason)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def read(self, indices: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """uint8 [len(indices), H, W, 3]; see `VideoSource.read`."""
-        facts = self._known()
-        wanted = check_indices(self.path, indices, facts.frames)
-        height, width = scaled_size(*facts.size, short_side)
+        info = self._known()
+        wanted = check_indices(self.path, indices, info.frames)
+        height, width = scaled_size(*info.size, short_side)
         out = np.empty((len(wanted), height, width, 3), dtype=np.uint8)
         numbers, slots = np.unique(wanted, return_inverse=True)
         if len(numbers) == 0:
@@ -133,22 +133,20 @@ class PyAVReader(Closing):
         def writer(positions: dict[int, int]) -> Receive:
             # writes a decoded frame directly to every position of `out` that requested it
             def receive(key: int, frame: av.VideoFrame) -> None:
-                out[slots == positions[key]] = self._to_rgb(frame, facts, short_side)
+                out[slots == positions[key]] = self._to_rgb(frame, info, short_side)
 
             return receive
 
-        if facts.index is not None:
-            times = facts.index.pts[facts.index.packet[numbers]].tolist()
+        if info.index is not None:
+            times = info.index.pts[info.index.packet[numbers]].tolist()
             try:
-                self._decoder.by_index(facts.index, numbers, writer({time: i for i, time in enumerate(times)}))
+                self._decoder.by_index(info.index, numbers, writer({time: i for i, time in enumerate(times)}))
                 return out
             except IndexMismatch as mismatch:
-                self._facts = self._analyse_by_decoding(str(mismatch))
-                _facts.remember(self.path, self._facts)
-                if wanted.max() >= self._facts.frames:
-                    reason = (
-                        f"damaged: {self._facts.frames} of {facts.frames} frames decode; replace it or leave it out"
-                    )
+                self._info = self._analyse_by_decoding(str(mismatch))
+                _info.remember(self.path, self._info)
+                if wanted.max() >= self._info.frames:
+                    reason = f"damaged: {self._info.frames} of {info.frames} frames decode; replace it or leave it out"
                     raise VideoError(self.path, reason) from mismatch
                 return self.read(indices, short_side)
         self._decoder.by_counting(numbers, writer({number: i for i, number in enumerate(numbers.tolist())}))
@@ -156,7 +154,7 @@ class PyAVReader(Closing):
 
     def stream(self, short_side: int | None = None) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (seconds since the first frame, uint8 [H, W, 3]) in order; see `FrameStream.stream`."""
-        facts = self._known()
+        info = self._known()
         decoder = Decoder(
             self.path, self.threads, self.timeout
         )  # a second decoder, so that `read` can be called in between
@@ -165,33 +163,33 @@ class PyAVReader(Closing):
             for number, frame in enumerate(decoder.all_frames()):
                 start = frame.pts if start is None else start
                 if start is None or frame.pts is None:  # a file without times
-                    seconds = number / facts.fps
+                    seconds = number / info.fps
                 else:
                     seconds = float((frame.pts - start) * (decoder.video_stream.time_base or 0))
-                yield seconds, np.ascontiguousarray(self._to_rgb(frame, facts, short_side))
+                yield seconds, np.ascontiguousarray(self._to_rgb(frame, info, short_side))
         finally:
             decoder.close()
 
-    def _to_rgb(self, frame: av.VideoFrame, facts: Facts, short_side: int | None) -> np.ndarray:
+    def _to_rgb(self, frame: av.VideoFrame, info: VideoInfo, short_side: int | None) -> np.ndarray:
         """[H, W, 3]; if the size changes within a video, frames are scaled to the size of the first."""
-        height, width = scaled_size(facts.coded_height, facts.coded_width, short_side)
+        height, width = scaled_size(info.coded_height, info.coded_width, short_side)
         try:
             rgb = self._reformatter.reformat(
-                frame, width=width, height=height, format="rgb24", interpolation="BILINEAR", **_facts.ONE_THREAD
+                frame, width=width, height=height, format="rgb24", interpolation="BILINEAR", **_info.ONE_THREAD
             )
         except FFmpegError as error:
             raise VideoError(
                 self.path,
                 f"{frame.format.name} cannot be converted to RGB ({error.strerror}); convert the video or leave it out",
             ) from error
-        return rotate(rgb.to_ndarray(), facts.rotation)
+        return rotate(rgb.to_ndarray(), info.rotation)
 
     def close(self) -> None:
         """Close the file. The next read opens it again."""
         self._decoder.close()
 
     def _start(self) -> None:
-        self._facts: Facts | None = None
+        self._info: VideoInfo | None = None
         self._decoder = Decoder(self.path, self.threads, self.timeout)
         self._reformatter = VideoReformatter()  # reused: setting up the scaler takes longer than using it
 

@@ -22,7 +22,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from spatempo.errors import SpatempoError
-from spatempo.files import whole_file
+from spatempo.files import atomic_file
 
 # Switches off everything in x264 that uses other frames or redistributes bits (B frames, scene cuts, adaptive
 # quantisation, macroblock tree, lookahead). One thread, because the bytes depend on the number of threads.
@@ -70,7 +70,7 @@ def write_video(
     first = next(checked, None)
     if first is None:
         raise SpatempoError(f"{target}: there are no frames to write; give at least one")
-    with whole_file(target) as temporary:
+    with atomic_file(target) as temporary:
         try:
             with av.open(str(temporary), "w") as container:
                 stream = container.add_stream(encoder.name, rate=rate, options=_options(codec, qp, all_intra, preset))

@@ -106,13 +106,13 @@ def test_doctor(document):
     assert found["devices"]["cpu"]["works"] is True
     assert found["decoders"]["pyav"]["works"] is True
     assert found["encoders"]["libx264"]["works"] is True
-    assert all({"what", "reason", "fix"} <= problem.keys() for problem in found["problems"])
+    assert all({"component", "reason", "fix"} <= problem.keys() for problem in found["problems"])
 
 
 def test_doctor_prints_each_problem_with_its_fix(capsys):
     from spatempo.cli import doctor
 
-    problem = {"what": "decoder pyav", "reason": "not found", "fix": "pip install av"}
+    problem = {"component": "decoder pyav", "reason": "not found", "fix": "pip install av"}
     groups = {group: {} for group in ("packages", "decoders", "encoders", "devices", "machine", "extras")}
     doctor.show({"spatempo": "1", "python": "3", "torch": None, "torchvision": None, **groups, "problems": [problem]})
     assert "problem: decoder pyav: not found\n   fix: pip install av\n" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spatempo.cli.main import main
-from spatempo.report.html import answers, cards, heading, section, table
+from spatempo.report.html import cards, heading, prediction_list, section, table
 
 ESC = "\x1b"
 RED = f"{ESC}[31mred\u202e"
@@ -77,7 +77,7 @@ def test_pages_are_escaped():
         section(label, label, ""),
         cards(label, [(label, label, label, "red")]),
         table([[label, label], [label, label]]),
-        answers(label, [(label, label)]),
+        prediction_list(label, [(label, label)]),
     ):
         assert "<script" not in html
         assert "&lt;script&gt;" in html

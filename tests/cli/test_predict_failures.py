@@ -77,7 +77,7 @@ def test_ctrl_c_interrupts_waiting_for_a_server(checkpoint):
         words = [sys.executable, "-m", "spatempo", "predict", str(checkpoint), server.address, "--timeout", "600"]
         waiting = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            assert server.asked.wait(120)
+            assert server.contacted.wait(120)
             time.sleep(1)  # until it is waiting
             waiting.send_signal(signal.SIGINT)
             output, errors = waiting.communicate(timeout=30)

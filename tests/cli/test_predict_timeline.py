@@ -109,7 +109,7 @@ def test_an_interruption_leaves_no_incomplete_files(checkpoint, long_video, tmp_
         yield np.zeros((32, 48, 3), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(annotate, "drawn", interrupted)
+    monkeypatch.setattr(annotate, "draw_captions", interrupted)
     words = ["predict", checkpoint, long_video, "--timeline", "--out", tmp_path, "--annotate", tmp_path / "film.mp4"]
     assert main([str(word) for word in words]) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -45,7 +45,7 @@ class Tiny3d(nn.Module):
 
 
 def test_a_design_with_a_native_network(check_design):
-    @register_design("tiny3d", source="a test", sizes=("",), small={"": ("", {})})
+    @register_design("tiny3d", source="a test", sizes=("",), test_configurations={"": ("", {})})
     def tiny3d(build: Build) -> Parts:
         net = Tiny3d()
         return Parts(network=net, head=build.linear_head(net.num_features, pool="features"))

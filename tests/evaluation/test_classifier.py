@@ -98,7 +98,7 @@ def test_timeline(folder):
 
 def test_orders_and_latency(folder):
     found = evaluate_orders(Numpy(), load_manifest(folder / "test.csv", classes=CLASSES))
-    assert (found.blind, found.changed, list(found.by_frames)) == (True, 0, [1, 2, 4, 8])
+    assert (found.order_blind, found.changed, list(found.by_frames)) == (True, 0, [1, 2, 4, 8])
     took = measure_latency(Numpy(), runs=2)
     assert (took.frames, took.size, took.device, took.runs) == (4, 16, "cpu", 2)
 

@@ -68,10 +68,12 @@ def test_stacks_work_with_training_cache_and_mirroring(tmp_path):
 
 
 def test_a_stack_is_not_an_image():
-    assert Preprocess().is_picture
-    assert not any(spec.is_picture for spec in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
+    assert Preprocess().is_image
+    assert not any(spec.is_image for spec in (FIVE, Preprocess(modality="flow"), Preprocess(modality="rgbdiff")))
     model = create_model("tsm_smallresnet", num_classes=2, stack=5)
-    with pytest.raises(SpatempoError, match="shows the network RGB frames, and this one takes stacks of 5 frames"):
+    with pytest.raises(
+        SpatempoError, match="a timeline requires a model for RGB frames, but this model takes stacks of 5 frames"
+    ):
         timeline(model, "clip.mp4")
     with pytest.raises(SpatempoError, match=r"\[B, 15, T, H, W\] \(5 x R, G, B\), got shape \(1, 3, 2, 8, 8\)"):
         model(torch.zeros(1, 3, 2, 8, 8))

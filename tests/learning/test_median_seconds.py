@@ -16,7 +16,7 @@ def test_median_length_of_readable_videos(tmp_path) -> None:
     assert median_seconds(load_manifest(tmp_path)) == 1.2
     (tmp_path / "one class" / "d.mp4").write_text("no video")  # reported only when training reads it
     assert median_seconds(load_manifest(tmp_path)) == 1.2
-    assert median_seconds(load_manifest(tmp_path), most=1) == 0.5
+    assert median_seconds(load_manifest(tmp_path), max_videos=1) == 0.5
 
 
 def test_image_folders_have_no_length_in_seconds(tmp_path) -> None:

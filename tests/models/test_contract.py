@@ -13,7 +13,7 @@ from spatempo.models.registry import create_model, list_models
 from spatempo.models.video_model import VideoModel
 
 # the smallest test configurations of each design; a label after the design's name is another configuration of it
-SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
+SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.test_configurations.items()}
 FIXED = ("r2d", "vsn")  # exported for one T: parameters or groups of channels depend on it
 BLIND = tuple(name for name, design in DESIGNS.items() if design.order_blind)
 

@@ -50,13 +50,13 @@ def test_stages_are_not_marked_if_there_is_one_or_one_per_layer(stages: int) -> 
 
 
 def gates(*openings: tuple[float, float], causal: bool = False, fusion: float | None = None) -> dict[str, Any]:
-    more = {} if fusion is None else {"fusion": fusion}
+    more = {} if fusion is None else {"fusion_weight": fusion}
     layers = [
         {
             "layer": f"layer{i}.0.conv1",
             "stage": f"layer{i}",
             "halves": [
-                {"comes_from": source, "open": opening, "spread": 0.05}
+                {"source_frame": source, "open": opening, "spread": 0.05}
                 for source, opening in zip(("previous" if causal else "next", "previous"), pair, strict=True)
             ],
             **more,
@@ -81,11 +81,11 @@ def test_gates_of_a_causal_gsf() -> None:
 
 
 def test_only_models_with_attention_or_gates_have_sections() -> None:
-    numbers = {"n": 9, "temporal": 0.4, "spread": 0.1, "settled": 0.2}
+    numbers = {"n": 9, "temporal": 0.4, "spread": 0.1, "single_branch": 0.2}
     found = attention(0.3, 0.5) | numbers | {"sentence": "<One>", "stages": [{**numbers, "stage": "s", "layers": 2}]}
     opened = gates((0.1, 0.2), fusion=0.6) | {"n": 9, "sentence": "Two.", "open": 0.15}
     for row in opened["layers"]:
-        row |= {"open": 0.15, "full": 0.01}
+        row |= {"open": 0.15, "fully_open": 0.01}
         for half in row["halves"]:
             half["mean"] = -0.123
     models = [{"name": "plain"}, {"name": "A", "attention": found}, {"name": "G", "gates": opened}]

@@ -118,7 +118,7 @@ def comparison(path: Path, count: int) -> Path:
     models = []
     for i in range(count):
         scores = list(np.clip(rng.normal(0.5 if i % 5 == 0 else 0.95, 0.02, 3), 0, 1))
-        row = {"top1": scores[0], "within_pair": scores[1], "shuffled": 0.4, "dependence": scores[0] - 0.4}
+        row = {"top1": scores[0], "within_pair": scores[1], "shuffled": 0.4, "drop_when_shuffled": scores[0] - 0.4}
         row |= {"params": int(680_000 * (1 + i % 3)), "macs": 390_000_000 // (1 + i % 4)}
         row |= {"latency_ms": 20 + 2.5 * i, "seconds": 126.0}
         pairs = {f"left / right {k}": float(rng.uniform(0.4, 1)) for k in range(5)}
@@ -126,7 +126,7 @@ def comparison(path: Path, count: int) -> Path:
             ModelResult(
                 f"tsm_efficientnet_b{i}-causal",
                 row,
-                spread={"top1": 0.012, "within_pair": 0.021, "shuffled": 0.011, "dependence": 0.02},
+                spread={"top1": 0.012, "within_pair": 0.021, "shuffled": 0.011, "drop_when_shuffled": 0.02},
                 scores=scores,
                 families={"control": 0.98, "direction": scores[1], "long-range order": 0.6},
                 pairs=pairs,
@@ -157,7 +157,7 @@ def diagnosis(path: Path) -> Path:
     classes = [f"pushing something so that it falls over, case {i}" for i in range(8)]
     accuracies = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
     row = {"n": 10, **accuracies, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
-    field = {"frames": 3, "clip_frames": 8, "past": 1, "future": 1, "own": 0.5, "share": np.eye(8).tolist()}
+    field = {"frames": 3, "clip_frames": 8, "past": 1, "future": 1, "own": 0.5, "fractions": np.eye(8).tolist()}
     models = [
         {
             "name": name,
@@ -169,17 +169,28 @@ def diagnosis(path: Path) -> Path:
             "per_class": dict.fromkeys(classes, row),
             "confused": [{"classes": classes[:2], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
             "by_frames": [{"frames": t, "top1": t / 20, "interval": (t / 30, t / 18)} for t in (1, 2, 4, 8, 16)],
-            "refused_frames": {32: "no"},
+            "unsupported_frames": {32: "no"},
             "families": {"direction": {"n": 30, "pairs": True, **accuracies}},
             "receptive_field": field,
         }
         for name in ("tsm_mobilenet_v2", "tsn_mobilenet_v2")
     ]
     strip = Strip(classes[0], pictures(), classes[0], {"in order": classes[0]}, np.ones((8, 48, 64)), [0.5, -0.25] * 4)
-    need = {"n": 160, "temporal": 0.9, "blind": 0.5, "needs_order": 0.45, "interval": (0.37, 0.53), "only_blind": 0.05}
-    group = {"n": 20, "temporal": 0.9, "blind": 0.5, "p_value": 0.002}
+    need = {
+        "n": 160,
+        "temporal": 0.9,
+        "order_blind": 0.5,
+        "needs_order": 0.45,
+        "interval": (0.37, 0.53),
+        "only_order_blind": 0.05,
+    }
+    group = {"n": 20, "temporal": 0.9, "order_blind": 0.5, "p_value": 0.002}
     need |= {"p_value": 0.0002, "per_group": {" / ".join(classes[:2]): group, classes[2]: group}}
-    need |= {"groups_need_order": classes[2:3], "temporal_name": "tsm_mobilenet_v2", "blind_name": "tsn_mobilenet_v2"}
+    need |= {
+        "groups_need_order": classes[2:3],
+        "temporal_name": "tsm_mobilenet_v2",
+        "order_blind_name": "tsn_mobilenet_v2",
+    }
     return write_time_page(
         path,
         "Use of frame order: two models",

@@ -138,7 +138,7 @@ def test_bars_of_gains_and_losses(width):
 
 def test_with_many_classes_the_largest_gains_and_losses_are_shown():
     first = {f"c{i}": i / 100 for i in range(100)}
-    figure = class_gain(first, dict.fromkeys(first, 0.5), names=("x", "y"), most=30)
+    figure = class_gain(first, dict.fromkeys(first, 0.5), names=("x", "y"), max_classes=30)
     bars = [round(p.get_width(), 6) for p in figure.axes[0].patches]
     assert bars == [round(i / 100 - 0.5, 6) for i in (*range(99, 84, -1), *range(14, -1, -1))]
     assert "… 70 classes not shown …" in [t.get_text() for t in figure.axes[0].texts]
@@ -192,8 +192,8 @@ def test_tables_replace_charts_for_many_models(tmp_path):
     ("key", "value", "spread", "text"),
     [
         ("top1", 0.9734, 0.004, "97.3\u00a0±\u00a00.4 %"),
-        ("dependence", 0.371, None, "+37.1"),
-        ("dependence", -0.05, 0.01, "−5.0\u00a0±\u00a01.0"),
+        ("drop_when_shuffled", 0.371, None, "+37.1"),
+        ("drop_when_shuffled", -0.05, 0.01, "−5.0\u00a0±\u00a01.0"),
         ("params", 680_000, None, "0.68 M"),
         ("params", 152_000_000, None, "152.00 M"),
         ("macs", 390e6, None, "0.39 G"),

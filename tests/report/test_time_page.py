@@ -22,7 +22,7 @@ EVIL = "<script>alert('x')</script> & \"q\""
 def model(name: str, classes: int = 3) -> dict[str, Any]:
     accuracies = {"ordered": 0.9, "shuffled": 0.4, "reversed": 0.1, "frozen": 0.3}
     row = {"n": 10, **accuracies, "ordered_interval": (0.6, 0.98), "shuffled_interval": (0.2, 0.7), "p_value": 0.01}
-    field = {"frames": 3, "clip_frames": 4, "past": 1, "future": 1, "own": 0.5, "share": np.eye(4).tolist()}
+    field = {"frames": 3, "clip_frames": 4, "past": 1, "future": 1, "own": 0.5, "fractions": np.eye(4).tolist()}
     return {
         "name": name,
         "n": 30,
@@ -33,7 +33,7 @@ def model(name: str, classes: int = 3) -> dict[str, Any]:
         "per_class": {f"{EVIL} {k}": {**row, "ordered": 0.9 - k / 100} for k in range(classes)},
         "confused": [{"classes": [EVIL, "b"], "n": 20, "ordered": 0.0, "shuffled": 0.5, "p_value": 0.0004}],
         "by_frames": [{"frames": t, "top1": 0.2 * t, "interval": (0.2 * t - 0.1, 0.2 * t + 0.1)} for t in (1, 2, 4)],
-        "refused_frames": {8: "no"},
+        "unsupported_frames": {8: "no"},
         "families": {EVIL: {"n": 30, "pairs": True, **accuracies}},
         "receptive_field": field,
     }
@@ -42,15 +42,15 @@ def model(name: str, classes: int = 3) -> dict[str, Any]:
 NEED = {
     "n": 30,
     "temporal": 0.9,
-    "blind": 0.5,
+    "order_blind": 0.5,
     "needs_order": 0.45,
     "interval": (0.3, 0.6),
-    "only_blind": 0.05,
+    "only_order_blind": 0.05,
     "p_value": 0.002,
-    "per_group": {EVIL: {"n": 30, "temporal": 0.9, "blind": 0.5, "p_value": 0.002}},
+    "per_group": {EVIL: {"n": 30, "temporal": 0.9, "order_blind": 0.5, "p_value": 0.002}},
     "groups_need_order": [EVIL],
     "temporal_name": "TSM",
-    "blind_name": EVIL,
+    "order_blind_name": EVIL,
 }
 
 

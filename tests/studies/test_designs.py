@@ -68,10 +68,10 @@ def test_accuracy_frame_by_frame_is_that_of_the_clips(design, data, tmp_path):
     clips = load_manifest(data / "test.csv", classes=model.classes)
     offline, live = evaluate(model, clips), evaluate(Live(model), clips, batch_size=5)
     assert live.n == len(clips) == 12
-    np.testing.assert_array_equal(live.answers, offline.answers)
+    np.testing.assert_array_equal(live.predictions, offline.predictions)
     np.testing.assert_allclose(live.scores, offline.scores, rtol=0, atol=1e-4)
     assert (live.top1, live.per_class) == (offline.top1, offline.per_class)
-    assert len(set(offline.answers)) > 1  # the predictions differ between clips
+    assert len(set(offline.predictions)) > 1  # the predictions differ between clips
     # order matters with these weights, so the comparison is meaningful: the two clips of a pair get different scores
     pairs = {sample.group: [] for sample in clips.samples if sample.pair}
     for sample, score in zip(clips.samples, offline.scores, strict=True):
@@ -83,7 +83,9 @@ def test_accuracy_frame_by_frame_is_that_of_the_clips(design, data, tmp_path):
 
 def test_a_model_that_needs_future_frames_cannot_be_tested_live(data):
     model = create_model("tsm_smallresnet", num_classes=6, size=32)
-    with pytest.raises(SpatempoError, match=r"future frames.*causal=True"):
+    with pytest.raises(
+        SpatempoError, match="uses future frames, so it cannot run frame by frame: train it with `causal=True`"
+    ):
         evaluate(Live(model), data / "test.csv")
 
 

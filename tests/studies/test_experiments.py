@@ -95,10 +95,18 @@ def row(name, scores, *, seconds=10.0, attention=None, **more):
         "model": "tsm_smallresnet",
         "options": {},
         "runs": runs,
-        "dependence": 0.25,
+        "drop_when_shuffled": 0.25,
         "seconds": seconds,
     }
-    given |= {"reach": 3, "frames": 8, "params": 1_250_000, "macs": 400_000_000, "n": 6, "epochs": 2, "size": 32}
+    given |= {
+        "receptive_field": 3,
+        "frames": 8,
+        "params": 1_250_000,
+        "macs": 400_000_000,
+        "n": 6,
+        "epochs": 2,
+        "size": 32,
+    }
     return given | ({"attention": attention} if attention else {}) | more
 
 
@@ -206,8 +214,8 @@ def test_a_small_experiment(tmp_path, no_page, monkeypatch):
     later, tsm, sth = found["tiny"]
     assert [r["name"] for r in found["tiny"]] == ["later", "tsm", "sth"]  # as defined, not in the order of training
     assert [(r["frames"], r["epochs"], len(r["runs"])) for r in (later, tsm, sth)] == [(4, 2, 2), (8, 1, 2), (8, 1, 2)]
-    assert tsm["reach"] == 6  # five causal blocks: the frame and five before it
-    assert later["reach"] == 4
+    assert tsm["receptive_field"] == 6  # five causal blocks: the frame and five before it
+    assert later["receptive_field"] == 4
     assert [len(r.get("attention", [])) for r in (later, tsm, sth)] == [0, 0, 2]
     assert sth["attention"][0]["n"] == 12
     runs = tmp_path / "runs"

@@ -10,7 +10,7 @@ import pytest
 from video_clips import make_clip, pictures
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video.annotate import annotate, drawn, resample
+from spatempo.video.annotate import annotate, draw_captions, resample
 from spatempo.video.source import open_video
 
 
@@ -23,7 +23,7 @@ def test_a_varying_rate_becomes_constant_and_keeps_times():
 
 def test_a_caption_is_visible_from_its_start_to_its_end():
     frames = np.full((40, 60, 80, 3), 100, np.uint8)
-    shown = list(drawn(frames, [(0.5, 1.0, "one"), (1.0, 1.5, "another"), (3.0, 3.1, "last")], fps=10))
+    shown = list(draw_captions(frames, [(0.5, 1.0, "one"), (1.0, 1.5, "another"), (3.0, 3.1, "last")], fps=10))
     changed = [i for i, frame in enumerate(shown) if not np.array_equal(frame, frames[i])]
     assert changed == [*range(5, 15), 30]
     assert (frames == 100).all()  # captions are drawn on copies
@@ -37,7 +37,9 @@ def test_a_caption_is_visible_from_its_start_to_its_end():
 
 @pytest.mark.parametrize("shape", [(61, 81), (33, 20), (480, 640)])
 def test_sizes_become_even_and_long_captions_fit(shape):
-    (frame,) = drawn(np.full((1, *shape, 3), 100, np.uint8), [(0, 9, "a caption of some forty letters or so")], fps=1)
+    (frame,) = draw_captions(
+        np.full((1, *shape, 3), 100, np.uint8), [(0, 9, "a caption of some forty letters or so")], fps=1
+    )
     assert frame.shape == (shape[0] // 2 * 2, shape[1] // 2 * 2, 3)
     assert frame.max() > 150
     if shape[1] > 100:

@@ -17,7 +17,7 @@ import pytest
 from video_clips import decode_all, make_clip
 
 from spatempo.errors import SpatempoError, VideoError
-from spatempo.video import _facts
+from spatempo.video import _info
 from spatempo.video.pyav_reader import PyAVReader
 from spatempo.video.source import open_video
 
@@ -99,7 +99,7 @@ def test_damage_inside_a_file_gives_the_frames_of_a_full_decode(
         assert video.frames == PyAVReader(path).frames == len(expected)
     for wanted in ([40], [20, 50], [59, 5], [30, 31], range(60)):
         if count_is_correct:
-            _facts._known.clear()  # clear the cache, to detect the damage from another position
+            _info._known.clear()  # clear the cache, to detect the damage from another position
         wanted = [i % len(expected) for i in wanted]
         assert np.array_equal(PyAVReader(path).read(wanted), expected[wanted])
 
@@ -114,10 +114,10 @@ def test_a_wrong_packet_index_is_detected_while_decoding(intact: Path) -> None:
         "packet": lambda a: a[::-1],
     }.items():
         video = PyAVReader(intact)
-        facts = video._known()
-        assert facts.index is not None
-        index = dataclasses.replace(facts.index, **{field: change(getattr(facts.index, field))})
-        video._facts = dataclasses.replace(facts, index=index)
+        info = video._known()
+        assert info.index is not None
+        index = dataclasses.replace(info.index, **{field: change(getattr(info.index, field))})
+        video._info = dataclasses.replace(info, index=index)
         try:
             frames = video.read([20, 3, 50])
         finally:
@@ -261,11 +261,11 @@ def test_a_changed_file_is_analysed_again(tmp_path: Path) -> None:
 
 
 def test_the_cache_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_facts, "_LIMIT", 6000)
-    monkeypatch.setattr(_facts, "_known", type(_facts._known)())
+    monkeypatch.setattr(_info, "_LIMIT", 6000)
+    monkeypatch.setattr(_info, "_known", type(_info._known)())
     paths = [make_clip(tmp_path / f"{i}.mp4", count=20) for i in range(6)]
     for path in paths:
         assert open_video(path).frames == 20
-    assert 1 <= len(_facts._known) < 6
-    assert _facts.recall(str(paths[-1])) is not None
-    assert _facts.recall(str(paths[0])) is None
+    assert 1 <= len(_info._known) < 6
+    assert _info.recall(str(paths[-1])) is not None
+    assert _info.recall(str(paths[0])) is None

@@ -118,7 +118,7 @@ def test_ctrl_c_ends_the_wait(clip: Path, manner: str) -> None:
     with serve(clip.read_bytes(), manner) as server:
         waiting = subprocess.Popen([sys.executable, "-c", program, server.address], stderr=subprocess.PIPE, text=True)
         try:
-            assert server.asked.wait(60)
+            assert server.contacted.wait(60)
             time.sleep(1)  # until it waits for data
             waiting.send_signal(signal.SIGINT)
             _, stderr = waiting.communicate(timeout=30)

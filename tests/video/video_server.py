@@ -15,13 +15,13 @@ class Server:
 
     Attributes:
         port: port on 127.0.0.1.
-        asked: set at the first connection.
+        contacted: set at the first connection.
         connections: number of connections so far.
         stop: set to stop the server.
     """
 
     port: int
-    asked: threading.Event = field(default_factory=threading.Event)
+    contacted: threading.Event = field(default_factory=threading.Event)
     connections: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -49,7 +49,7 @@ def serve(data: bytes, manner: str = "well") -> Iterator[Server]:
             except OSError:  # the listener was closed at the end of the test
                 return
             server.connections += 1
-            server.asked.set()
+            server.contacted.set()
             answering = (server, connection, data, manner, server.connections)
             threading.Thread(target=_answer, args=answering, daemon=True).start()
 

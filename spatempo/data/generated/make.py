@@ -28,9 +28,9 @@ from spatempo.data.generated.photos import pyramids
 from spatempo.data.generated.presets import CONTROLS, PAIRS, SPLITS, Preset, get_preset
 from spatempo.data.generated.scenes import render
 from spatempo.errors import SpatempoError
-from spatempo.files import whole_file, write_whole
+from spatempo.files import atomic_file, write_atomic
 from spatempo.limits import check_number
-from spatempo.process import interruptible, interrupts_held
+from spatempo.process import delay_interrupts, interruptible
 from spatempo.video.writer import write_video
 
 RENDERER = 1  # increase it when the same seed gives other frames, so that old folders are not used as new ones
@@ -168,7 +168,7 @@ def _claim(root: Path, what: dict[str, object]) -> bool:
         raise SpatempoError(
             f"{root}: is not empty and contains no generated data set; choose another folder or empty it"
         )
-    write_whole(root / _STARTED, json.dumps(what, indent=1) + "\n")
+    write_atomic(root / _STARTED, json.dumps(what, indent=1) + "\n")
     return False
 
 
@@ -187,7 +187,7 @@ def _render_all(
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         try:
-            with interrupts_held():  # submitting starts the processes
+            with delay_interrupts():  # submitting starts the processes
                 chunk = max(1, min(16, len(jobs) // (4 * workers)))
                 results = pool.map(partial(interruptible, _render_one), jobs, chunksize=chunk)
             for written in results:
@@ -218,7 +218,7 @@ def _processors() -> int:
 def _write_manifests(root: Path, preset: Preset, plan: list[Source], what: dict[str, object]) -> None:
     for split in SPLITS:
         path = root / f"{split}.csv"
-        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for source in plan:
@@ -235,7 +235,7 @@ def _write_manifests(root: Path, preset: Preset, plan: list[Source], what: dict[
         "pairs": {pair: list(PAIRS[pair][1:]) for pair in preset.pairs},
         "clips": {split: preset.clips(split) * len(preset.classes) for split in SPLITS},
     }
-    write_whole(root / _FINISHED, json.dumps(about, indent=1) + "\n")
+    write_atomic(root / _FINISHED, json.dumps(about, indent=1) + "\n")
     (root / _STARTED).unlink(missing_ok=True)
 
 

@@ -15,41 +15,41 @@ from spatempo.evaluation.inside.layer_outputs import layer_and_stage, mean_and_s
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.sth_conv import attention_layers
 
-SETTLED = 0.95
+SINGLE_BRANCH = 0.95
 """Attention weight above which a channel uses almost only one branch."""
 
 
 @dataclass(frozen=True)
 class LayerAttention:
-    """Attention of one layer; fields as in :class:`AttentionShares`."""
+    """Attention of one layer; fields as in :class:`AttentionWeights`."""
 
     layer: str
     stage: str
     temporal: float
     spread: float | None
-    settled: float
+    single_branch: float
 
 
 @dataclass(frozen=True)
 class StageAttention:
-    """Mean over the `layers` layers of a stage; fields as in :class:`AttentionShares`."""
+    """Mean over the `layers` layers of a stage; fields as in :class:`AttentionWeights`."""
 
     stage: str
     layers: int
     temporal: float
     spread: float | None
-    settled: float
+    single_branch: float
 
 
 @dataclass(frozen=True)
-class AttentionShares:
+class AttentionWeights:
     """Attention weights of the temporal branches of a network.
 
     Attributes:
         n: number of videos.
         temporal: weight of the temporal branch, 0 to 1, mean over layers, channels and videos.
         spread: standard deviation of `temporal` over the videos; None for one video.
-        settled: fraction of channels in which one branch has more than 95 % of the attention. If it is large,
+        single_branch: fraction of channels in which one branch has more than 95 % of the attention. If it is large,
             `temporal` is close to the fraction of channels that use the temporal branch.
         stages, layers: the same statistics per stage and per layer, in network order.
         unreadable: ``{"path", "reason"}`` of the videos that could not be read.
@@ -58,7 +58,7 @@ class AttentionShares:
     n: int
     temporal: float
     spread: float | None
-    settled: float
+    single_branch: float
     stages: list[StageAttention]
     layers: list[LayerAttention]
     unreadable: list[dict[str, str]]
@@ -68,16 +68,16 @@ class AttentionShares:
         return asdict(self)
 
 
-def attention_shares(
+def attention_weights(
     model: VideoModel,
     data: Manifest | str | Path,
     *,
-    most: int | None = None,
+    max_videos: int | None = None,
     batch_size: int = 8,
     workers: int = 0,
     device: str | torch.device | None = None,
     progress: str = "",
-) -> AttentionShares:
+) -> AttentionWeights:
     """Measure the attention weights of the temporal branches of STH.
 
     The value of a layer is its weight ``a_T`` of the temporal branch, a mean over channels and videos. The spatial
@@ -90,7 +90,7 @@ def attention_shares(
         model: a model with STH convolutions that have attention. It is in eval mode during the call.
         data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts. One centre view of
             each video is used.
-        most: largest number of videos, a random subset that is the same in each call; None: all videos.
+        max_videos: largest number of videos, a random subset that is the same in each call; None: all videos.
         batch_size: videos per batch.
         workers: processes that read videos.
         device: device to move the model to; None does not move it.
@@ -106,37 +106,41 @@ def attention_shares(
         model,
         data,
         layers,
-        _temporal_and_settled,
-        most=most,
+        _temporal_and_single_branch,
+        max_videos=max_videos,
         batch_size=batch_size,
         workers=workers,
         device=device,
         progress=progress,
     )
-    weights, settled = torch.stack(list(found.values()), 1).unbind(2)  # [videos, layers] each
+    weights, single_branch = torch.stack(list(found.values()), 1).unbind(2)  # [videos, layers] each
     rows = [
-        LayerAttention(*layer_and_stage(name), *mean_and_spread(weights[:, i]), settled=float(settled[:, i].mean()))
+        LayerAttention(
+            *layer_and_stage(name), *mean_and_spread(weights[:, i]), single_branch=float(single_branch[:, i].mean())
+        )
         for i, name in enumerate(found)
     ]
     stages = []
     for stage in dict.fromkeys(row.stage for row in rows):
         members = [i for i, row in enumerate(rows) if row.stage == stage]
         of_stage = mean_and_spread(weights[:, members].mean(1))
-        stages.append(StageAttention(stage, len(members), *of_stage, settled=float(settled[:, members].mean())))
+        stages.append(
+            StageAttention(stage, len(members), *of_stage, single_branch=float(single_branch[:, members].mean()))
+        )
     temporal, spread = mean_and_spread(weights.mean(1))
-    return AttentionShares(
+    return AttentionWeights(
         n=len(weights),
         temporal=temporal,
         spread=spread,
-        settled=float(settled.mean()),
+        single_branch=float(single_branch.mean()),
         stages=stages,
         layers=rows,
         unreadable=unreadable,
     )
 
 
-def _temporal_and_settled(attention: Tensor) -> Tensor:
-    """Mean temporal weight and fraction of settled channels, from attention ``[B, 2, C]``: ``[B, 2]``."""
+def _temporal_and_single_branch(attention: Tensor) -> Tensor:
+    """Mean temporal weight and fraction of channels that use one branch, from attention ``[B, 2, C]``: ``[B, 2]``."""
     temporal = attention[:, 1]
-    settled = (temporal - 0.5).abs() > SETTLED - 0.5
-    return torch.stack([temporal.mean(1), settled.float().mean(1)], 1)
+    single_branch = (temporal - 0.5).abs() > SINGLE_BRANCH - 0.5
+    return torch.stack([temporal.mean(1), single_branch.float().mean(1)], 1)

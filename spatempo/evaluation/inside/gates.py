@@ -30,23 +30,23 @@ class Gates:
         open: mean absolute value of the gates, 0 to 1.
         spread: standard deviation of `open` over the videos; None for one video.
         mean: signed mean of the gates.
-        full: fraction of gates with an absolute value above 0.9.
-        fusion: GSF's weight of the shifted features; the features that stay have the weight ``1 - fusion``. None for
-            GSM.
+        fully_open: fraction of gates with an absolute value above 0.9.
+        fusion_weight: GSF's weight of the shifted features; the features that stay have the weight
+            ``1 - fusion_weight``. None for GSM.
     """
 
     open: float
     spread: float | None
     mean: float
-    full: float
-    fusion: float | None
+    fully_open: float
+    fusion_weight: float | None
 
 
 @dataclass(frozen=True)
 class HalfGates(Gates):
     """Statistics of one half of the gated channels, which come from the ``"next"`` or the ``"previous"`` frame."""
 
-    comes_from: str
+    source_frame: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class GateStatistics(Gates):
     unreadable: list[dict[str, str]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, the same keys; without ``fusion`` if it is None."""
+        """Plain JSON types, the same keys; without ``fusion_weight`` if it is None."""
         return asdict(self, dict_factory=_without_fusion)
 
 
@@ -78,7 +78,7 @@ def gate_statistics(
     model: VideoModel,
     data: Manifest | str | Path,
     *,
-    most: int | None = None,
+    max_videos: int | None = None,
     batch_size: int = 8,
     workers: int = 0,
     device: str | torch.device | None = None,
@@ -91,8 +91,8 @@ def gate_statistics(
 
     Args:
         model: a model with gated shifts (GSM or GSF). It is in eval mode during the call.
-        data, most, batch_size, workers, device, progress: as in
-            :func:`~spatempo.evaluation.inside.attention.attention_shares`.
+        data, max_videos, batch_size, workers, device, progress: as in
+            :func:`~spatempo.evaluation.inside.attention.attention_weights`.
 
     Raises:
         SpatempoError: the model has no gated shift, or no video can be read.
@@ -105,7 +105,7 @@ def gate_statistics(
         data,
         gates | {_fusion_key(name): layer for name, layer in fusions.items()},
         _half_statistics,
-        most=most,
+        max_videos=max_videos,
         batch_size=batch_size,
         workers=workers,
         device=device,
@@ -118,7 +118,7 @@ def gate_statistics(
     layers = []
     for i, name in enumerate(gates):
         sources = ("previous" if getattr(model.get_submodule(name), "causal", False) else "next", "previous")
-        halves = [HalfGates(**_row(values[:, i, [half]]), comes_from=source) for half, source in enumerate(sources)]
+        halves = [HalfGates(**_row(values[:, i, [half]]), source_frame=source) for half, source in enumerate(sources)]
         layer, stage = layer_and_stage(name)
         layers.append(LayerGates(**_row(values[:, i]), layer=layer, stage=stage, halves=halves))
     return GateStatistics(**_row(values), n=len(values), layers=layers, unreadable=unreadable)
@@ -156,8 +156,14 @@ def _row(values: Tensor) -> dict[str, Any]:
     mean, opening, full, *fusion = values.flatten(1, -2).mean(1).unbind(1)
     average, spread = mean_and_spread(opening)
     weight = float(fusion[0].mean()) if fusion else None
-    return {"open": average, "spread": spread, "mean": float(mean.mean()), "full": float(full.mean()), "fusion": weight}
+    return {
+        "open": average,
+        "spread": spread,
+        "mean": float(mean.mean()),
+        "fully_open": float(full.mean()),
+        "fusion_weight": weight,
+    }
 
 
 def _without_fusion(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in items if key != "fusion" or value is not None}
+    return {key: value for key, value in items if key != "fusion_weight" or value is not None}

@@ -29,7 +29,7 @@ def measure_layers(
     layers: Mapping[str, nn.Module],
     measure: Callable[[Tensor], Tensor],
     *,
-    most: int | None,
+    max_videos: int | None,
     batch_size: int,
     workers: int,
     device: str | torch.device | None,
@@ -42,7 +42,7 @@ def measure_layers(
         data: a manifest, or any source that :func:`~spatempo.data.manifest.load_manifest` accepts.
         layers: layers to record, by name.
         measure: function from the output of a layer for a batch, ``[B, ...]``, to statistics per video, ``[B, ...]``.
-        most: largest number of videos, a random subset that is the same in each call; None: all videos.
+        max_videos: largest number of videos, a random subset that is the same in each call; None: all videos.
         batch_size: videos per batch.
         workers: processes that read videos.
         device: device to move the model to; None does not move it.
@@ -55,8 +55,8 @@ def measure_layers(
         SpatempoError: the data is invalid, or no video can be read.
     """
     manifest = manifest_for(model, data)
-    if most is not None and most < len(manifest.samples):
-        drawn = np.random.Generator(np.random.PCG64(0)).choice(len(manifest.samples), most, replace=False)
+    if max_videos is not None and max_videos < len(manifest.samples):
+        drawn = np.random.Generator(np.random.PCG64(0)).choice(len(manifest.samples), max_videos, replace=False)
         manifest = replace(manifest, samples=tuple(manifest.samples[i] for i in sorted(drawn)))
     move(model, device)
     dataset = ClipDataset(manifest, view_plan(model)[1], train=False)

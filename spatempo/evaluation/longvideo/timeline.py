@@ -105,8 +105,8 @@ def timeline(
         VideoError: the video cannot be read.
     """
     _, preprocess = view_plan(model)
-    if not preprocess.is_picture:
-        takes = f"stacks of {preprocess.stack} frames" if preprocess.kind.pictures else preprocess.modality
+    if not preprocess.is_image:
+        takes = f"stacks of {preprocess.stack} frames" if preprocess.kind.images else preprocess.modality
         raise SpatempoError(f"a timeline requires a model for RGB frames, but this model takes {takes}")
     classes = model.classes
     check_number("window", window)

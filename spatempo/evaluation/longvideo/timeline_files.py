@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from spatempo.evaluation.longvideo.timeline import Timeline
-from spatempo.files import write_whole
+from spatempo.files import write_atomic
 
 
 def write_timeline(found: Timeline, folder: str | Path) -> dict[str, str]:
@@ -18,7 +18,7 @@ def write_timeline(found: Timeline, folder: str | Path) -> dict[str, str]:
         WriteError: the folder cannot be written to.
     """
     contents = {"csv": _csv(found), "json": json.dumps(found.to_json(), indent=2) + "\n", "srt": _srt(found)}
-    return {kind: str(write_whole(Path(folder) / f"segments.{kind}", text)) for kind, text in contents.items()}
+    return {kind: str(write_atomic(Path(folder) / f"segments.{kind}", text)) for kind, text in contents.items()}
 
 
 def captions(found: Timeline) -> list[tuple[float, float, str]]:

@@ -35,10 +35,10 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
           the shuffles), and the ``p_value`` of the difference.
         * ``scores_changed`` (fraction of videos) and ``largest_change``, as in
           :class:`~spatempo.evaluation.order.orders.OrderResults`.
-        * ``verdict`` (see :func:`verdict`), ``per_class``, ``confused``, ``by_frames``, ``refused_frames``.
+        * ``verdict`` (see :func:`verdict`), ``per_class``, ``confused``, ``by_frames``, ``unsupported_frames``.
         * ``families``, if the data names them; ``n``, ``frames``, ``orders``, ``unreadable``.
     """
-    correct = {name: result.answers == result.labels for name, result in found.by_order.items()}
+    correct = {name: result.predictions == result.labels for name, result in found.by_order.items()}
     shuffles = [correct[name] for name in correct if name.startswith("shuffled")]
     by_condition = {name: correct[name].astype(float) for name in ("ordered", "reversed", "frozen")}
     by_condition["shuffled"] = np.mean(shuffles, 0)
@@ -58,14 +58,14 @@ def time_dependence(found: OrderResults, manifest: Manifest) -> dict[str, Any]:
         "p_value": p_value,
         "scores_changed": found.changed / n,
         "largest_change": found.largest_change,
-        "verdict": verdict(found.blind, accuracies["ordered"] - accuracies["shuffled"], p_value),
+        "verdict": verdict(found.order_blind, accuracies["ordered"] - accuracies["shuffled"], p_value),
         "per_class": _per_class(found.ordered, correct["ordered"], shuffles, by_condition),
         "confused": confused_without_order(found),
         "by_frames": [
             {"frames": count, "top1": result.top1, "interval": wilson(result.top1 * n, n)}
             for count, result in found.by_frames.items()
         ],
-        "refused_frames": found.refused,
+        "unsupported_frames": found.refused,
         "orders": found.orders,
         "unreadable": found.ordered.unreadable,
     }
@@ -83,15 +83,15 @@ def verdict(blind: bool, gain: float, p_value: float) -> str:
         p_value: p-value of the paired test.
 
     Returns:
-        ``"blind"`` for an order-blind model. ``"uses order"`` or ``"better shuffled"`` for a significant difference.
-        ``"not shown"`` otherwise: scores change, but the difference in accuracy is not significant with this number of
-        videos.
+        ``"order-blind"`` for an order-blind model. ``"uses order"`` or ``"better when shuffled"`` for a significant
+        difference. ``"inconclusive"`` otherwise: scores change, but the difference in accuracy is not significant with
+        this number of videos.
     """
     if blind:
-        return "blind"
+        return "order-blind"
     if p_value >= ALPHA:
-        return "not shown"
-    return "uses order" if gain > 0 else "better shuffled"
+        return "inconclusive"
+    return "uses order" if gain > 0 else "better when shuffled"
 
 
 def paired_p(first: np.ndarray, others: Sequence[np.ndarray]) -> float:
@@ -131,12 +131,12 @@ def confused_without_order(found: OrderResults) -> list[dict[str, Any]]:
     """
     ordered, shuffles = found.ordered, found.shuffled
     labels, rows = ordered.labels, []
-    predicted = [(truth, answer) for result in shuffles for truth, answer in zip(labels, result.answers, strict=True)]
-    for pair in sorted({(min(a, b), max(a, b)) for a, b in predicted if a != b}):
+    outcomes = [pair for result in shuffles for pair in zip(labels, result.predictions, strict=True)]
+    for pair in sorted({(min(a, b), max(a, b)) for a, b in outcomes if a != b}):
         of_pair = np.isin(labels, pair)
         other = sum(pair) - labels[of_pair]  # the other class of the pair
         in_order, shuffled = (
-            [result.answers[of_pair] == other for result in results] for results in ([ordered], shuffles)
+            [result.predictions[of_pair] == other for result in results] for results in ([ordered], shuffles)
         )
         fractions = [float(np.mean(confused)) for confused in (in_order, shuffled)]
         rows.append(
@@ -169,7 +169,7 @@ def _families(found: OrderResults, manifest: Manifest) -> dict[str, dict[str, An
     }
 
 
-def need_of_order(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -> dict[str, Any]:
+def order_requirement(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -> dict[str, Any]:
     """Estimate how much of a data set needs order: compare a temporal model with an order-blind model.
 
     The two classes of a pair (each other's time-reversal) count as one group. The order-blind model must guess between
@@ -181,15 +181,15 @@ def need_of_order(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -
     Returns:
         Dictionary with these keys:
 
-        * ``n``; ``temporal`` and ``blind``, the accuracies of the two models.
+        * ``n``; ``temporal`` and ``order_blind``, the accuracies of the two models.
         * ``needs_order``, the fraction of videos that only the temporal model gets correct, with ``interval``.
-        * ``only_blind``, the fraction that only the order-blind model gets correct, and the ``p_value``.
-        * ``per_group``, {name: {"n", "temporal", "blind", "p_value"}}, where a group is a class or a pair.
+        * ``only_order_blind``, the fraction that only the order-blind model gets correct, and the ``p_value``.
+        * ``per_group``, {name: {"n", "temporal", "order_blind", "p_value"}}, where a group is a class or a pair.
         * ``groups_need_order``, names of groups with a gain and a Holm-adjusted p-value below 0.05.
     """
     _, i, j = np.intersect1d(temporal.indices, blind.indices, return_indices=True)
     labels = temporal.labels[i]
-    temporal_correct, blind_correct = temporal.answers[i] == labels, blind.answers[j] == labels
+    temporal_correct, blind_correct = temporal.predictions[i] == labels, blind.predictions[j] == labels
     n, gained = len(labels), int((temporal_correct & ~blind_correct).sum())
     group_of = _groups(manifest)
     groups = np.array([group_of[label] for label in labels])
@@ -197,19 +197,19 @@ def need_of_order(temporal: EvalResult, blind: EvalResult, manifest: Manifest) -
     for name in dict.fromkeys(group_of):
         first, second = temporal_correct[groups == name], blind_correct[groups == name]
         if len(first):
-            accuracies = {"temporal": float(first.mean()), "blind": float(second.mean())}
+            accuracies = {"temporal": float(first.mean()), "order_blind": float(second.mean())}
             rows[name] = {"n": len(first), **accuracies, "p_value": paired_p(first, [second])}
     rows = _adjusted(rows)
     return {
         "n": n,
         "temporal": float(temporal_correct.mean()),
-        "blind": float(blind_correct.mean()),
+        "order_blind": float(blind_correct.mean()),
         "needs_order": gained / n,
         "interval": wilson(gained, n),
-        "only_blind": float((blind_correct & ~temporal_correct).mean()),
+        "only_order_blind": float((blind_correct & ~temporal_correct).mean()),
         "p_value": paired_p(temporal_correct, [blind_correct]),
         "groups_need_order": [
-            name for name, row in rows.items() if row["p_value"] < ALPHA and row["temporal"] > row["blind"]
+            name for name, row in rows.items() if row["p_value"] < ALPHA and row["temporal"] > row["order_blind"]
         ],
         "per_group": rows,
     }

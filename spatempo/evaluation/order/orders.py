@@ -44,7 +44,7 @@ class OrderResults:
         refused: number of frames that the design does not support -> error message.
         changed: number of videos whose scores change by more than rounding with shuffled or reversed frames.
         largest_change: largest change of a score, as a fraction of the video's largest score.
-        blind: the model is order-blind: its scores change neither on these videos nor on a clip of noise.
+        order_blind: the model is order-blind: its scores change neither on these videos nor on a clip of noise.
     """
 
     frames: int
@@ -54,7 +54,7 @@ class OrderResults:
     refused: dict[int, str]
     changed: int
     largest_change: float
-    blind: bool
+    order_blind: bool
 
     @property
     def ordered(self) -> EvalResult:
@@ -100,7 +100,7 @@ def evaluate_orders(
     results = {name: Scores(len(manifest.classes)) for name in (*orders, *counts)}
     changed, largest = 0, 0.0
     dataset = MultiLengthDataset(manifest, preprocess, counts)
-    blind = not sees_order(model)
+    blind = not depends_on_order(model)
     with eval_mode(model), torch.inference_mode():
         for batch, clip in batches(dataset, batch_size, device_of(model), workers=workers, progress=progress):
             if clip is None:
@@ -132,7 +132,7 @@ def evaluate_orders(
         refused=refused,
         changed=changed,
         largest_change=largest,
-        blind=blind and changed == 0,
+        order_blind=blind and changed == 0,
     )
 
 
@@ -189,7 +189,7 @@ def relative_change(score: Tensor, reference: Tensor) -> Tensor:
     return (score - reference).abs().amax(1) / scale
 
 
-def sees_order(model: ClipClassifier) -> bool:
+def depends_on_order(model: ClipClassifier) -> bool:
     """Whether the scores of a clip of noise change with the frame order.
 
     Noise is used because frame order has no effect on videos without motion.

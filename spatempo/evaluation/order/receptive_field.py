@@ -25,7 +25,7 @@ class ReceptiveField:
         clip_frames: T, the number of frames of the clip and the upper limit of `frames`.
         past, future: frames before and after; None if output positions are not frames (T' != T).
         own: mean fraction of the gradient on the frame itself; None if output positions are not frames.
-        share: ``[T'][T]``, fraction of the gradient on each frame; rows sum to 1.
+        fractions: ``[T'][T]``, fraction of the gradient on each frame; rows sum to 1.
     """
 
     frames: int
@@ -33,7 +33,7 @@ class ReceptiveField:
     past: int | None
     future: int | None
     own: float | None
-    share: list[list[float]]
+    fractions: list[list[float]]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, the same keys."""
@@ -80,5 +80,5 @@ def receptive_field(influences: Sequence[Tensor]) -> ReceptiveField:
         past=max((-d for d in ahead), default=0) if per_frame else None,
         future=max(ahead, default=0) if per_frame else None,
         own=float(fraction.diagonal().mean()) if per_frame else None,
-        share=fraction.tolist(),
+        fractions=fraction.tolist(),
     )

@@ -49,7 +49,7 @@ class EvalResult:
     paths: list[str] = field(default_factory=list, repr=False)
 
     @property
-    def answers(self) -> np.ndarray:
+    def predictions(self) -> np.ndarray:
         """Predicted classes, int ``[n]``: the class with the best score."""
         return self.scores.argmax(1)
 

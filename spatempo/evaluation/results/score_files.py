@@ -1,9 +1,10 @@
 """Save the scores of a test as a parquet file, to fuse them or compute other metrics without a second run.
 
-The file has one row per video with the columns ``path``, ``index`` (position in the manifest), ``label`` and ``answer``
-(true and predicted class names) and ``scores`` (as in :class:`~spatempo.evaluation.results.eval_result.EvalResult`, in
-the order of the classes). pandas, polars and DuckDB can read it. The classes, views and unreadable videos are in the
-metadata of the file. This module requires pyarrow, an optional dependency.
+The file has one row per video with the columns ``path``, ``index`` (position in the manifest), ``label`` and
+``prediction`` (true and predicted class names) and ``scores`` (as in
+:class:`~spatempo.evaluation.results.eval_result.EvalResult`, in the order of the classes). pandas, polars and DuckDB
+can read it. The classes, views and unreadable videos are in the metadata of the file. This module requires pyarrow, an
+optional dependency.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.results.eval_result import EvalResult, measure
-from spatempo.files import whole_file
+from spatempo.files import atomic_file
 
 _KEY = b"spatempo"
 _METADATA = ("clips", "crops", "average", "unreadable")
@@ -52,12 +53,12 @@ def save_scores(result: EvalResult, path: str | os.PathLike[str]) -> Path:
             "path": pa.array([*map(_utf8, result.paths)] or [None] * result.n, pa.string()),
             "index": pa.array(result.indices, pa.int64()),
             "label": [_utf8(classes[k]) for k in result.labels],
-            "answer": [_utf8(classes[k]) for k in result.answers],
+            "prediction": [_utf8(classes[k]) for k in result.predictions],
             "scores": pa.FixedSizeListArray.from_arrays(flat, len(classes)),
         },
         metadata={_KEY: json.dumps(metadata).encode()},
     )
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         parquet.write_table(table, temporary)
     return Path(path)
 

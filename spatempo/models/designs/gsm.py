@@ -74,9 +74,9 @@ Make = Callable[[int], TemporalOperator]
     "gsm",
     source="Sudhakaran, Escalera, Lanz, Gate-Shift Networks, CVPR 2020, arXiv 1912.00381",
     backbones=BACKBONES,
-    older={"every": 1},
+    older_defaults={"every": 1},
     layouts=(gsm_layout.LAYOUT, e2e_spot.LAYOUT),
-    small={
+    test_configurations={
         "": ("smallresnet", {}),
         "conv3": ("smallresnet", {"placement": "conv3", "shuffle": True}),
     },

@@ -19,7 +19,7 @@ from spatempo.inputs.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import register_design
 from spatempo.models.designs.r2plus1d_published import PUBLISHED
-from spatempo.models.layouts.video_resnet import LAYOUTS, settle_eps
+from spatempo.models.layouts.video_resnet import LAYOUTS, adopt_eps
 from spatempo.models.native.convs import (
     Conv2Plus1D,
     Maker,
@@ -72,10 +72,10 @@ def _register(design: str, sizes: tuple[str, ...], **facts: Any) -> Any:
         source=SOURCE,
         sizes=sizes,
         layouts=LAYOUTS,
-        settle=settle_eps,
+        after_loading=adopt_eps,
         published={size: PUBLISHED[name] for size, name in names.items() if name in PUBLISHED},
-        studied={"": ("18", {"width": 16})},
-        **{"preprocess": PREPROCESS, "small": {"": ("18", {"width": 8})}, **facts},
+        study_configurations={"": ("18", {"width": 16})},
+        **{"preprocess": PREPROCESS, "test_configurations": {"": ("18", {"width": 8})}, **facts},
     )
 
 
@@ -105,7 +105,9 @@ def r2d(build: Build, *, width: int = 64, bn_eps: float | None = None, stem_pool
     return _parts("r2d", build, [SpaceConv] * 4, partial(plain_stem, 3, width, build.frames, pad=False), options)
 
 
-@_register("r2plus1d", sizes=tuple(LAYERS), small={"": ("18", {"width": 8}), "bottleneck": ("50", {"width": 4})})
+@_register(
+    "r2plus1d", sizes=tuple(LAYERS), test_configurations={"": ("18", {"width": 8}), "bottleneck": ("50", {"width": 4})}
+)
 def r2plus1d(
     build: Build,
     *,

@@ -32,7 +32,7 @@ def _table_6(p: float, params: float, macs: float) -> Published:
     "sth",
     source="Li et al., STH: Spatio-Temporal Hybrid Convolution, arXiv 2003.08042, 2020",
     backbones=("resnet18", "resnet34", "resnet50", "resnet101", "smallresnet"),
-    small={
+    test_configurations={
         "": ("smallresnet", {}),
         "merge": ("smallresnet", {"form": "merge", "integration": "sum", "p": "1/8", "init": "shift"}),
     },

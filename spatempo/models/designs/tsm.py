@@ -53,7 +53,7 @@ _NON_LOCAL = (
     backbones=(*LISTED_BACKBONES, "bninception"),
     variants={"resnet50_nl": ("resnet50", {"non_local": True})},
     layouts=(tsm_layout.LAYOUT, tsm_online.LAYOUT, mmaction_tsm.LAYOUT, e2e_spot.LAYOUT),
-    small={
+    test_configurations={
         "": ("smallresnet", {}),
         "non_local": ("smallresnet", {"non_local": True}),
         "temporal_pool": ("smallresnet", {"temporal_pool": True}),

@@ -15,7 +15,7 @@ from spatempo.models.published import Published
     "tsn",
     source="Wang et al., Temporal Segment Networks, ECCV 2016",
     backbones=(*LISTED_BACKBONES, "bninception", "inception_v3"),
-    studied={"": ("smallresnet", {"causal": True})},  # always causal
+    study_configurations={"": ("smallresnet", {"causal": True})},  # always causal
     order_blind=True,
     layouts=(tsm.LAYOUT, mmaction_tsm.LAYOUT),
     published={

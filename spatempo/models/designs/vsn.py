@@ -33,11 +33,11 @@ ON_OFF = {"on": True, "off": False, True: True, False: False}
     "vsn",
     source="Ma, Zhou, Lu, Zhang, Video Shuffle Networks, arXiv 1911.11319, 2019",
     backbones=("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "smallresnet"),
-    small={
+    test_configurations={
         "": ("smallresnet", {}),
         "headtail": ("smallresnet", {"placement": "headtail", "shift": False}),
     },
-    studied={"unshifted": ("smallresnet", {"shift": "off"}), "": ("smallresnet", {})},
+    study_configurations={"unshifted": ("smallresnet", {"shift": "off"}), "": ("smallresnet", {})},
     published={
         "resnet50": (Published(24.3e6, 33e9, 8, 224, 400, _RESNET50),),
         "resnet101": (Published(42.9e6, 63e9, 8, 224, 174, _RESNET101),),

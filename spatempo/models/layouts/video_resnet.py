@@ -4,7 +4,7 @@ torchvision's keys (``r3d_18``, ``mc3_18``, ``r2plus1d_18``) are ``stem.*``, ``l
 has the same names, so only the head is renamed. VMZ's PyTorch port (facebookresearch/VMZ, and the conversions of
 moabitcoin/ig65m-pytorch) has these keys too. It differs in the number of mid channels (computed per convolution: 288,
 576 and 1152 in ``layer{2,3,4}.0.conv2``) and in the batch norm epsilon of 1e-3, which the keys do not show and
-:func:`settle_eps` sets. (Both repositories also set a momentum of 0.9, which corresponds to 0.1 in PyTorch.)
+:func:`adopt_eps` sets. (Both repositories also set a momentum of 0.9, which corresponds to 0.1 in PyTorch.)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def midplanes(weights: Weights) -> str | None:
     return "paper" if same == bottleneck else "torchvision"
 
 
-def settle_eps(model: VideoModel, layout: str, options: Mapping[str, Any]) -> None:
+def adopt_eps(model: VideoModel, layout: str, options: Mapping[str, Any]) -> None:
     """Sets the batch norm epsilon that the weights were trained with, unless the user chose one.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.errors import SpatempoError
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 # Packages are imported inside the functions: processes that render and decode are spawned, each of them imports this
 # module first, and they do not need torch.
@@ -95,9 +95,9 @@ def run_experiment(
 
     Returns:
         Task -> one row per arm. A row has the keys of :func:`~spatempo.studies.comparing.compare.compare`, and
-        ``reach``: the measured temporal receptive field, the number of frames on which the score of one frame depends
+        ``receptive_field``: the measured number of frames on which the score of one frame depends
         (:mod:`spatempo.evaluation.order.receptive_field`). For STH with attention it also has ``attention``
-        (:func:`~spatempo.evaluation.inside.attention.attention_shares` of every seed).
+        (:func:`~spatempo.evaluation.inside.attention.attention_weights` of every seed).
 
     Raises:
         SpatempoError: invalid data, folders or arms.
@@ -158,14 +158,14 @@ def _run_seed(
     from spatempo.studies.comparing.budget import Budget
     from spatempo.studies.comparing.run import Run, run_folder
 
-    say(f"{short}, seed {seed}, {folder.name}", sys.stderr)
+    print_line(f"{short}, seed {seed}, {folder.name}", sys.stderr)
     run = Run(run_folder(folder, short, seed), arm.model, arm.options, seed, Budget(epochs), None, "auto", settings)
     return run.result(parts)
 
 
 def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
-    """Measurements on the trained networks besides their accuracy: ``reach`` and ``attention``."""
-    from spatempo.evaluation.inside.attention import attention_shares
+    """Measurements on the trained networks besides their accuracy: ``receptive_field`` and ``attention``."""
+    from spatempo.evaluation.inside.attention import attention_weights
     from spatempo.evaluation.order.receptive_field import influence, receptive_field
     from spatempo.models.checkpoint import load
     from spatempo.operators.sth_conv import attention_layers
@@ -173,9 +173,10 @@ def _measure_network(row: Mapping[str, Any], test: Any) -> dict[str, Any]:
 
     model = load(row["checkpoint"])
     clips = [clip for _, clip in clips_at(test, model, range(4))]
-    measured: dict[str, Any] = {"reach": receptive_field([influence(model, clip) for clip in clips]).frames}
+    measured: dict[str, Any] = {"receptive_field": receptive_field([influence(model, clip) for clip in clips]).frames}
     if attention_layers(model):
         measured["attention"] = [
-            attention_shares(load(run["checkpoint"]), test, most=96, batch_size=16).to_json() for run in row["runs"]
+            attention_weights(load(run["checkpoint"]), test, max_videos=96, batch_size=16).to_json()
+            for run in row["runs"]
         ]
     return measured

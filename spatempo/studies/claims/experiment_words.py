@@ -41,9 +41,13 @@ def table(found: Mapping[str, Sequence[Row]]) -> str:
         options = "".join(f", {key}={value}" for key, value in row["options"].items())
         cells = [row["name"], f"`{row['model']}`{options}", *([str(row["frames"])] if frames_differ else [])]
         for task in tasks:
-            cells += [spread(accuracies(found[task][i])), points(found[task][i]["dependence"])]
+            cells += [spread(accuracies(found[task][i])), points(found[task][i]["drop_when_shuffled"])]
         seconds = sum(found[task][i]["seconds"] for task in tasks)
-        cells += [f"{row['reach']} of {row['frames']}", f"{row['params'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.2f} G"]
+        cells += [
+            f"{row['receptive_field']} of {row['frames']}",
+            f"{row['params'] / 1e6:.2f} M",
+            f"{row['macs'] / 1e9:.2f} G",
+        ]
         lines.append([*cells, f"{seconds:.0f} s"])
     return marked.table(lines)
 

@@ -15,7 +15,7 @@ class ComparedModel:
         model, options: model name and options of the design.
         top1, top5, mean_class: accuracies, means over the seeds.
         shuffled: top-1 accuracy with shuffled frames, mean over the seeds; None for clips of one frame.
-        dependence: drop when shuffled, `top1` minus `shuffled`; None for clips of one frame.
+        drop_when_shuffled: drop when shuffled, `top1` minus `shuffled`; None for clips of one frame.
         top1_seeds: top-1 accuracy of each seed.
         params, macs: parameters and multiply-accumulates of one view, with the classes of this data.
         latency_ms: median time per clip in milliseconds.
@@ -24,7 +24,7 @@ class ComparedModel:
         frames, size: frames per clip; height and width in pixels.
         n: number of test videos.
         per_class: accuracy by class name; None for a class without videos.
-        confusion: ``confusion[truth][answer]``, counts summed over the seeds.
+        confusion: ``confusion[truth][prediction]``, counts summed over the seeds.
         unreadable: ``{"path", "reason"}`` of each test video that could not be read.
         checkpoint: checkpoint of the first seed.
         runs: one row per seed: ``seed, top1, top5, mean_class, shuffled, seconds, checkpoint`` and, if the test data
@@ -41,7 +41,7 @@ class ComparedModel:
     top5: float
     mean_class: float
     shuffled: float | None
-    dependence: float | None
+    drop_when_shuffled: float | None
     top1_seeds: list[float]
     params: int
     macs: int

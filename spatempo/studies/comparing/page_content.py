@@ -91,7 +91,7 @@ def _accuracy(found: Mapping[str, Any], family: str | None) -> float:
 def _table_row(row: Mapping[str, Any], family: str | None) -> dict[str, Any]:
     """Row of a design in the table."""
     within = {} if family is None else {"within_pair": _accuracy(row, family)}
-    keys = ("shuffled", "dependence", "params", "macs", "latency_ms", "seconds")
+    keys = ("shuffled", "drop_when_shuffled", "params", "macs", "latency_ms", "seconds")
     return {"top1": row["top1"], **within, **{key: row[key] for key in keys}}
 
 
@@ -105,15 +105,15 @@ def spread(row: Mapping[str, Any], family: str | None) -> dict[str, float]:
         values["within_pair"] = [_accuracy(run, family) for run in runs]
     if row["shuffled"] is not None:
         values["shuffled"] = [run["shuffled"] for run in runs]
-        values["dependence"] = [run["top1"] - run["shuffled"] for run in runs]
+        values["drop_when_shuffled"] = [run["top1"] - run["shuffled"] for run in runs]
     return {key: stdev(found) for key, found in values.items()}
 
 
 def versus(rows: Sequence[Mapping[str, Any]], family: str | None) -> tuple[str, str] | None:
     """The best design that sees order, and the design to compare it with: the best order-blind one, else the worst."""
     ranked = sorted(rows, key=lambda row: _accuracy(row, family), reverse=True)
-    seeing = [row for row in ranked if row["dependence"]]  # neither None nor 0
-    blind = [row for row in ranked if row["dependence"] == 0]
+    seeing = [row for row in ranked if row["drop_when_shuffled"]]  # neither None nor 0
+    blind = [row for row in ranked if row["drop_when_shuffled"] == 0]
     if not seeing or len(rows) < 2:
         return None
     other = blind[0] if blind else ranked[-1] if ranked[-1] is not seeing[0] else ranked[0]

@@ -29,7 +29,7 @@ def row_of(short: str, name: str, options: Mapping[str, Any], runs: Sequence[Map
         "top1": top1,
         **{key: mean(run[key] for run in runs) for key in ("top5", "mean_class")},
         "shuffled": shuffled,
-        "dependence": None if shuffled is None else top1 - shuffled,
+        "drop_when_shuffled": None if shuffled is None else top1 - shuffled,
         "top1_seeds": [run["top1"] for run in runs],
         "params": facts.params,
         "macs": facts.macs,

@@ -34,7 +34,7 @@ from spatempo.models.checkpoint import load
 from spatempo.models.info import describe
 from spatempo.studies.comparing.budget import Budget
 from spatempo.studies.comparing.parts import Parts
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 # arguments of train() that change the speed or place of a computation, but not its result
 _NO_EFFECT_ON_RESULT = ("workers", "cache", "quiet", "save_every", "save_minutes", "start_method", "callbacks")
@@ -201,7 +201,7 @@ class Run:
             **result.to_json(),
             "shuffled": shuffled,
             "labels": result.labels.tolist(),
-            "answers": result.answers.tolist(),
+            "answers": result.predictions.tolist(),
             "indices": result.indices.tolist(),
         }
         if any(sample.family for sample in parts.test.samples):
@@ -240,4 +240,4 @@ def _training_fields(trained: TrainResult) -> dict[str, Any]:
 
 
 def _say(line: str) -> None:
-    say(line, sys.stderr)
+    print_line(line, sys.stderr)

@@ -15,7 +15,7 @@ SIDE = 96  # pixels of the short side; small, since the page embeds all frames
 
 
 def choose_strips(
-    manifest: Manifest, runs: Mapping[str, Mapping[str, Any]], *, frames: int = 8, most: int = 6
+    manifest: Manifest, runs: Mapping[str, Mapping[str, Any]], *, frames: int = 8, max_strips: int = 6
 ) -> list[Strip]:
     """Chooses videos and reads their frames.
 
@@ -27,29 +27,29 @@ def choose_strips(
         manifest: test data.
         runs: name -> ``labels``, ``answers`` and ``indices`` of the readable videos, and ``top1``.
         frames: frames per strip, the same ones that a model with segment sampling sees.
-        most: maximum number of strips.
+        max_strips: maximum number of strips.
     """
-    answers = _common_answers(runs)
+    predictions = _common_predictions(runs)
     groups: dict[str, list[int]] = {}
-    for index in sorted(answers):
+    for index in sorted(predictions):
         groups.setdefault(_case(manifest.samples[index], index), []).append(index)
     best = max(runs, key=lambda name: runs[name]["top1"])
-    failed = [index for index in sorted(answers) if answers[index][best] != manifest.samples[index].label]
+    failed = [index for index in sorted(predictions) if predictions[index][best] != manifest.samples[index].label]
     chosen: list[int] = []
     seen: set[str] = set()
-    limit = most - bool(failed)
+    limit = max_strips - bool(failed)
     # a stable sort: among equals the first of the manifest, so the page is the same every time
-    for case in sorted(groups.values(), key=lambda case: -_disagreement(manifest, answers, case)):
+    for case in sorted(groups.values(), key=lambda case: -_disagreement(manifest, predictions, case)):
         sample = manifest.samples[case[0]]
         topic = sample.pair or f"class {sample.label}"
         if topic not in seen and len(chosen) + len(case) <= limit:
             seen.add(topic)
             chosen += case
     chosen += [index for index in failed if index not in chosen][:1]
-    return [_strip(manifest, index, answers[index], frames) for index in chosen]
+    return [_strip(manifest, index, predictions[index], frames) for index in chosen]
 
 
-def _common_answers(runs: Mapping[str, Mapping[str, Any]]) -> dict[int, dict[str, int]]:
+def _common_predictions(runs: Mapping[str, Mapping[str, Any]]) -> dict[int, dict[str, int]]:
     """Index in the manifest -> design -> predicted class, for the videos that all designs could read."""
     by_run = {name: dict(zip(run["indices"], run["answers"], strict=True)) for name, run in runs.items()}
     common = set.intersection(*(set(found) for found in by_run.values()))
@@ -61,16 +61,16 @@ def _case(sample: Sample, index: int) -> str:
     return f"{sample.pair} {sample.group}" if sample.pair and sample.group else f"video {index}"
 
 
-def _disagreement(manifest: Manifest, answers: Mapping[int, Mapping[str, int]], case: list[int]) -> float:
+def _disagreement(manifest: Manifest, predictions: Mapping[int, Mapping[str, int]], case: list[int]) -> float:
     """Largest difference between the accuracies of two designs on the videos of one case, 0..1."""
     accuracies = [
-        sum(answers[index][name] == manifest.samples[index].label for index in case) / len(case)
-        for name in answers[case[0]]
+        sum(predictions[index][name] == manifest.samples[index].label for index in case) / len(case)
+        for name in predictions[case[0]]
     ]
     return max(accuracies) - min(accuracies)
 
 
-def _strip(manifest: Manifest, index: int, answers: Mapping[str, int], frames: int) -> Strip:
+def _strip(manifest: Manifest, index: int, predictions: Mapping[str, int], frames: int) -> Strip:
     sample = manifest.samples[index]
     with open_video(sample.path, template=manifest.template) as video:
         if video.frames < 1:
@@ -78,4 +78,4 @@ def _strip(manifest: Manifest, index: int, answers: Mapping[str, int], frames: i
         shown = video.read(segment_indices(video.frames, frames).tolist(), short_side=SIDE)
     classes = manifest.classes
     title = f"{classes[sample.label]}" + (f" ({sample.family})" if sample.family else "")
-    return Strip(title, shown, classes[sample.label], {name: classes[answer] for name, answer in answers.items()})
+    return Strip(title, shown, classes[sample.label], {name: classes[label] for name, label in predictions.items()})

@@ -22,7 +22,7 @@ from spatempo.learning.recipe import differences
 from spatempo.learning.state import write
 from spatempo.studies.comparing.parts import Parts
 from spatempo.studies.comparing.run import Run
-from spatempo.terminal import say
+from spatempo.terminal import print_line
 
 TRIAL_FRACTION = 0.25  # epochs of a trial as a fraction of those of a run; at least one epoch
 RANGE = 10.0  # largest factor between a drawn rate and the rate of the recipe
@@ -45,7 +45,7 @@ def tune_lr(run: Run, parts: Parts, trials: int) -> float:
     """
     check_tuning(parts)
     file = run.folder.with_name(run.folder.name + "-tuning.json")
-    record = _load_record(file, {**run.identity(parts), "share": TRIAL_FRACTION})
+    record = _load_record(file, {**run.identity(parts), "trial_fraction": TRIAL_FRACTION})
     if "epochs" not in record:
         record["epochs"] = max(1, round(TRIAL_FRACTION * run.epochs(parts)))
     start = run.recipe(parts).lr
@@ -53,7 +53,7 @@ def tune_lr(run: Run, parts: Parts, trials: int) -> float:
     tried: list[dict[str, float]] = record["trials"]
     while len(tried) < trials:
         lr = draw(tried, start)
-        say(f"{run.model}: trial {len(tried) + 1} of {trials}, lr {lr:g}", sys.stderr)
+        print_line(f"{run.model}: trial {len(tried) + 1} of {trials}, lr {lr:g}", sys.stderr)
         tried.append({"lr": lr, "top1": _run_trial(run, parts, lr, record["epochs"])})
         write(file, json.dumps(record, indent=1).encode())
     return max(tried[:trials], key=lambda trial: trial["top1"])["lr"]

@@ -10,8 +10,8 @@ from typing import Any
 from spatempo.data.manifest import Manifest
 from spatempo.device import pick_device
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.order.dependence import need_of_order, time_dependence
-from spatempo.evaluation.order.orders import OrderResults, evaluate_orders, sees_order
+from spatempo.evaluation.order.dependence import order_requirement, time_dependence
+from spatempo.evaluation.order.orders import OrderResults, depends_on_order, evaluate_orders
 from spatempo.evaluation.order.receptive_field import influence, receptive_field
 from spatempo.evaluation.scoring.loading import manifest_for
 from spatempo.files import check_folder
@@ -56,7 +56,7 @@ def diagnose(
         receptive_field, sentence, report``. For networks with STH's attention or with gates, also ``attention`` or
         ``gates`` (:func:`~spatempo.studies.diagnosing.look_inside.look_inside`). With `against` also ``against`` (the
         same keys for the second model) and ``data``
-        (:func:`~spatempo.evaluation.order.dependence.need_of_order`, with a sentence).
+        (:func:`~spatempo.evaluation.order.dependence.order_requirement`, with a sentence).
 
     Raises:
         SpatempoError: no checkpoint, invalid data, a model of one frame, or two models that both see order or are both
@@ -137,7 +137,7 @@ class _Subject:
 
 def _check_subjects(subjects: Sequence[_Subject]) -> None:
     """Checks with a clip of noise, before any video is read, that exactly one of the two models sees order."""
-    seeing = [subject for subject in subjects if sees_order(subject.model)]
+    seeing = [subject for subject in subjects if depends_on_order(subject.model)]
     if len(seeing) != 1:
         which = "both see" if seeing else "neither sees"
         needed = "an order-blind model, such as tsn_resnet50" if seeing else "one that sees it, such as tsm_resnet50"
@@ -152,13 +152,13 @@ def _check_subjects(subjects: Sequence[_Subject]) -> None:
 
 def _need(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     blind, temporal = sorted(zip(documents, subjects, strict=True), key=lambda pair: pair[0]["scores_changed"])
-    need = need_of_order(temporal[1].results.ordered, blind[1].results.ordered, temporal[1].manifest)
-    need |= {"temporal_name": temporal[1].name, "blind_name": blind[1].name}
+    need = order_requirement(temporal[1].results.ordered, blind[1].results.ordered, temporal[1].manifest)
+    need |= {"temporal_name": temporal[1].name, "order_blind_name": blind[1].name}
     return {"sentence": data_sentence(need), **need}
 
 
 def _strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
-    if not subject.model.preprocess.is_picture:  # optical flow and stacked frames cannot be shown as images
+    if not subject.model.preprocess.is_image:  # optical flow and stacked frames cannot be shown as images
         return []
     model, manifest = subject.model, subject.manifest
     return [

@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 
 from spatempo.data.manifest import Manifest
-from spatempo.evaluation.inside.attention import attention_shares
+from spatempo.evaluation.inside.attention import attention_weights
 from spatempo.evaluation.inside.gates import gate_maps, gate_statistics
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.gate_shift import gate_layers
 from spatempo.operators.sth_conv import attention_layers
 from spatempo.report.figures import percent
 from spatempo.report.film import Strip
-from spatempo.studies.diagnosing.time_examples import clips_at, pictures
+from spatempo.studies.diagnosing.time_examples import clips_at, frames_as_images
 
-MOST = 256
+MAX_VIDEOS = 256
 """Maximum number of videos; more would not change the means visibly."""
 
 
@@ -27,24 +27,25 @@ def look_inside(name: str, model: VideoModel, manifest: Manifest, *, batch_size:
 
     Args:
         name: name of the model, for the sentence.
-        model, manifest, batch_size, workers: as for :func:`~spatempo.evaluation.inside.attention.attention_shares`.
+        model, manifest, batch_size, workers: as for :func:`~spatempo.evaluation.inside.attention.attention_weights`.
     """
+    settings: dict[str, Any] = {"max_videos": MAX_VIDEOS, "batch_size": batch_size, "workers": workers}
     found: dict[str, Any] = {}
     if attention_layers(model):
-        attention = attention_shares(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
+        attention = attention_weights(model, manifest, **settings).to_json()
         found["attention"] = {"sentence": attention_sentence(name, attention), **attention}
     if gate_layers(model):
-        gates = gate_statistics(model, manifest, most=MOST, batch_size=batch_size, workers=workers).to_json()
+        gates = gate_statistics(model, manifest, **settings).to_json()
         found["gates"] = {"sentence": gate_sentence(name, gates), **gates}
     return found
 
 
 def attention_sentence(name: str, found: Mapping[str, Any]) -> str:
-    """Summary of the result of `attention_shares`."""
+    """Summary of the result of `attention_weights`."""
     stages = ", ".join(f"{row['stage']} {percent(row['temporal'])}" for row in found["stages"])
     return (
-        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In {percent(found['settled'])} "
-        "of its channels one branch has more than 95\u00a0%."
+        f"{name} gives time {percent(found['temporal'])} of the attention ({stages}). In "
+        f"{percent(found['single_branch'])} of its channels one branch has more than 95\u00a0%."
     )
 
 
@@ -53,10 +54,12 @@ def gate_sentence(name: str, found: Mapping[str, Any]) -> str:
     most, least = (pick(found["layers"], key=lambda row: row["open"]) for pick in (max, min))
     summary = (
         f"{name} opens its gates by {percent(found['open'])} on average, most in {most['layer']} "
-        f"({percent(most['open'])}), least in {least['layer']} ({percent(least['open'])}). {percent(found['full'])} "
-        "of them are almost fully open (beyond 0.9)."
+        f"({percent(most['open'])}), least in {least['layer']} ({percent(least['open'])}). "
+        f"{percent(found['fully_open'])} of them are almost fully open (beyond 0.9)."
     )
-    return f"{summary} The shifted part has a weight of {percent(found['fusion'])}." if "fusion" in found else summary
+    if "fusion_weight" not in found:
+        return summary
+    return f"{summary} The shifted part has a weight of {percent(found['fusion_weight'])}."
 
 
 def gate_strips(model: VideoModel, manifest: Manifest, videos: Sequence[int]) -> list[Strip]:
@@ -67,11 +70,11 @@ def gate_strips(model: VideoModel, manifest: Manifest, videos: Sequence[int]) ->
         manifest: the data.
         videos: indices in the manifest.
     """
-    if not model.preprocess.is_picture:  # optical flow and stacked frames cannot be shown as images
+    if not model.preprocess.is_image:  # optical flow and stacked frames cannot be shown as images
         return []
     strips = []
     for index, clip in clips_at(manifest, model, videos):
-        frames = pictures(clip[0], model.preprocess)
+        frames = frames_as_images(clip[0], model.preprocess)
         maps = [gates.abs().mean(1, keepdim=True) for gates in gate_maps(model, clip).values()]  # [T, 1, H', W'] each
         drawn = [F.interpolate(gates, size=frames.shape[1:3], mode="bilinear", antialias=True) for gates in maps]
         label = manifest.classes[manifest.samples[index].label]

@@ -18,12 +18,12 @@ def sentence(found: Mapping[str, Any]) -> str:
     name, ordered, shuffled = found["name"], percent(found["ordered"]), percent(found["shuffled"])
     drop = 100 * (found["ordered"] - found["shuffled"])
     p_value = f"p {p_value_text(found['p_value'])}"
-    if found["verdict"] == "blind":
+    if found["verdict"] == "order-blind":
         return f"{name}: shuffling the frames changes nothing (accuracy {ordered} either way). It does not see order."
     conclusion = {
         "uses order": f", a drop of {drop:.1f} points ({p_value}).",
-        "better shuffled": f", so it is better on shuffled frames by {-drop:.1f} points ({p_value}).",
-        "not shown": (
+        "better when shuffled": f", so it is better on shuffled frames by {-drop:.1f} points ({p_value}).",
+        "inconclusive": (
             f". The scores change, but {found['n']} videos do not show that the predictions need order ({p_value})."
         ),
     }[found["verdict"]]
@@ -33,10 +33,10 @@ def sentence(found: Mapping[str, Any]) -> str:
 def verdict_words(found: Mapping[str, Any]) -> str:
     """The conclusion in a few words, for the card of the model."""
     return {
-        "blind": "does not see order",
+        "order-blind": "does not see order",
         "uses order": f"drop when shuffled: {100 * (found['ordered'] - found['shuffled']):.1f} points",
-        "better shuffled": "better on shuffled frames",
-        "not shown": "use of order not shown",
+        "better when shuffled": "better on shuffled frames",
+        "inconclusive": "use of order: inconclusive",
     }[found["verdict"]]
 
 
@@ -44,24 +44,24 @@ def data_sentence(need: Mapping[str, Any]) -> str:
     """Summary for the data.
 
     Args:
-        need: result of :func:`~spatempo.evaluation.order.dependence.need_of_order`, with ``temporal_name`` and
-            ``blind_name``.
+        need: result of :func:`~spatempo.evaluation.order.dependence.order_requirement`, with ``temporal_name`` and
+            ``order_blind_name``.
     """
-    temporal, blind = need["temporal_name"], need["blind_name"]
+    temporal, blind = need["temporal_name"], need["order_blind_name"]
     accuracies = (
         f"{temporal} has an accuracy of {percent(need['temporal'])} on {need['n']} videos, "
-        f"{blind} {percent(need['blind'])}"
+        f"{blind} {percent(need['order_blind'])}"
     )
     if need["p_value"] >= 0.05:
         p_value = p_value_text(need["p_value"])
         return f"The data: {accuracies}. This does not show that the data need order (p {p_value})."
-    if need["temporal"] < need["blind"]:
+    if need["temporal"] < need["order_blind"]:
         return f"The data: {accuracies}. The order-blind model is better."
     groups = need["groups_need_order"]
     named = f": {', '.join(groups)}" if groups else ""
     return (
         f"The data: {accuracies}. On {percent(need['needs_order'])} only {temporal} is correct, on "
-        f"{percent(need['only_blind'])} only {blind}. Order is needed in {len(groups)} of "
+        f"{percent(need['only_order_blind'])} only {blind}. Order is needed in {len(groups)} of "
         f"{len(need['per_group'])} classes or pairs{named}."
     )
 

@@ -14,7 +14,7 @@ from networks import randomise
 from torch import Tensor, nn
 
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.inside.attention import attention_shares
+from spatempo.evaluation.inside.attention import attention_weights
 from spatempo.inputs.spec import Preprocess
 from spatempo.models.registry import create_model
 from spatempo.operators.context import ForwardContext
@@ -59,7 +59,7 @@ class Parallel(nn.Module):
 
 
 def test_attention_weights_against_hand_computed_values(tmp_path: Path) -> None:
-    found = attention_shares(Parallel(), grey_videos(tmp_path, 255, 0))
+    found = attention_weights(Parallel(), grey_videos(tmp_path, 255, 0))
     # white: 3/4 and 3/4; 9/10 and 1/4; 99/100 and 1/4. Black: 1/2 everywhere.
     white = {"layer1.0": 0.75, "layer1.1": 0.575, "layer2.0": 0.62}
     assert [(row.layer, row.stage) for row in found.layers] == [(name, name[:6]) for name in white]
@@ -69,27 +69,27 @@ def test_attention_weights_against_hand_computed_values(tmp_path: Path) -> None:
     for name, row in (rows | {"network": found}).items():
         assert row.temporal == pytest.approx(statistics.mean(expected[name]), abs=1e-6)
         assert row.spread == pytest.approx(statistics.stdev(expected[name]), abs=1e-6)
-    settled = {
+    single_branch = {
         "layer1.0": 0,
         "layer1.1": 0,
         "layer2.0": 1 / 4,
         "layer1": 0,
         "layer2": 1 / 4,
     }  # one of two channels, on white
-    assert {name: rows[name].settled for name in rows} == settled
-    assert found.settled == pytest.approx(1 / 12)
+    assert {name: rows[name].single_branch for name in rows} == single_branch
+    assert found.single_branch == pytest.approx(1 / 12)
     assert [row.layers for row in found.stages] == [2, 1]
     assert (found.n, found.unreadable) == (2, [])
     document = found.to_json()
-    assert set(document) == {"n", "temporal", "spread", "settled", "stages", "layers", "unreadable"}
-    assert set(document["stages"][0]) == {"stage", "layers", "temporal", "spread", "settled"}
-    assert set(document["layers"][0]) == {"layer", "stage", "temporal", "spread", "settled"}
+    assert set(document) == {"n", "temporal", "spread", "single_branch", "stages", "layers", "unreadable"}
+    assert set(document["stages"][0]) == {"stage", "layers", "temporal", "spread", "single_branch"}
+    assert set(document["layers"][0]) == {"layer", "stage", "temporal", "spread", "single_branch"}
 
 
 def test_attention_is_one_half_before_training(tmp_path: Path) -> None:
     model = create_model("sth_smallresnet", num_classes=2, frames=4, size=16)
     model.classes = list(CLASSES)
-    found = attention_shares(model, grey_videos(tmp_path, 200))
+    found = attention_weights(model, grey_videos(tmp_path, 200))
     assert len(found.layers) == 10
     assert [row.stage for row in found.stages] == ["layer1", "layer2", "layer3"]
     assert {(row.temporal, row.spread) for row in found.layers} == {(0.5, None)}
@@ -100,7 +100,7 @@ def test_batch_size_does_not_matter_and_the_model_is_unchanged(tmp_path: Path) -
     model.classes = list(CLASSES)
     videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    one, three = (attention_shares(model, videos, batch_size=size) for size in (1, 3))
+    one, three = (attention_weights(model, videos, batch_size=size) for size in (1, 3))
     assert all(row.spread > 1e-4 for row in one.layers)
     assert flat(one.to_json()["layers"]) == pytest.approx(flat(three.to_json()["layers"]), abs=1e-5)
     assert all(m.training for m in model.modules())
@@ -115,24 +115,24 @@ def flat(rows: list[dict[str, Any]]) -> list[float]:
 
 def test_most_selects_the_same_videos_each_time(tmp_path: Path) -> None:
     videos = grey_videos(tmp_path, *range(0, 256, 15))
-    drawn = [attention_shares(Parallel(), videos, most=5) for _ in range(2)]
+    drawn = [attention_weights(Parallel(), videos, max_videos=5) for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert drawn[0].n == 5
-    assert attention_shares(Parallel(), videos, most=99).n == 18
-    assert not math.isclose(drawn[0].temporal, attention_shares(Parallel(), videos).temporal, abs_tol=1e-4)
+    assert attention_weights(Parallel(), videos, max_videos=99).n == 18
+    assert not math.isclose(drawn[0].temporal, attention_weights(Parallel(), videos).temporal, abs_tol=1e-4)
 
 
 def test_hooks_are_removed_when_the_model_fails(tmp_path: Path) -> None:
     model = Parallel()
     model.backbone["layer2"][1].forward = None  # pyright: ignore
     with pytest.raises(TypeError):
-        attention_shares(model, grey_videos(tmp_path, 10, 20))
+        attention_weights(model, grey_videos(tmp_path, 10, 20))
     assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_model_without_attention_and_unreadable_data_are_rejected(tmp_path: Path) -> None:
     blind = create_model("tsn_smallresnet", num_classes=2)
     with pytest.raises(SpatempoError, match="no STH convolution with attention"):
-        attention_shares(blind, grey_videos(tmp_path / "a", 10))
+        attention_weights(blind, grey_videos(tmp_path / "a", 10))
     with pytest.raises(SpatempoError, match="none of its 1 videos can be read"):
-        attention_shares(Parallel(), grey_videos(tmp_path / "b", None))
+        attention_weights(Parallel(), grey_videos(tmp_path / "b", None))

@@ -55,21 +55,21 @@ def test_gate_with_zero_weights_is_the_tanh_of_its_bias(tmp_path: Path) -> None:
     model[1].conv3D.bias.copy_(torch.tensor([1.5, 0]))  # tanh(1.5) is above 0.9
     found = gate_statistics(model, grey_videos(tmp_path, 40, 200, 120))
     first, second = found.layers
-    assert [half.comes_from for half in first.halves] == ["next", "previous"]
+    assert [half.source_frame for half in first.halves] == ["next", "previous"]
     for half, bias, full in zip(first.halves + second.halves, (0.3, -0.7, 1.5, 0), (0, 0, 1, 0), strict=True):
         assert half.mean == pytest.approx(math.tanh(bias), abs=1e-6)
         assert half.open == pytest.approx(abs(math.tanh(bias)), abs=1e-6)
-        assert (half.full, half.spread) == (full, pytest.approx(0, abs=1e-6))
-        assert half.fusion is None
+        assert (half.fully_open, half.spread) == (full, pytest.approx(0, abs=1e-6))
+        assert half.fusion_weight is None
     assert first.open == pytest.approx((math.tanh(0.3) + math.tanh(0.7)) / 2, abs=1e-6)
     assert first.mean == pytest.approx((math.tanh(0.3) - math.tanh(0.7)) / 2, abs=1e-6)
     assert found.open == pytest.approx((first.open + second.open) / 2, abs=1e-6)
-    assert (found.full, found.n, found.unreadable) == (0.25, 3, [])
+    assert (found.fully_open, found.n, found.unreadable) == (0.25, 3, [])
     assert [row.layer for row in found.layers] == ["0", "1"]
     document = found.to_json()
-    assert set(document) == {"n", "open", "spread", "mean", "full", "layers", "unreadable"}
-    assert set(document["layers"][0]) == {"layer", "stage", "open", "spread", "mean", "full", "halves"}
-    assert set(document["layers"][0]["halves"][0]) == {"comes_from", "open", "spread", "mean", "full"}
+    assert set(document) == {"n", "open", "spread", "mean", "fully_open", "layers", "unreadable"}
+    assert set(document["layers"][0]) == {"layer", "stage", "open", "spread", "mean", "fully_open", "halves"}
+    assert set(document["layers"][0]["halves"][0]) == {"source_frame", "open", "spread", "mean", "fully_open"}
     assert document["layers"][1]["halves"][0]["open"] == second.halves[0].open
 
 
@@ -84,7 +84,7 @@ def test_statistics_include_all_positions_and_videos(tmp_path: Path) -> None:
     white = math.tanh(2 * v) / 2
     assert half.open == pytest.approx(statistics.mean([0, white]), abs=1e-5)
     assert half.spread == pytest.approx(statistics.stdev([0, white]), abs=1e-5)
-    assert half.full == 1 / 4  # tanh(2) is 0.96, in one of two frames of one of two videos
+    assert half.fully_open == 1 / 4  # tanh(2) is 0.96, in one of two frames of one of two videos
     clip = torch.ones(1, 3, 2, 8, 8)
     gate = gate_maps(model, clip)["0"]
     assert gate.shape == (2, 2, 8, 8)
@@ -112,15 +112,15 @@ def test_fusion_weights(tmp_path: Path) -> None:
     found = gate_statistics(model, grey_videos(tmp_path, 40, 200))
     first = found.layers[0]
     sigmoids = [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(2))]
-    assert [half.fusion for half in first.halves] == pytest.approx(sigmoids)
-    assert first.fusion == pytest.approx(sum(sigmoids) / 2)
-    assert found.fusion == pytest.approx(sum(sigmoids) / 4 + 1 / 4)
+    assert [half.fusion_weight for half in first.halves] == pytest.approx(sigmoids)
+    assert first.fusion_weight == pytest.approx(sum(sigmoids) / 2)
+    assert found.fusion_weight == pytest.approx(sum(sigmoids) / 4 + 1 / 4)
     assert first.open > 0  # GSF's gates are not zero at the start: their biases are random
 
 
 def test_both_halves_of_a_causal_gate_come_from_the_previous_frame(tmp_path: Path) -> None:
     (first, _) = gate_statistics(TwoShifts(causal=True), grey_videos(tmp_path, 40)).layers
-    assert [half.comes_from for half in first.halves] == ["previous", "previous"]
+    assert [half.source_frame for half in first.halves] == ["previous", "previous"]
     assert (first.open, first.spread) == (0, None)
 
 
@@ -130,7 +130,7 @@ def test_batch_size_does_not_matter_in_a_network(design: str, tmp_path: Path) ->
     model.classes = list(CLASSES)
     videos = grey_videos(tmp_path, 10, 200, None, 90, 255)
     one, three = (gate_statistics(model, videos, batch_size=size) for size in (1, 3))
-    keys = ("open", "spread", "mean", "full") + (("fusion",) if design == "gsf" else ())
+    keys = ("open", "spread", "mean", "fully_open") + (("fusion_weight",) if design == "gsf" else ())
     assert all(row.spread > 1e-4 for row in one.layers)
     for key in keys:
         assert [getattr(row, key) for row in one.layers] == pytest.approx(

@@ -179,7 +179,7 @@ def test_invalid_input_is_rejected(tmp_path):
 
     (tmp_path / "frames").mkdir()
     Image.new("RGB", (32, 24)).save(tmp_path / "frames" / "img_00001.jpg")
-    with pytest.raises(SpatempoError, match="have no times"):
+    with pytest.raises(SpatempoError, match="images in a folder have no times; make a video of them first"):
         timeline(Brightness(), tmp_path / "frames")
 
 

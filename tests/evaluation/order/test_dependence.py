@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spatempo.data.manifest import Manifest, Sample
-from spatempo.evaluation.order.dependence import confused_without_order, need_of_order, time_dependence, verdict
+from spatempo.evaluation.order.dependence import confused_without_order, order_requirement, time_dependence, verdict
 from spatempo.evaluation.order.orders import OrderResults
 from spatempo.evaluation.results.eval_result import EvalResult, measure
 from spatempo.evaluation.results.intervals import wilson
@@ -18,8 +18,8 @@ CLASSES = ("open", "close", "wave")
 LABELS = [0] * 12 + [1] * 12 + [2] * 6
 
 
-def result(answers: list[int], *, keep: slice = slice(None)) -> EvalResult:
-    scores = torch.nn.functional.one_hot(torch.tensor(answers), 3).float()
+def result(predictions: list[int], *, keep: slice = slice(None)) -> EvalResult:
+    scores = torch.nn.functional.one_hot(torch.tensor(predictions), 3).float()
     return measure(scores[keep], torch.tensor(LABELS)[keep], CLASSES, indices=range(len(LABELS))[keep])
 
 
@@ -33,10 +33,10 @@ def manifest(pairs: bool) -> Manifest:
 
 
 def found(shuffled: list[list[int]], *, ordered: list[int] = LABELS, changed: int = 30) -> OrderResults:
-    answers = {"ordered": ordered, "reversed": [1, 0, 2], "frozen": [0, 0, 2]}
-    answers["reversed"] = [answers["reversed"][label] for label in LABELS]
-    answers["frozen"] = [answers["frozen"][label] for label in LABELS]
-    by_order = {name: result(given) for name, given in answers.items()}
+    predictions = {"ordered": ordered, "reversed": [1, 0, 2], "frozen": [0, 0, 2]}
+    predictions["reversed"] = [predictions["reversed"][label] for label in LABELS]
+    predictions["frozen"] = [predictions["frozen"][label] for label in LABELS]
+    by_order = {name: result(given) for name, given in predictions.items()}
     by_order |= {f"shuffled {i}": result(given) for i, given in enumerate(shuffled, 1)}
     orders = dict.fromkeys(by_order, (0, 1))
     counts = {1: by_order["frozen"], 2: by_order["ordered"]}
@@ -62,7 +62,7 @@ def test_accuracies_intervals_and_the_paired_test():
     assert document["p_value"] == pytest.approx(3 / 2 * 2 / 2**12)
     assert document["verdict"] == "uses order"
     assert [row["top1"] for row in document["by_frames"]] == [18 / 30, 1.0]
-    assert document["refused_frames"] == {4: "no"}
+    assert document["unsupported_frames"] == {4: "no"}
     assert (document["scores_changed"], document["n"]) == (1.0, 30)
     assert "families" not in document
 
@@ -113,11 +113,11 @@ def test_family_accuracy_is_measured_within_pairs():
 @pytest.mark.parametrize(
     ("blind", "gain", "p_value", "expected"),
     [
-        (True, 0.0, 1.0, "blind"),
-        (False, 0.0, 1.0, "not shown"),
-        (False, 0.3, 0.05, "not shown"),
+        (True, 0.0, 1.0, "order-blind"),
+        (False, 0.0, 1.0, "inconclusive"),
+        (False, 0.3, 0.05, "inconclusive"),
         (False, 0.01, 0.049, "uses order"),
-        (False, -0.01, 0.049, "better shuffled"),
+        (False, -0.01, 0.049, "better when shuffled"),
     ],
 )
 def test_verdict_depends_on_the_test_and_not_on_the_size_of_the_difference(blind, gain, p_value, expected):
@@ -125,35 +125,35 @@ def test_verdict_depends_on_the_test_and_not_on_the_size_of_the_difference(blind
 
 
 def test_model_with_equal_predictions_but_changed_scores_is_not_order_blind():
-    assert time_dependence(found([LABELS]), manifest(False))["verdict"] == "not shown"
-    assert time_dependence(found([LABELS], changed=0), manifest(False))["verdict"] == "blind"
+    assert time_dependence(found([LABELS]), manifest(False))["verdict"] == "inconclusive"
+    assert time_dependence(found([LABELS], changed=0), manifest(False))["verdict"] == "order-blind"
 
 
 def test_fraction_of_the_data_that_needs_order():
     temporal = result([0] * 12 + [1] * 11 + [0] + [2] * 5 + [0])
     blind = result(HALF)
-    need = need_of_order(temporal, blind, manifest(pairs=True))
-    assert (need["n"], need["temporal"], need["blind"]) == (30, 28 / 30, 18 / 30)
+    need = order_requirement(temporal, blind, manifest(pairs=True))
+    assert (need["n"], need["temporal"], need["order_blind"]) == (30, 28 / 30, 18 / 30)
     assert need["needs_order"] == pytest.approx(11 / 30)
     assert need["interval"] == wilson(11, 30)
-    assert need["only_blind"] == pytest.approx(1 / 30)
+    assert need["only_order_blind"] == pytest.approx(1 / 30)
     assert need["p_value"] == pytest.approx(2 * (1 + 12) / 2**12)
     assert set(need["per_group"]) == {"open / close", "wave"}
     door = need["per_group"]["open / close"]
-    assert (door["n"], door["temporal"], door["blind"]) == (24, 23 / 24, 0.5)
+    assert (door["n"], door["temporal"], door["order_blind"]) == (24, 23 / 24, 0.5)
     assert door["p_value"] == pytest.approx(2 * 2 / 2**11)
     assert need["groups_need_order"] == ["open / close"]
 
 
 def test_guessing_the_other_class_of_a_pair_is_not_a_need_of_order():
     other = [1] * 24 + [2] * 6  # guesses "close" where the order-blind model guesses "open"
-    need = need_of_order(result(other), result(HALF), manifest(pairs=True))
+    need = order_requirement(result(other), result(HALF), manifest(pairs=True))
     assert need["groups_need_order"] == []
     assert need["per_group"]["open / close"]["p_value"] == 1.0
-    assert need_of_order(result(other), result(HALF), manifest(pairs=False))["groups_need_order"] == ["close"]
+    assert order_requirement(result(other), result(HALF), manifest(pairs=False))["groups_need_order"] == ["close"]
 
 
 def test_videos_that_only_one_model_could_read_are_ignored():
-    need = need_of_order(result(LABELS, keep=slice(0, 20)), result(HALF, keep=slice(10, 30)), manifest(pairs=False))
+    need = order_requirement(result(LABELS, keep=slice(0, 20)), result(HALF, keep=slice(10, 30)), manifest(pairs=False))
     assert need["n"] == 10
     assert need["needs_order"] == 0.8

@@ -16,9 +16,9 @@ from spatempo.data.manifest import Manifest
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.order.orders import (
     MultiLengthDataset,
+    depends_on_order,
     evaluate_orders,
     frame_orders,
-    sees_order,
     supported_frame_counts,
 )
 from spatempo.evaluation.order.shuffled import evaluate_shuffled
@@ -107,7 +107,7 @@ def test_model_that_uses_only_order(folder):
         if name.startswith("shuffled"):
             assert top1[name] == (order[-1] > order[0])
     assert {top1[f"shuffled {i}"] for i in range(1, 6)} == {0.0, 1.0}
-    assert (found.changed, found.blind) == (5, False)
+    assert (found.changed, found.order_blind) == (5, False)
     assert found.largest_change == pytest.approx(2, abs=1e-5)  # in reversed order, scores change their sign
     # one frame has no difference in brightness, two or more have one
     assert {count: result.top1 for count, result in found.by_frames.items()} == {
@@ -139,11 +139,11 @@ def test_scores_are_identical_for_a_mean_over_frames_and_differ_for_a_shift(fold
     same = [np.array_equal(result.scores, found.ordered.scores) for result in others]
     if design == "tsn":
         assert all(same)
-        assert (found.changed, found.blind) == (0, True)
+        assert (found.changed, found.order_blind) == (0, True)
         assert 0 <= found.largest_change < 1e-5
     else:
         assert not any(same)
-        assert (found.changed, found.blind) == (5, False)
+        assert (found.changed, found.order_blind) == (5, False)
         assert found.largest_change > 1e-3
     assert not np.array_equal(found.by_order["frozen"].scores, found.ordered.scores)
 
@@ -159,7 +159,7 @@ def test_rounding_does_not_decide_near_ties(folder):
     found = evaluate_orders(model, manifest_of(model, folder))
     for result in (found.by_order["reversed"], *found.shuffled):
         assert np.array_equal(result.scores, found.ordered.scores)
-    assert found.blind
+    assert found.order_blind
 
 
 def test_videos_without_motion_do_not_make_a_model_order_blind(tmp_path):
@@ -171,9 +171,9 @@ def test_videos_without_motion_do_not_make_a_model_order_blind(tmp_path):
     model = BrightnessScore(lambda light: (light[:, -1] - light[:, 0]).round(decimals=1))
     found = evaluate_orders(model, manifest_for(model, tmp_path))
     assert found.changed == 0
-    assert not found.blind
-    assert sees_order(network("tsm"))
-    assert not sees_order(network("tsn"))
+    assert not found.order_blind
+    assert depends_on_order(network("tsm"))
+    assert not depends_on_order(network("tsn"))
 
 
 def test_results_in_order_equal_those_of_evaluate(folder):

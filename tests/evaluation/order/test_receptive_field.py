@@ -26,7 +26,7 @@ def measured(name: str, frames: int = FRAMES, **options: object) -> dict:
 def test_logits_of_an_order_blind_network_depend_on_one_frame():
     field = measured("tsn_smallresnet")
     assert (field["frames"], field["past"], field["future"], field["own"]) == (1, 0, 0, pytest.approx(1.0))
-    torch.testing.assert_close(torch.tensor(field["share"]), torch.eye(FRAMES))
+    torch.testing.assert_close(torch.tensor(field["fractions"]), torch.eye(FRAMES))
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -40,7 +40,7 @@ def test_shifts_reach_one_frame_per_block(design, causal):
     assert (reach.future == 0) == causal
     assert field["frames"] == 1 + reach.past + reach.future
     assert field["clip_frames"] == frames
-    fraction = torch.tensor(field["share"])
+    fraction = torch.tensor(field["fractions"])
     torch.testing.assert_close(fraction.sum(1), torch.ones(frames))
     assert field["own"] == pytest.approx(float(fraction.diagonal().mean()))
 
@@ -53,7 +53,7 @@ def test_channel_shuffle_reaches_the_whole_clip():
 
 def test_network_with_temporal_stride_has_positions_instead_of_frames():
     field = measured("r3d_18", width=8)
-    assert torch.tensor(field["share"]).shape == (2, FRAMES)
+    assert torch.tensor(field["fractions"]).shape == (2, FRAMES)
     assert (field["past"], field["future"], field["own"]) == (None, None, None)
     assert field["frames"] == FRAMES
 

@@ -41,7 +41,7 @@ def test_fusion_of_logits_against_hand_computed_values():
     assert fused.top1 == 1.0
     assert fused.confusion == [[1, 0], [0, 2]]
     assert (fused.n, fused.clips, fused.crops, fused.classes, fused.paths) == (3, 2, 3, CLASSES, RGB.paths)
-    assert fuse(RGB, FLOW, on="logits").answers.tolist() == [0, 0, 1]
+    assert fuse(RGB, FLOW, on="logits").predictions.tolist() == [0, 0, 1]
 
 
 def test_fusion_of_probabilities_against_hand_computed_values():
@@ -50,8 +50,8 @@ def test_fusion_of_probabilities_against_hand_computed_values():
     of_b = [1 / (1 + math.exp(3)), 1 / (1 + math.exp(-2.5))]
     assert math.exp(fused.scores[1, 1]) == pytest.approx(sum(of_b) / 2)
     np.testing.assert_allclose(np.exp(fused.scores).sum(1), 1, rtol=1e-6)  # their softmax is the probability
-    assert fused.answers[1] == 0
-    assert fuse(RGB, FLOW, weights=(0.4, 0.6)).answers[1] == 1
+    assert fused.predictions[1] == 0
+    assert fuse(RGB, FLOW, weights=(0.4, 0.6)).predictions[1] == 1
     assert math.exp(fuse(RGB, FLOW, weights=(2, 3)).scores[1, 1]) == pytest.approx(0.4 * of_b[0] + 0.6 * of_b[1])
 
 

@@ -59,7 +59,7 @@ def test_columns_of_the_table(tmp_path):
     result = example_result()
     rows = parquet.read_table(save_scores(result, tmp_path / "s.parquet")).to_pylist()
     assert rows[1]["label"] == "größer"
-    assert rows[1]["answer"] == result.classes[int(result.scores[1].argmax())]
+    assert rows[1]["prediction"] == result.classes[int(result.scores[1].argmax())]
     assert rows[1]["scores"] == pytest.approx(result.scores[1].tolist())
     assert (rows[6]["path"], rows[6]["index"]) == ("/x/6 ü.mp4", 9)
 

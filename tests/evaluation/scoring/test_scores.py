@@ -158,8 +158,8 @@ def test_invalid_labels_and_scores_are_rejected() -> None:
         scores.result()
 
 
-def one_hot(*answers: int, classes: int) -> Tensor:
-    return nn.functional.one_hot(torch.tensor(answers), classes).float()
+def one_hot(*predictions: int, classes: int) -> Tensor:
+    return nn.functional.one_hot(torch.tensor(predictions), classes).float()
 
 
 def test_metrics_against_hand_computed_values() -> None:
@@ -170,7 +170,7 @@ def test_metrics_against_hand_computed_values() -> None:
     assert result.mean_class == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert result.confusion == [[2, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert result.top5 == 1.0  # there are only four classes
-    assert result.answers.tolist() == [0, 0, 1, 1, 0, 0]
+    assert result.predictions.tolist() == [0, 0, 1, 1, 0, 0]
 
 
 def test_class_without_videos_has_no_accuracy_even_if_it_was_predicted() -> None:

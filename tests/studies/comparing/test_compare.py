@@ -154,7 +154,7 @@ def test_spread_over_seeds():
     ]
     found = spread({"shuffled": 0.25, "runs": runs}, "direction")
     root = (2 * 0.125**2) ** 0.5  # n - 1
-    assert found == pytest.approx({"top1": root, "within_pair": 2 * root, "shuffled": 0, "dependence": root})
+    assert found == pytest.approx({"top1": root, "within_pair": 2 * root, "shuffled": 0, "drop_when_shuffled": root})
     assert set(spread({"shuffled": None, "runs": runs}, None)) == {"top1"}
     assert spread({"shuffled": 0.25, "runs": runs[:1]}, None) == {}
 
@@ -171,7 +171,7 @@ def test_spread_over_seeds():
     ],
 )
 def test_designs_that_are_compared_class_by_class(results, chosen):
-    rows = [{"name": name, "top1": top1, "dependence": drop} for name, (top1, drop) in results.items()]
+    rows = [{"name": name, "top1": top1, "drop_when_shuffled": drop} for name, (top1, drop) in results.items()]
     assert versus(rows, None) == chosen
 
 
@@ -208,12 +208,12 @@ def test_strips_are_videos_on_which_designs_disagree(monkeypatch, tmp_path):
             return np.zeros((8, 4, 4, 3), np.uint8)
 
     monkeypatch.setattr(strips, "open_video", Frames)
-    chosen = choose_strips(manifest, {"blind": blind, "seeing": seeing}, frames=8, most=6)
+    chosen = choose_strips(manifest, {"blind": blind, "seeing": seeing}, frames=8, max_strips=6)
     # first video 6 (one correct, one wrong), then the group of pair p on which they disagree, then the other pair
     assert [strip.truth for strip in chosen] == ["e", "a", "b", "c", "d"]
     disputed = next(strip for strip in chosen if strip.truth == "b")
-    assert disputed.answers == {"blind": "a", "seeing": "b"}
-    assert {strip.truth: strip.answers["seeing"] for strip in chosen}["e"] == "a"
+    assert disputed.predictions == {"blind": "a", "seeing": "b"}
+    assert {strip.truth: strip.predictions["seeing"] for strip in chosen}["e"] == "a"
 
 
 # --- runs
@@ -277,7 +277,7 @@ def test_minutes_seeds_and_a_moved_folder(data, tmp_path, no_page):
         assert set(plain) == {"top1", "top5", "mean_class", "shuffled", "families", "pairs", "seconds"}
         assert (run["seed"], run["checkpoint"]) == (seed, str(out / folder / "best"))
         assert run["shuffled"] == run["top1"]  # TSN is order-blind: exactly the same
-    assert (rows[0]["shuffled"], rows[0]["dependence"]) == (rows[0]["top1"], 0)
+    assert (rows[0]["shuffled"], rows[0]["drop_when_shuffled"]) == (rows[0]["top1"], 0)
     shutil.move(out, tmp_path / "b")
     moved = compare(
         data, ["tsn_smallresnet"], budget="minutes=0.0001", seeds=2, out=tmp_path / "b", cache=True, **SMALL
@@ -297,7 +297,7 @@ def test_results_of_earlier_versions_are_completed(data, tmp_path, no_page):
     again = compare(data, {"m": "tsm_smallresnet"}, budget=2, out=tmp_path / "b", runs=runs, **SMALL)
     assert json.loads((runs / "m.json").read_text())["result"]["shuffled"] == shuffled
     assert again[0]["shuffled"] == fresh[0]["shuffled"] == shuffled
-    assert again[0]["dependence"] == again[0]["top1"] - shuffled
+    assert again[0]["drop_when_shuffled"] == again[0]["top1"] - shuffled
     assert again[0]["runs"] == fresh[0]["runs"]
     assert (fresh[0]["report"], again[0]["report"]) == (
         str(tmp_path / "a" / "report.html"),
@@ -368,7 +368,9 @@ def test_the_command_line_gives_one_design_its_own_options(monkeypatch):
         "tsm_resnet18:causal=true:shift_div=4": ("tsm_resnet18", {"causal": True, "shift_div": 4}),
         "sth_resnet18:p=1/8": ("sth_resnet18", {"p": 0.125}),
     }
-    with pytest.raises(SpatempoError, match=r"tsm_resnet18 is (listed|named) twice"):
+    with pytest.raises(
+        SpatempoError, match=r"tsm_resnet18,tsm_resnet18: tsm_resnet18 is named twice; list each model once"
+    ):
         command.run(command.Options("data", "tsm_resnet18,tsm_resnet18"))
     with pytest.raises(SpatempoError, match=r"tsm_resnet18: causal: write .*NAME=VALUE"):
         command.run(command.Options("data", "tsm_resnet18:causal"))

@@ -13,7 +13,7 @@ from networks import randomise
 from spatempo.data.generated.make import make_data
 from spatempo.data.manifest import Manifest, Sample, load_manifest
 from spatempo.errors import SpatempoError
-from spatempo.evaluation.inside.attention import attention_shares
+from spatempo.evaluation.inside.attention import attention_weights
 from spatempo.evaluation.inside.gates import gate_statistics
 from spatempo.evaluation.order.orders import OrderResults
 from spatempo.evaluation.results.eval_result import measure
@@ -27,7 +27,7 @@ from spatempo.operators.gate_shift import GateShift
 from spatempo.report.figures import percent
 from spatempo.studies.diagnosing.diagnose import diagnose
 from spatempo.studies.diagnosing.look_inside import attention_sentence, gate_sentence, gate_strips
-from spatempo.studies.diagnosing.time_examples import choose_videos, pictures
+from spatempo.studies.diagnosing.time_examples import choose_videos, frames_as_images
 from spatempo.studies.diagnosing.time_words import data_sentence, sentence, verdict_words
 from spatempo.video.source import open_video
 
@@ -56,15 +56,15 @@ def checkpoints(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_an_order_blind_model_and_one_that_sees_order(data: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
     found = diagnose(checkpoints["tsn"], data, against=checkpoints["tsm"], out=tmp_path)
     assert found["ordered"] == found["shuffled"] == found["reversed"]
-    assert (found["verdict"], found["scores_changed"]) == ("blind", 0.0)
+    assert (found["verdict"], found["scores_changed"]) == ("order-blind", 0.0)
     assert found["sentence"].endswith("It does not see order.")
     assert found["receptive_field"]["frames"] == 1
     assert found["families"]["direction"]["ordered"] == found["families"]["direction"]["shuffled"] == 0.5
     other = found["against"]
     assert other["scores_changed"] == 1.0
     assert other["receptive_field"]["frames"] == 4
-    assert (found["data"]["temporal_name"], found["data"]["blind_name"]) == ("tsm_smallresnet", "tsn_smallresnet")
-    assert found["data"]["blind"] == found["ordered"]
+    assert (found["data"]["temporal_name"], found["data"]["order_blind_name"]) == ("tsm_smallresnet", "tsn_smallresnet")
+    assert found["data"]["order_blind"] == found["ordered"]
     assert found["data"]["temporal"] == other["ordered"]
     assert found["ordered"] == evaluate(load(checkpoints["tsn"]), data).top1
     page = Path(found["report"]).read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def test_attention_of_sth(data: Path, checkpoints: dict[str, Path], tmp_path: Pa
     attention = found["against"]["attention"]
     assert attention["sentence"].startswith(f"sth_smallresnet gives time {percent(attention['temporal'])} of the att")
     del attention["sentence"]
-    assert attention == attention_shares(load(checkpoints["sth"]), data).to_json()
+    assert attention == attention_weights(load(checkpoints["sth"]), data).to_json()
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "Inside the network: attention of sth_smallresnet" in page
     for row in attention["stages"]:
@@ -157,7 +157,7 @@ def plain(text: str) -> str:
     ("changes", "text", "short"),
     [
         (
-            {"verdict": "blind", "shuffled": 0.85, "p_value": 1.0},
+            {"verdict": "order-blind", "shuffled": 0.85, "p_value": 1.0},
             "M: shuffling the frames changes nothing (accuracy 85.0 % either way). It does not see order.",
             "does not see order",
         ),
@@ -167,13 +167,13 @@ def plain(text: str) -> str:
             "drop when shuffled: 35.0 points",
         ),
         (
-            {"verdict": "not shown", "shuffled": 0.8, "p_value": 0.5},
+            {"verdict": "inconclusive", "shuffled": 0.8, "p_value": 0.5},
             "M: accuracy 85.0 % in order, 80.0 % shuffled. The scores change, but 40 videos do not show that the "
             "predictions need order (p 0.50).",
-            "use of order not shown",
+            "use of order: inconclusive",
         ),
         (
-            {"verdict": "better shuffled", "shuffled": 0.9, "p_value": 0.03},
+            {"verdict": "better when shuffled", "shuffled": 0.9, "p_value": 0.03},
             "M: accuracy 85.0 % in order, 90.0 % shuffled, so it is better on shuffled frames by 5.0 points (p 0.030).",
             "better on shuffled frames",
         ),
@@ -194,12 +194,12 @@ def test_the_sentence_reports_families_of_pairs():
 def test_sentence_on_the_data():
     need = {
         "temporal_name": "TSM",
-        "blind_name": "TSN",
+        "order_blind_name": "TSN",
         "temporal": 0.9,
-        "blind": 0.5,
+        "order_blind": 0.5,
         "n": 100,
         "needs_order": 0.45,
-        "only_blind": 0.05,
+        "only_order_blind": 0.05,
         "p_value": 1e-6,
         "per_group": {"a / b": {}, "c": {}},
         "groups_need_order": ["a / b"],
@@ -209,23 +209,24 @@ def test_sentence_on_the_data():
         "only TSN. Order is needed in 1 of 2 classes or pairs: a / b."
     )
     assert "This does not show that the data need order (p 0.20)" in data_sentence({**need, "p_value": 0.2})
-    assert "The order-blind model is better." in data_sentence({**need, "blind": 0.95})
+    assert "The order-blind model is better." in data_sentence({**need, "order_blind": 0.95})
 
 
 def test_sentences_on_attention_and_gates():
     stages = [{"stage": "layer1", "temporal": 0.4}, {"stage": "layer2", "temporal": 0.75}]
-    assert plain(attention_sentence("M", {"temporal": 0.6, "settled": 0.25, "stages": stages})) == (
+    assert plain(attention_sentence("M", {"temporal": 0.6, "single_branch": 0.25, "stages": stages})) == (
         "M gives time 60.0 % of the attention (layer1 40.0 %, layer2 75.0 %). In 25.0 % of its channels one branch has "
         "more than 95 %."
     )
     layers = [{"layer": name, "open": opening} for name, opening in (("a", 0.1), ("b", 0.5), ("c", 0.3))]
-    found = {"open": 0.3, "full": 0.05, "layers": layers}
+    found = {"open": 0.3, "fully_open": 0.05, "layers": layers}
     text = (
         "M opens its gates by 30.0 % on average, most in b (50.0 %), least in a (10.0 %). 5.0 % of them are almost "
         "fully open (beyond 0.9)."
     )
     assert plain(gate_sentence("M", found)) == text
-    assert plain(gate_sentence("M", {**found, "fusion": 0.44})) == f"{text} The shifted part has a weight of 44.0 %."
+    found["fusion_weight"] = 0.44
+    assert plain(gate_sentence("M", found)) == f"{text} The shifted part has a weight of 44.0 %."
 
 
 # --- example videos
@@ -236,8 +237,8 @@ def test_videos_that_are_wrong_when_shuffled_come_first_and_one_failure_last():
     ordered = [0, 0, 1, 1, 2, 2, 0]
     shuffled = [0, 1, 1, 0, 2, 0, 0]
 
-    def result(answers: list[int]) -> Any:
-        scores = torch.nn.functional.one_hot(torch.tensor(answers), 3).float()
+    def result(predictions: list[int]) -> Any:
+        scores = torch.nn.functional.one_hot(torch.tensor(predictions), 3).float()
         # the video at index 0 of the manifest could not be read
         return measure(scores, torch.tensor(labels), ["a", "b", "c"], indices=range(1, 8))
 
@@ -246,7 +247,7 @@ def test_videos_that_are_wrong_when_shuffled_come_first_and_one_failure_last():
     samples = [Sample("/v/x", 0), *(Sample(f"/v/{i}", k, pair="ab" if k < 2 else None) for i, k in enumerate(labels))]
     manifest = Manifest("m", Path("/v"), tuple(samples), ("a", "b", "c"))
     assert choose_videos(found, manifest) == [2, 6, 7]  # wrong when shuffled: one of pair ab, one of c; a failure
-    assert choose_videos(found, manifest, most=2) == [2, 7]
+    assert choose_videos(found, manifest, max_videos=2) == [2, 7]
 
 
 def test_pictures_are_the_frames_of_the_video(data: Path):
@@ -254,5 +255,5 @@ def test_pictures_are_the_frames_of_the_video(data: Path):
     with open_video(load_manifest(data).samples[0].path) as source:
         clip = load_views(source, preprocess)[0]
         frames = source.read([int(i) for i in (4, 12, 20)], short_side=64)
-    assert np.abs(pictures(clip, preprocess).astype(int) - frames).max() <= 1
-    assert pictures(torch.zeros(3, 2, 224, 224), Preprocess()).shape == (2, 96, 96, 3)
+    assert np.abs(frames_as_images(clip, preprocess).astype(int) - frames).max() <= 1
+    assert frames_as_images(torch.zeros(3, 2, 224, 224), Preprocess()).shape == (2, 96, 96, 3)

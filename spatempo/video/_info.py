@@ -19,12 +19,12 @@ from spatempo.video.packet_index import PacketIndex
 ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
 _LIMIT = 64 << 20  # bytes of cached packet indices; about 6,000 clips of ten seconds
-_known: OrderedDict[tuple[str, int, int], Facts] = OrderedDict()
+_known: OrderedDict[tuple[str, int, int], VideoInfo] = OrderedDict()
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Facts:
+class VideoInfo:
     """Properties of one video file. Sizes in pixels: `coded_*` before rotation, `size` (height, width) after it."""
 
     frames: int
@@ -81,7 +81,7 @@ def _key(path: str) -> tuple[str, int, int] | None:
     return os.path.abspath(path), status.st_size, status.st_mtime_ns
 
 
-def recall(path: str) -> Facts | None:
+def recall(path: str) -> VideoInfo | None:
     """Cached properties of the file, unless it has changed since."""
     key = _key(path)
     with _lock:
@@ -91,18 +91,18 @@ def recall(path: str) -> Facts | None:
         return _known[key]
 
 
-def remember(path: str, facts: Facts) -> None:
-    """Cache `facts`; the least recently used files are removed."""
+def remember(path: str, info: VideoInfo) -> None:
+    """Cache `info`; the least recently used files are removed."""
     key = _key(path)
     if key is None:
         return
     with _lock:
-        _known[key] = facts
+        _known[key] = info
         _known.move_to_end(key)
         size = sum(_cost(each) for each in _known.values())
         while size > _LIMIT and len(_known) > 1:
             size -= _cost(_known.popitem(last=False)[1])
 
 
-def _cost(facts: Facts) -> int:
-    return 1000 + (facts.index.nbytes if facts.index else 0)
+def _cost(info: VideoInfo) -> int:
+    return 1000 + (info.index.nbytes if info.index else 0)
