@@ -14,6 +14,7 @@ from .models.design import register_design
 from .models.info import describe
 from .models.registry import create_model, list_models
 from .runtime.engines.load_engine import load_engine
+from .runtime.export import export
 from .studies.comparing.compare import compare
 from .studies.diagnosing.diagnose import diagnose
 from .version import __version__
@@ -30,6 +31,7 @@ __all__ = [
     "describe",
     "diagnose",
     "evaluate",
+    "export",
     "fuse",
     "list_models",
     "load",

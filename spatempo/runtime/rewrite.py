@@ -76,7 +76,7 @@ def rewrite(model: VideoModel, form: Form = "sum", *, streaming: bool = False) -
         example = (_clips(model),)
         network = ClipNetwork(copied, _has_rule)
         one_t = model.fixed_frames is not None or any(operator.one_frame_count for operator in copied.operators)
-        shapes = {"clip": {0: batch} if one_t else {0: batch, 2: Dim.AUTO}}
+        shapes = {"clip": {0: batch} if one_t else {0: batch, 2: Dim.AUTO(min=1)}}
     with torch.no_grad():
         graph = trace(network, example, shapes)
         fold_norms(graph)
