@@ -1,5 +1,5 @@
 from .engines.engine import Engine
-from .engines.load_engine import load_engine
+from .engines.loading import load_engine
 from .export import Exported, export
 from .rewrite import Rewritten, rewrite
 from .spec import ExportSpec, StateTensor

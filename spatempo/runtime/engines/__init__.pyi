@@ -1,0 +1,4 @@
+from .engine import Engine
+from .loading import load_engine
+
+__all__ = ["Engine", "load_engine"]
