@@ -86,6 +86,8 @@ def show(document: dict[str, Any]) -> None:
         say()
     for model in models:
         _show_inside(model)
+        if "not_measured" in model:
+            say(f"{model['name']} is exported, so these are not measured: {', '.join(model['not_measured'])}")
     print_unreadable(document["unreadable"])
     say(f"report: {document['report']}")
 
