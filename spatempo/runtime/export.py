@@ -128,6 +128,9 @@ def _format(path: Path, given: str | None) -> str:
         return {".onnx": "onnx", ".pt2": "pt2"}.get(path.suffix.lower(), "openvino")
     if given not in FORMATS:
         raise SpatempoError(f"format {given!r} is not known; choose from {', '.join(FORMATS)}")
+    suffix = {"onnx": ".onnx", "pt2": ".pt2"}.get(given)
+    if suffix is not None and path.suffix.lower() != suffix:
+        raise SpatempoError(f"{path}: a file of format {given} needs a name that ends in {suffix}")
     return given
 
 

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from spatempo.errors import SpatempoError
 from spatempo.files import cannot_write
+from spatempo.runtime.engines.load_engine import load_engine
 from spatempo.runtime.spec import FILE, INPUT, KEY, OUTPUT, STEP_INPUT, ExportSpec
 
 
@@ -55,12 +56,7 @@ def write_onnx(program: ExportedProgram, spec: ExportSpec, work: Path, target: P
         raise SpatempoError(f"{target}: is a folder; give the name of a file, such as {target / 'model.onnx'}")
     file = _onnx(program, spec, work)
 
-    def run() -> Any:
-        from spatempo.runtime.engines import load_engine
-
-        return load_engine(file)
-
-    return Finished(file, target, run)
+    return Finished(file, target, lambda: load_engine(file))
 
 
 def write_openvino(program: ExportedProgram, spec: ExportSpec, work: Path, target: Path) -> Finished:
@@ -82,12 +78,7 @@ def write_openvino(program: ExportedProgram, spec: ExportSpec, work: Path, targe
         openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
         (folder / FILE).write_text(spec.to_json())
 
-    def run() -> Any:
-        from spatempo.runtime.engines import load_engine
-
-        return load_engine(folder)
-
-    return Finished(folder, target, run)
+    return Finished(folder, target, lambda: load_engine(folder))
 
 
 def write_pt2(program: ExportedProgram, spec: ExportSpec, work: Path, target: Path) -> Finished:
