@@ -13,7 +13,7 @@ from .models.checkpoint import load, save_checkpoint
 from .models.design import register_design
 from .models.info import describe
 from .models.registry import create_model, list_models
-from .runtime.engines.loading import load_engine
+from .runtime.engines.load_engine import load_engine
 from .runtime.export import export
 from .studies.comparing.compare import compare
 from .studies.diagnosing.diagnose import diagnose

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spatempo.errors import SpatempoError
 from spatempo.runtime.engines.engine import Engine
-from spatempo.runtime.engines.loading import is_exported, load_engine
+from spatempo.runtime.engines.load_engine import is_exported, load_engine
 
 if TYPE_CHECKING:
     from spatempo.models.video_model import VideoModel
