@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from networks import clips, randomise, small
-from spatempo.runtime.engines.load_engine import load_engine
 
 from spatempo.errors import SpatempoError
 from spatempo.models.design import DESIGNS
 from spatempo.models.registry import create_model
 from spatempo.models.video_model import VideoModel
+from spatempo.runtime.engines.load_engine import load_engine
 from spatempo.runtime.export import export
 
 SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
