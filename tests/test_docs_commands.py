@@ -39,7 +39,12 @@ ERROR = "spatempo: error: "
 
 # commands that take seconds, and text of those that do not run
 FAST = ("--help", "models", "info", "data make", "data scan", "predict", "test", "doctor")
-NOT_RUN = {"runs/flow/best": "needs optical flow", "runs/tsm_mobilenet_v2/best": "needs ImageNet weights"}
+NOT_RUN = {
+    "runs/flow/best": "needs optical flow",
+    "runs/tsm_mobilenet_v2/best": "needs ImageNet weights",
+    "model.onnx": "needs an exported file",
+    "model_openvino": "needs an exported file",
+}
 
 
 @dataclass(frozen=True)

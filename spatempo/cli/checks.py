@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from spatempo.cli.engine_checks import BROKEN, engines, first_line
 from spatempo.errors import SpatempoError
 from spatempo.version import __version__
 
@@ -23,10 +24,14 @@ Finding = dict[str, Any]
 
 REQUIRED = ("timm", "av", "lightning", "torchmetrics", "safetensors", "matplotlib")
 # extra -> the modules it installs; a missing extra is listed but is not a problem, since most users need none of them
-EXTRAS = {"generate": ("skimage",), "codec": ("torchcodec",), "scores": ("pyarrow",), "tune": ("optuna",)}
-
-# exceptions raised when importing or running native code that does not fit the machine
-BROKEN = (ImportError, OSError, RuntimeError, AttributeError)
+EXTRAS = {
+    "generate": ("skimage",),
+    "codec": ("torchcodec",),
+    "scores": ("pyarrow",),
+    "tune": ("optuna",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino",),
+}
 
 _SMALL_SHARED_MEMORY = 512 * 2**20  # bytes; two workers prefetching two batches of 32 clips of 8x224 fill about 600 MB
 _SMALL_TEMP = 2**30  # bytes
@@ -37,7 +42,7 @@ def examine() -> dict[str, Any]:
 
     Returns:
         ``spatempo, python, torch, torchvision`` (versions; None if it cannot be imported), ``packages, decoders,
-        encoders, devices, machine, extras`` (name -> finding) and ``problems``.
+        encoders, devices, engines, machine, extras`` (name -> finding) and ``problems``.
     """
     problems: list[dict[str, str]] = []
     report: dict[str, Any] = {"spatempo": __version__, "python": platform.python_version()}
@@ -47,6 +52,7 @@ def examine() -> dict[str, Any]:
     report["encoders"] = {"libx264": _encoder(problems)}
     report["decoders"] = _decoders(problems)
     report["devices"] = _devices(problems) if report["torch"] else {}
+    report["engines"] = engines(problems)
     report["machine"] = _machine(problems)
     report["extras"] = {extra: _extra(modules) for extra, modules in EXTRAS.items()}
     report["problems"] = problems
@@ -63,7 +69,7 @@ def _version_of_import(name: str, problems: list[dict[str, str]]) -> str | None:
         return str(module.__version__)
     except BROKEN as error:
         fix = "reinstall matching versions of both: pip install --force-reinstall torch torchvision"
-        problems.append({"component": name, "reason": _first_line(error), "fix": fix})
+        problems.append({"component": name, "reason": first_line(error), "fix": fix})
         return None
 
 
@@ -73,9 +79,9 @@ def _package(name: str, problems: list[dict[str, str]]) -> Finding:
         return {"works": True, "detail": str(module.__version__)}
     except BROKEN as error:
         problems.append(
-            {"component": name, "reason": _first_line(error), "fix": f"pip install --force-reinstall {name}"}
+            {"component": name, "reason": first_line(error), "fix": f"pip install --force-reinstall {name}"}
         )
-        return {"works": False, "detail": _first_line(error)}
+        return {"works": False, "detail": first_line(error)}
 
 
 def _extra(modules: tuple[str, ...]) -> Finding:
@@ -133,7 +139,7 @@ def _decode_probe(path: Path, backend: str) -> str | None:
             if video.frames != 16 or frames.shape != (2, 64, 64, 3) or not frames[0].mean() < frames[1].mean():
                 return "the frames read differ from the frames written"
     except (SpatempoError, *BROKEN) as error:
-        return _first_line(error)
+        return first_line(error)
     return None
 
 
@@ -189,7 +195,7 @@ def _compute(device: str) -> str | None:
         if abs(out[0, 0, 2, 2].item() - 9) > 1e-3 or gradient is None or abs(gradient[0, 0, 2, 2].item() - 4.5) > 1e-3:
             return "computes wrong results"
     except (RuntimeError, NotImplementedError) as error:
-        return _first_line(error)
+        return first_line(error)
     return None
 
 
@@ -208,9 +214,9 @@ def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
                 {"component": f"temporary files in {temp}", "reason": f"only {_size(free)} free", "fix": fix}
             )
     except OSError as error:
-        findings["temporary files"] = {"works": False, "detail": _first_line(error)}
+        findings["temporary files"] = {"works": False, "detail": first_line(error)}
         fix = "set TMPDIR to a folder that can be written"
-        problems.append({"component": "temporary files", "reason": _first_line(error), "fix": fix})
+        problems.append({"component": "temporary files", "reason": first_line(error), "fix": fix})
     if sys.platform == "linux" and os.path.isdir("/dev/shm"):
         total = shutil.disk_usage("/dev/shm").total
         findings["shared memory"] = {"works": total >= _SMALL_SHARED_MEMORY, "detail": _size(total)}
@@ -223,8 +229,3 @@ def _machine(problems: list[dict[str, str]]) -> dict[str, Finding]:
 
 def _size(count: float) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

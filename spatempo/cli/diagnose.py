@@ -16,11 +16,12 @@ class Options:
 
     The page shows the accuracy per class and per number of frames, the measured temporal receptive field, and the
     frames that mattered most in single videos. For STH it also shows the attention to time, for GSM and GSF how far
-    the gates open. With --against, it shows how much of the data needs frame order.
+    the gates open. With --against, it shows how much of the data needs frame order. Of an exported file only accuracies
+    are measured.
     """
 
     checkpoint: Checkpoint
-    """a checkpoint folder, such as runs/demo/tsm/best."""
+    """a checkpoint folder, such as runs/demo/tsm/best, or an exported file (.onnx, or an OpenVINO folder)."""
     data: Data
     """a folder of class folders, a CSV (path,label), or a published list file."""
     against: Path = None
@@ -85,6 +86,8 @@ def show(document: dict[str, Any]) -> None:
         print_line()
     for model in models:
         _show_inside(model)
+        if "not_measured" in model:
+            print_line(f"{model['name']} is exported, so these are not measured: {', '.join(model['not_measured'])}")
     print_unreadable(document["unreadable"])
     print_line(f"report: {document['report']}")
 

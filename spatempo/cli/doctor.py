@@ -22,7 +22,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Checks the machine; returns ``python, torch, ..., decoders, devices, problems`` (see `checks`)."""
+    """Checks the machine; returns ``python, torch, ..., decoders, devices, engines, problems`` (see `checks`)."""
     from spatempo.cli import checks
 
     del options  # this command has no settings
@@ -37,9 +37,10 @@ def show(document: dict[str, Any]) -> None:
     ]
     for name in ("torch", "torchvision"):
         rows.append((name, "yes" if document[name] else "no", document[name] or ""))
-    for group in ("packages", "decoders", "encoders", "devices", "machine", "extras"):
+    for group in ("packages", "decoders", "encoders", "devices", "engines", "machine", "extras"):
         for name, found in document[group].items():
-            works = "yes" if found["works"] else ("not installed" if group == "extras" else "no")
+            absent = group == "extras" or found["detail"] == "not installed"
+            works = "yes" if found["works"] else ("not installed" if absent else "no")
             rows.append((f"{group[:-1]} {name}" if group in _PLURAL else name, works, found["detail"]))
     print_table(["component", "works", "detail"], rows)
     print_line()
@@ -50,4 +51,4 @@ def show(document: dict[str, Any]) -> None:
         print_line(f"   fix: {problem['fix']}")
 
 
-_PLURAL = ("decoders", "encoders", "devices", "extras")
+_PLURAL = ("decoders", "encoders", "devices", "engines", "extras")

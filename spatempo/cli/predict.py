@@ -25,7 +25,7 @@ class Options:
     """
 
     checkpoint: Checkpoint
-    """a checkpoint folder, such as runs/demo/tsm/best."""
+    """a checkpoint folder, such as runs/demo/tsm/best, or an exported file (.onnx, or an OpenVINO folder)."""
     videos: Annotated[Positional[tuple[str, ...]], arg(metavar="VIDEO [VIDEO ...]", help_behavior_hint="(required)")]
     """video files, URLs that PyAV can open, folders of videos or of frames."""
     top: int = 5
@@ -63,11 +63,10 @@ def run(options: Options) -> list[dict[str, Any]] | dict[str, Any]:
     options.timeline.check_unused()
     videos = [video for given in options.videos for video in expand(given)]
 
-    from spatempo.device import pick_device
     from spatempo.evaluation.scoring.predict import predict
-    from spatempo.models.checkpoint import load
+    from spatempo.runtime.load import load_classifier
 
-    model = load(options.checkpoint, device=str(pick_device(options.device)))
+    model = load_classifier(options.checkpoint, options.device)
     document: list[dict[str, Any]] = []
     for video in videos:
         try:

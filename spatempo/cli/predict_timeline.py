@@ -68,10 +68,9 @@ def run_timeline(
     Raises:
         SpatempoError: see :func:`spatempo.evaluation.longvideo.timeline.timeline`; or a file cannot be written.
     """
-    from spatempo.device import pick_device
     from spatempo.evaluation.longvideo.timeline import timeline
     from spatempo.evaluation.longvideo.timeline_files import captions, write_timeline
-    from spatempo.models.checkpoint import load
+    from spatempo.runtime.load import load_classifier
     from spatempo.video.annotate import annotate, check_target
 
     # fails before the video is processed
@@ -80,7 +79,7 @@ def run_timeline(
     if options.annotate is not None:
         check_target(options.annotate, video)
         check_folder(Path(options.annotate).parent)
-    model = load(checkpoint, device=str(pick_device(device)))
+    model = load_classifier(checkpoint, device)
     settings = {name: getattr(options, name) for name in ("window", "stride", "min_score", "min_length", "batch_size")}
     given = {name: value for name, value in settings.items() if value is not None}
     with _progress_bar("scoring") as report:

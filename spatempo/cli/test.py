@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from tyro.conf import UseAppendAction, arg
@@ -25,7 +26,7 @@ class Options:
     """
 
     checkpoint: Checkpoint
-    """a checkpoint folder, such as runs/demo/tsm/best."""
+    """a checkpoint folder, such as runs/demo/tsm/best, or an exported file (.onnx, or an OpenVINO folder)."""
     data: Data
     """a folder of class folders, a CSV (path,label), or a published list file."""
     protocol: Protocol = None
@@ -41,7 +42,7 @@ class Options:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     ensemble: Others = ()
-    """additional checkpoint with the same classes; predictions then use the mean of the logits of all checkpoints."""
+    """additional checkpoint or exported file with the same classes; predictions then use the mean of all logits."""
     scores: Path = None
     """write the scores of every video to this parquet file, for fusion (needs pyarrow)."""
     json: bool = False
@@ -69,17 +70,18 @@ def run(options: Options) -> dict[str, Any]:
     from spatempo.evaluation.scoring.ensemble import evaluate_ensemble
     from spatempo.evaluation.scoring.evaluate import evaluate
     from spatempo.learning.clips import default_workers
-    from spatempo.models.checkpoint import describe_checkpoint, load
+    from spatempo.runtime.load import classes_of, load_classifier
 
     if options.scores is not None:
         require_pyarrow()  # fails before the test, not after it
-    classes = describe_checkpoint(options.checkpoint).classes
+    classes = classes_of(options.checkpoint)
     for other in options.ensemble:
-        if describe_checkpoint(other).classes != classes:
+        if classes_of(other) != classes:
             raise SpatempoError(
                 f"--ensemble {other}: its classes, or their order, differ from those of {options.checkpoint}; use "
                 "checkpoints that were trained on the same classes"
             )
+    load = partial(load_classifier, device=options.device)
     manifest = load_manifest(options.data, classes=classes)
     settings: dict[str, Any] = {
         "protocol": options.protocol,
@@ -87,7 +89,6 @@ def run(options: Options) -> dict[str, Any]:
         "crops": options.crops,
         "batch_size": options.batch_size,
         "workers": default_workers() if options.workers is None else options.workers,
-        "device": options.device,
         "progress": True,
     }
     if options.ensemble:

@@ -1,27 +1,29 @@
 """The interface that evaluation requires: an object with an input specification that maps clips to scores.
 
 A :class:`~spatempo.models.video_model.VideoModel` has this interface. Any other object with the same three members can
-also be evaluated, for example a session of an exported model.
+also be evaluated, for example an exported model (:func:`spatempo.load_engine`).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from spatempo.errors import SpatempoError
 from spatempo.inputs.spec import Preprocess
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ClipClassifier(Protocol):
     """Maps clips to scores of classes.
 
-    A torch module is in eval mode during evaluation, and clips are moved to its device. Any other object receives
-    clips as CPU tensors and may return a numpy array.
+    A torch module is in eval mode during evaluation, and receives clips as tensors on its device. Any other object
+    receives clips as float32 numpy arrays and may return an array or a tensor.
     """
 
     @property
@@ -34,7 +36,7 @@ class ClipClassifier(Protocol):
         """Class names in the order of the scores; None if unknown."""
         ...
 
-    def __call__(self, clip: Tensor, /) -> Tensor | np.ndarray:
+    def __call__(self, clip: Any, /) -> Tensor | np.ndarray:
         """Logits ``[B, K]`` of normalised float clips ``[B, C, T, H, W]``."""
         ...
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from spatempo.evaluation.classifier import preprocess_of
-from spatempo.evaluation.running import device_of, eval_mode
+from spatempo.evaluation.running import device_of, eval_mode, is_torch_module
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,15 @@ def measure_latency(
     # channels_last_3d, the memory format of preprocessed clips
     channels = preprocess.channels if preprocess else 3
     clip = torch.randn(batch, length, side, side, channels, device=device).permute(0, 4, 1, 2, 3)
+    given: Any = clip if is_torch_module(model) else clip.numpy()
     times = []
     with eval_mode(model), torch.inference_mode():
         for _ in range(warmup):
-            model(clip)
+            model(given)
         for _ in range(max(1, runs)):
             _wait(device)
             start = time.perf_counter()
-            model(clip)
+            model(given)
             _wait(device)
             times.append(1000 * (time.perf_counter() - start))
     return Latency(

@@ -91,4 +91,12 @@ def view_array(
     # One request for all clips: shared frames are decoded once, and the file is read once.
     read = source.read(np.concatenate(indices).tolist(), short_side=preprocess.short_side)
     views = [preprocess.array(clip, name) for clip in np.split(read, clips) for name in names]
-    return np.stack([view.transpose(1, 2, 3, 0) for view in views]).transpose(0, 4, 1, 2, 3)
+    return stack_clips(views)
+
+
+def stack_clips(clips: Sequence[np.ndarray]) -> np.ndarray:
+    """Stacks clips ``[C, T, H, W]`` of one size, stored as ``[T, H, W, C]``, to ``[N, C, T, H, W]`` with one copy.
+
+    The result is stored as ``[N, T, H, W, C]``, torch's ``channels_last_3d`` format.
+    """
+    return np.stack([clip.transpose(1, 2, 3, 0) for clip in clips]).transpose(0, 4, 1, 2, 3)

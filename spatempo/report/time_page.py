@@ -42,7 +42,7 @@ def write_time_page(
         title: heading.
         sentences: summary of the results.
         models: results of :func:`spatempo.evaluation.order.dependence.time_dependence`, with ``name`` and
-            ``receptive_field``; the first is the model under test.
+            ``receptive_field`` (None if it was not measured); the first is the model under test.
         verdicts: a few words on each model, below its figures.
         need: result of :func:`spatempo.evaluation.order.dependence.order_requirement`.
         strips: example videos with the influence of frames and regions.
@@ -204,6 +204,9 @@ def _frames(models: Sequence[Model], figures: Figures) -> str:
 
 
 def _field(models: Sequence[Model], figures: Figures) -> str:
+    models = [m for m in models if m["receptive_field"] is not None]
+    if not models:
+        return ""
     drawn = []
     for m in models:
         field = m["receptive_field"]

@@ -113,7 +113,7 @@ def test_doctor_prints_each_problem_with_its_fix(capsys):
     from spatempo.cli import doctor
 
     problem = {"component": "decoder pyav", "reason": "not found", "fix": "pip install av"}
-    groups = {group: {} for group in ("packages", "decoders", "encoders", "devices", "machine", "extras")}
+    groups = {group: {} for group in ("packages", "decoders", "encoders", "devices", "engines", "machine", "extras")}
     doctor.show({"spatempo": "1", "python": "3", "torch": None, "torchvision": None, **groups, "problems": [problem]})
     assert "problem: decoder pyav: not found\n   fix: pip install av\n" in capsys.readouterr().out
 

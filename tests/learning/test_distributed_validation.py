@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from spatempo.data.dataset import ClipDataset
 from spatempo.data.manifest import load_manifest
 from spatempo.evaluation.results.eval_result import EvalResult
-from spatempo.evaluation.scoring import scores
 from spatempo.evaluation.scoring.evaluate import evaluate
 from spatempo.inputs.spec import Preprocess
 from spatempo.learning.clips import Loading
@@ -58,7 +57,7 @@ def validate_on(data: ClipDataset, model: Any, world: int, monkeypatch: pytest.M
         get_world_size=lambda: world,
         all_gather_object=all_gather,
     )
-    monkeypatch.setattr(scores, "dist", fake_dist)
+    monkeypatch.setattr(torch, "distributed", fake_dist)
     for rank in range(world):
         with suppress(_Gathered):
             run(rank)

@@ -15,17 +15,17 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 
 from spatempo.errors import SpatempoError, VideoError
+from spatempo.evaluation.arrays import softmax
 from spatempo.evaluation.classifier import ClipClassifier, class_names, training_seconds
 from spatempo.evaluation.longvideo.timeline_segments import Segment, find_segments
 from spatempo.evaluation.longvideo.timeline_windows import Windows, default_seconds
-from spatempo.evaluation.running import device_of, eval_mode
+from spatempo.evaluation.running import inference
 from spatempo.evaluation.scoring.score_rows import ScoreRows
 from spatempo.evaluation.scoring.scores import score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
-from spatempo.inputs.tensors import collate_clips
+from spatempo.inputs.views import stack_clips
 from spatempo.limits import check_number
 from spatempo.video.source import TIMEOUT, VideoSource, open_video
 
@@ -125,15 +125,14 @@ def timeline(
         frames = _CountedFrames(source, preprocess.short_side)
         windows = plan.cut(frames)
         scores: ScoreRows | None = None
-        device = device_of(model)
-        with eval_mode(model), torch.inference_mode():
+        with inference(model):
             while batch := list(islice(windows, batch_size)):
-                clip = collate_clips([preprocess(np.stack(images)) for images in batch])
-                logits = score_views(model, clip.to(device)).cpu()
-                if not logits.isfinite().all():
+                clips = stack_clips([preprocess.array(np.stack(images)) for images in batch])
+                logits = score_views(model, clips)
+                if not np.isfinite(logits).all():
                     raise SpatempoError("the scores are not finite: the model has diverged; load an earlier checkpoint")
                 scores = scores or ScoreRows(logits.shape[1])
-                scores.add(logits.softmax(1))
+                scores.add(softmax(logits))
                 if report is not None:
                     report(min(frames.now, source.duration), source.duration)
     if scores is None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.arrays import to_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass
@@ -60,8 +63,8 @@ class EvalResult:
 
 
 def measure(
-    scores: Tensor,
-    labels: Tensor,
+    scores: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
     classes: Sequence[str],
     *,
     indices: Sequence[int] | None = None,
@@ -84,9 +87,11 @@ def measure(
     Raises:
         SpatempoError: the number of names is not K, or a name occurs twice.
     """
-    # imported here because it is slow (it loads scipy.signal and torchvision's models), and `predict` does not need it
+    # imported here because they are slow (scipy.signal, torchvision's models), and `predict` does not need them
+    import torch
     from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
+    scores, labels = to_array(scores), np.asarray(labels, np.int64)
     count = scores.shape[1]
     if len(classes) != count:
         raise SpatempoError(
@@ -97,8 +102,9 @@ def measure(
         raise SpatempoError(f"class name {twice[0]!r} occurs twice; names must differ")
     indices = range(len(labels)) if indices is None else indices
     if count > 1:
-        confusion = multiclass_confusion_matrix(scores.argmax(1), labels, count).numpy()
-        top5 = float(multiclass_accuracy(scores, labels, count, average="micro", top_k=min(5, count)))
+        scored, true = torch.from_numpy(scores), torch.from_numpy(labels)
+        confusion = multiclass_confusion_matrix(scored.argmax(1), true, count).numpy()
+        top5 = float(multiclass_accuracy(scored, true, count, average="micro", top_k=min(5, count)))
     else:  # torchmetrics rejects one class; its accuracy is 1
         confusion, top5 = np.array([[len(labels)]]), 1.0
     # Not torchmetrics' macro average: it counts a class without videos as 0 if the class was predicted at least once.
@@ -117,8 +123,8 @@ def measure(
         average=average,
         unreadable=list(unreadable),
         classes=tuple(classes),
-        scores=scores.numpy(),
-        labels=labels.numpy(),
+        scores=scores,
+        labels=labels,
         indices=np.asarray(indices, np.int64),
         paths=[] if paths is None else [str(paths[i]) for i in indices],
     )

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.results.eval_result import EvalResult, measure
@@ -75,8 +74,8 @@ def fuse(
     scores = sum(parts, np.zeros((1, 1)))
     scores = np.log(np.maximum(scores, np.finfo(np.float32).tiny)) if on == "softmax" else scores
     fused = measure(
-        torch.from_numpy(scores.astype(np.float32)),
-        torch.from_numpy(labels),
+        scores.astype(np.float32),
+        labels,
         first.classes,
         indices=first.indices[selected[0]].tolist(),
         clips=first.clips,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.results.eval_result import EvalResult, measure
@@ -75,9 +74,9 @@ def read_scores(path: str | os.PathLike[str]) -> EvalResult:
         metadata = json.loads((table.schema.metadata or {})[_KEY])
         classes = tuple(metadata["classes"])
         number = {_utf8(name): k for k, name in enumerate(classes)}
-        labels = torch.tensor([number[name] for name in table["label"].to_pylist()])
+        labels = np.array([number[name] for name in table["label"].to_pylist()], np.int64)
         flat = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        scores = torch.from_numpy(np.array(flat, np.float32).reshape(len(labels), len(classes)))
+        scores = np.array(flat, np.float32).reshape(len(labels), len(classes))
         paths, indices = table["path"].to_pylist(), table["index"].to_pylist()
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"

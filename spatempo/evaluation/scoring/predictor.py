@@ -10,23 +10,25 @@ For programs that process many videos: threads decode in parallel and call the m
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.arrays import softmax, to_array
 from spatempo.evaluation.classifier import ClipClassifier, class_names
-from spatempo.evaluation.running import device_of, eval_mode, lock_of
+from spatempo.evaluation.running import inference, is_tensor, is_torch_module, lock_of
 from spatempo.evaluation.scoring.protocols import Protocol
 from spatempo.evaluation.scoring.scores import score_views
 from spatempo.evaluation.scoring.view_plan import view_plan
-from spatempo.inputs.views import ArrayFrames, load_views
+from spatempo.inputs.views import ArrayFrames, load_views, view_array
 from spatempo.limits import check_number
 from spatempo.video.source import TIMEOUT, open_video
 
-Video = str | os.PathLike[str] | Tensor | np.ndarray
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Video: TypeAlias = "str | os.PathLike[str] | Tensor | np.ndarray"
 Labels = list[dict[str, Any]]
 CHUNK = 16  # views in one call of the model, as in `test`, so that memory is bounded
 
@@ -37,9 +39,12 @@ class Predictor:
     Several threads can share a predictor. :meth:`decode` runs in parallel. :meth:`score` acquires a lock that all
     predictors of the same model share. Direct calls of the model do not acquire this lock.
 
+    Views and scores are tensors for a torch module, and numpy arrays for any other model.
+
     Args:
-        model: a video model, or another :class:`~spatempo.evaluation.classifier.ClipClassifier`. If its ``classes`` are
-            None, labels are numbers. A torch module stays on its device and is in eval mode while it scores.
+        model: a video model, an exported model (:func:`spatempo.load_engine`), or another
+            :class:`~spatempo.evaluation.classifier.ClipClassifier`. If its ``classes`` are None, labels are numbers. A
+            torch module stays on its device and is in eval mode while it scores.
         protocol: name of a published protocol, or a :class:`~spatempo.evaluation.scoring.protocols.Protocol`; None:
             `clips` x `crops` views.
         clips, crops: clips per video and crops per clip, 1 by default; cannot be combined with `protocol`.
@@ -70,14 +75,12 @@ class Predictor:
             VideoError: the video cannot be read.
         """
         check_number("top", top)
-        scores = self.score(self.decode(video))
+        scores = to_array(self.score(self.decode(video)))
         names = class_names(self.model, len(scores))
-        best = scores.topk(min(top, len(scores)))
-        return [
-            {"label": names[k], "score": s} for s, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ]
+        best = np.argsort(-scores, kind="stable")[:top]  # among equal scores, the first class
+        return [{"label": names[k], "score": float(scores[k])} for k in best]
 
-    def decode(self, video: Video) -> Tensor:
+    def decode(self, video: Video) -> Tensor | np.ndarray:
         """Read the views of a video, preprocessed for the model.
 
         Args:
@@ -92,17 +95,18 @@ class Predictor:
             VideoError: the video cannot be read.
         """
         preprocess, clips, crops = self.preprocess, self.protocol.clips, self.protocol.crops
-        if isinstance(video, Tensor | np.ndarray):
-            return load_views(ArrayFrames(video, preprocess.modality), preprocess, clips, crops)
+        load = load_views if is_torch_module(self.model) else view_array
+        if isinstance(video, np.ndarray) or is_tensor(video):
+            return load(ArrayFrames(video, preprocess.modality), preprocess, clips, crops)
         if not isinstance(video, str | os.PathLike):
             raise SpatempoError(
                 f"a video must be a path, an address or uint8 frames [T, H, W, {preprocess.read_channels}], got "
                 f"{type(video).__name__}"
             )
         with open_video(os.fspath(video), reads=preprocess.kind.reads, timeout=self.timeout) as source:
-            return load_views(source, preprocess, clips, crops)
+            return load(source, preprocess, clips, crops)
 
-    def score(self, views: Tensor | np.ndarray) -> Tensor:
+    def score(self, views: Tensor | np.ndarray) -> Tensor | np.ndarray:
         """Compute class probabilities, averaged over the views of a video by the rule of the protocol.
 
         Args:
@@ -115,21 +119,24 @@ class Predictor:
         Raises:
             SpatempoError: `views` has another shape or type, or scores are not finite.
         """
-        views = torch.as_tensor(views)
         self._check(views)
         batch = views if views.ndim == 6 else views[None]
-        with self._lock, eval_mode(self.model), torch.inference_mode():
-            batch = batch.to(device_of(self.model))
-            logits = score_views(self.model, batch, chunk=CHUNK, average=self.protocol.average).cpu()
-        if not logits.isfinite().all():
+        with self._lock, inference(self.model):
+            logits = to_array(score_views(self.model, batch, chunk=CHUNK, average=self.protocol.average))
+        if not np.isfinite(logits).all():
             raise SpatempoError("the scores are not finite: the model has diverged; load an earlier checkpoint")
-        scores = logits.softmax(1)
-        return scores if views.ndim == 6 else scores[0]
+        scores = softmax(logits) if views.ndim == 6 else softmax(logits)[0]
+        if not is_torch_module(self.model):
+            return scores
+        from spatempo.inputs.tensors import as_tensor
 
-    def _check(self, views: Tensor) -> None:
+        return as_tensor(scores)
+
+    def _check(self, views: Tensor | np.ndarray) -> None:
         channels = self.preprocess.channels
-        fits = views.is_floating_point() and views.ndim in (5, 6) and views.shape[-4] == channels
-        if not fits or not views.numel():
+        kind = str(views.dtype).removeprefix("torch.")
+        fits = kind.lstrip("b").startswith("float") and views.ndim in (5, 6) and views.shape[-4] == channels
+        if not fits or 0 in views.shape:
             raise SpatempoError(
                 f"views are {views.dtype} {list(views.shape)}; give the output of decode(), float "
                 f"[V, {channels}, T, H, W], or a stack of several, [N, V, {channels}, T, H, W]"

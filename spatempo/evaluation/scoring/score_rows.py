@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
+
+from spatempo.evaluation.arrays import to_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ScoreRows:
@@ -26,9 +31,9 @@ class ScoreRows:
     def __len__(self) -> int:
         return len(self._numbers) // self.width
 
-    def add(self, rows: Tensor) -> None:
+    def add(self, rows: Tensor | np.ndarray) -> None:
         """Append a copy of float rows ``[n, K]`` from any device."""
-        self._numbers.frombytes(rows.detach().float().cpu().numpy().tobytes())
+        self._numbers.frombytes(to_array(rows).tobytes())
 
     def numpy(self) -> np.ndarray:
         """All rows, float32 ``[len, K]``, as a copy."""

@@ -5,22 +5,33 @@ Validation during training, ``test`` and ``predict`` all use :func:`score_views`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
-import torch
-import torch.distributed as dist
-from torch import Tensor
+import numpy as np
 
 from spatempo.errors import SpatempoError
+from spatempo.evaluation.arrays import log_mean_exp, log_softmax
 from spatempo.evaluation.classifier import ClipClassifier
 from spatempo.evaluation.results.eval_result import EvalResult, measure
-from spatempo.evaluation.running import logits_of
+from spatempo.evaluation.running import is_tensor, logits_of
 from spatempo.evaluation.scoring.score_rows import ScoreRows
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def score_views(model: ClipClassifier, clip: Tensor, *, chunk: int | None = None, average: str = "logits") -> Tensor:
+
+@overload
+def score_views(
+    model: ClipClassifier, clip: Tensor, *, chunk: int | None = None, average: str = "logits"
+) -> Tensor: ...
+@overload
+def score_views(
+    model: ClipClassifier, clip: np.ndarray, *, chunk: int | None = None, average: str = "logits"
+) -> np.ndarray: ...
+def score_views(
+    model: ClipClassifier, clip: Tensor | np.ndarray, *, chunk: int | None = None, average: str = "logits"
+) -> Tensor | np.ndarray:
     """Compute the scores of videos, averaged over their views.
 
     Args:
@@ -31,8 +42,8 @@ def score_views(model: ClipClassifier, clip: Tensor, *, chunk: int | None = None
         average: ``"logits"``, before the softmax, or ``"softmax"``, probabilities.
 
     Returns:
-        Float32 ``[B, K]``: mean logits, or logarithms of mean probabilities. In both cases, their softmax gives the
-        class probabilities of the video.
+        Float32 ``[B, K]``, an array or a tensor on the same device, like `clip`: mean logits, or logarithms of mean
+        probabilities. In both cases, their softmax gives the class probabilities of the video.
 
     Raises:
         ValueError: `clip` does not have 5 or 6 axes.
@@ -42,12 +53,16 @@ def score_views(model: ClipClassifier, clip: Tensor, *, chunk: int | None = None
     if clip.ndim != 6:
         raise ValueError(f"clip is {list(clip.shape)}; expected [B, V, 3, T, H, W] or [B, 3, T, H, W]")
     batch, views = clip.shape[:2]
-    flat = clip.flatten(0, 1)  # [B*V, 3, T, H, W]; no copy, still in channels_last_3d format
-    logits = torch.cat([logits_of(model, part) for part in flat.split(chunk or len(flat))])
-    logits = logits.unflatten(0, (batch, views))
-    if average == "softmax":
-        return logits.log_softmax(2).logsumexp(1) - math.log(views)
-    return logits.mean(1)
+    flat = clip.reshape(batch * views, *clip.shape[2:])  # no copy, still in channels_last_3d format
+    step = chunk or len(flat)
+    logits = np.concatenate([logits_of(model, flat[start : start + step]) for start in range(0, len(flat), step)])
+    logits = logits.reshape(batch, views, -1)
+    scores = log_mean_exp(log_softmax(logits), 1) if average == "softmax" else logits.mean(1)
+    if not is_tensor(clip):
+        return scores
+    from spatempo.inputs.tensors import as_tensor
+
+    return as_tensor(scores, like=clip)
 
 
 class Scores:
@@ -75,7 +90,7 @@ class Scores:
         """``{"path", "reason"}`` of the videos that could not be read, in the order of the manifest."""
         return [{"path": path, "reason": reason} for _, (path, reason) in sorted(self._unreadable.items())]
 
-    def add(self, index: Tensor, label: Tensor, score: Tensor) -> None:
+    def add(self, index: Tensor | np.ndarray, label: Tensor | np.ndarray, score: Tensor | np.ndarray) -> None:
         """Add the scores of a batch.
 
         Args:
@@ -86,7 +101,7 @@ class Scores:
         Raises:
             SpatempoError: a label is not a class of the model, or the number of scores is not the number of classes.
         """
-        if score.shape != (len(index), self.classes):
+        if tuple(score.shape) != (len(index), self.classes):
             raise SpatempoError(
                 f"scores are {list(score.shape)}; expected {len(index)} videos x {self.classes} classes"
             )
@@ -99,7 +114,7 @@ class Scores:
                 self._rows[i] = (y, len(self._scores))
                 self._scores.add(row)
 
-    def add_batch(self, batch: Mapping[str, Any], score: Tensor | None) -> None:
+    def add_batch(self, batch: Mapping[str, Any], score: Tensor | np.ndarray | None) -> None:
         """Add a batch from :func:`spatempo.data.dataset.collate`, including its unreadable videos.
 
         Args:
@@ -116,14 +131,12 @@ class Scores:
 
         This is a collective operation: under DDP every process must call it, and all get the same result.
         """
+        import torch.distributed as dist
+
         if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
             return self
         index = sorted(self._rows)
-        own = (
-            torch.tensor(index, dtype=torch.long),
-            *self._of(index),
-            self._unreadable,
-        )
+        own = (np.array(index, np.int64), *self._of(index), self._unreadable)
         parts: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(parts, own)
         gathered = Scores(self.classes)
@@ -132,11 +145,11 @@ class Scores:
             gathered._unreadable.update(unreadable)
         return gathered
 
-    def _of(self, index: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def _of(self, index: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Labels ``[n]`` and scores ``[n, K]`` of the videos with these indices."""
         rows = [self._rows[i] for i in index]
-        labels = torch.tensor([label for label, _ in rows], dtype=torch.long)
-        return labels, torch.from_numpy(self._scores.numpy())[[row for _, row in rows]]
+        labels = np.array([label for label, _ in rows], np.int64)
+        return labels, self._scores.numpy()[[row for _, row in rows]]
 
     def result(
         self,
@@ -167,7 +180,7 @@ class Scores:
             )
         index = sorted(self._rows)
         labels, scores = self._of(index)
-        bad = int((~scores.isfinite().all(1)).sum())
+        bad = int((~np.isfinite(scores).all(1)).sum())
         if bad:
             raise SpatempoError(
                 f"scores of {bad} of {len(index)} videos are not finite: the model has diverged; "

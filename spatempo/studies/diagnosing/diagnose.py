@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from spatempo.data.manifest import Manifest
-from spatempo.device import pick_device
 from spatempo.errors import SpatempoError
 from spatempo.evaluation.order.dependence import order_requirement, time_dependence
 from spatempo.evaluation.order.orders import OrderResults, depends_on_order, evaluate_orders
@@ -16,21 +15,24 @@ from spatempo.evaluation.order.receptive_field import influence, receptive_field
 from spatempo.evaluation.scoring.loading import manifest_for
 from spatempo.files import check_folder
 from spatempo.limits import check_number
-from spatempo.models.checkpoint import load
 from spatempo.models.video_model import VideoModel
 from spatempo.report.film import Strip
 from spatempo.report.time_page import write_time_page
+from spatempo.runtime.engines.engine import Engine
+from spatempo.runtime.load import load_classifier
 from spatempo.studies.diagnosing.look_inside import gate_strips, look_inside
 from spatempo.studies.diagnosing.time_examples import choose_videos, clips_at, strip_of
 from spatempo.studies.diagnosing.time_words import data_sentence, sentence, verdict_words
 from spatempo.version import __version__
 
+NOT_MEASURED = ("receptive field", "Grad-CAM", "attention", "gates")  # they need gradients or layers
+
 
 def diagnose(
-    checkpoint: str | Path | VideoModel,
+    checkpoint: str | Path | VideoModel | Engine,
     data: str | Path,
     *,
-    against: str | Path | VideoModel | None = None,
+    against: str | Path | VideoModel | Engine | None = None,
     out: str | Path = "runs/diagnose",
     batch_size: int = 8,
     workers: int = 0,
@@ -40,11 +42,12 @@ def diagnose(
     """Measures how a model uses the order of frames, and writes ``out/report.html``.
 
     Args:
-        checkpoint: path of the checkpoint, or a model, which stays on its device. For other classifiers, which have no
-            gradients and layers to inspect, use :func:`~spatempo.evaluation.order.orders.evaluate_orders`.
+        checkpoint: path of a checkpoint or of an exported file, or a model, which stays on its device. An exported
+            model has no gradients and layers to inspect, so only its accuracies are measured. For other classifiers,
+            use :func:`~spatempo.evaluation.order.orders.evaluate_orders`.
         data: labelled videos, as for ``test``.
-        against: checkpoint or model to compare with, trained with the same settings. One of the two models must be
-            order-blind (TSN). The result then also says how much of `data` needs order.
+        against: checkpoint, exported file or model to compare with, trained with the same settings. One of the two
+            models must be order-blind (TSN). The result then also says how much of `data` needs order.
         out: folder of the page.
         batch_size: videos per forward pass.
         workers: processes that read videos.
@@ -54,8 +57,9 @@ def diagnose(
     Returns:
         The result of :func:`~spatempo.evaluation.order.dependence.time_dependence`, and ``name, checkpoint,
         receptive_field, sentence, report``. For networks with STH's attention or with gates, also ``attention`` or
-        ``gates`` (:func:`~spatempo.studies.diagnosing.look_inside.look_inside`). With `against` also ``against`` (the
-        same keys for the second model) and ``data``
+        ``gates`` (:func:`~spatempo.studies.diagnosing.look_inside.look_inside`). For an exported model,
+        ``receptive_field`` is None and ``not_measured`` lists the parts that need gradients or layers. With `against`
+        also ``against`` (the same keys for the second model) and ``data``
         (:func:`~spatempo.evaluation.order.dependence.order_requirement`, with a sentence).
 
     Raises:
@@ -89,7 +93,7 @@ def diagnose(
         verdicts=[verdict_words(document) for document in documents],
         need=need,
         strips=_strips(first, examples),
-        gate_strips=gate_strips(first.model, first.manifest, examples) if "gates" in documents[0] else [],
+        gate_strips=_gate_strips(first, examples) if "gates" in documents[0] else [],
         notes=_notes(subjects, documents),
     )
     document = {**documents[0], "report": str(page)}
@@ -104,17 +108,17 @@ class _Subject:
 
     name: str
     checkpoint: str
-    model: VideoModel
+    model: VideoModel | Engine
     manifest: Manifest
     found: OrderResults | None = None
 
     @classmethod
-    def of(cls, given: str | Path | VideoModel, data: str | Path, device: str) -> _Subject:
-        model = load(given, device=pick_device(device)) if isinstance(given, str | Path) else given
-        if not isinstance(model, VideoModel):
+    def of(cls, given: str | Path | VideoModel | Engine, data: str | Path, device: str) -> _Subject:
+        model = load_classifier(given, device) if isinstance(given, str | Path) else given
+        if not isinstance(model, VideoModel | Engine):
             raise SpatempoError(
-                f"diagnose needs a checkpoint or a VideoModel, got {type(model).__name__}; for other classifiers use "
-                "spatempo.evaluation.evaluate_orders"
+                f"diagnose needs a checkpoint, an exported file, a VideoModel or an Engine, got {type(model).__name__};"
+                " for other classifiers use spatempo.evaluation.evaluate_orders"
             )
         name = model.name if model is given else str(given)
         return cls(model.name, name, model, manifest_for(model, data))
@@ -125,13 +129,19 @@ class _Subject:
         return self.found
 
     def document(self, examples: Sequence[int]) -> dict[str, Any]:
-        clips = clips_at(self.manifest, self.model, examples)
-        field = receptive_field([influence(self.model, clip) for _, clip in clips]).to_json()
         found = time_dependence(self.results, self.manifest)
-        document = {**found, "name": self.name, "checkpoint": self.checkpoint, "receptive_field": field}
+        document = {**found, "name": self.name, "checkpoint": self.checkpoint}
+        if isinstance(self.model, VideoModel):
+            clips = clips_at(self.manifest, self.model, examples)
+            field = receptive_field([influence(self.model, clip) for _, clip in clips]).to_json()
+            document |= {"receptive_field": field}
+        else:
+            document |= {"receptive_field": None, "not_measured": list(NOT_MEASURED)}
         return {**document, "sentence": sentence(document)}
 
     def look_inside(self, **loading: int) -> dict[str, Any]:
+        if not isinstance(self.model, VideoModel):
+            return {}
         return look_inside(self.name, self.model, self.manifest, **loading)
 
 
@@ -158,12 +168,17 @@ def _need(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) 
 
 
 def _strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
-    if not subject.model.preprocess.is_image:  # optical flow and stacked frames cannot be shown as images
-        return []
     model, manifest = subject.model, subject.manifest
+    # optical flow and stacked frames cannot be shown as images; an exported model has no gradients for Grad-CAM
+    if not isinstance(model, VideoModel) or not model.preprocess.is_image:
+        return []
     return [
         strip_of(model, clip, manifest, index, subject.results) for index, clip in clips_at(manifest, model, examples)
     ]
+
+
+def _gate_strips(subject: _Subject, examples: Sequence[int]) -> list[Strip]:
+    return gate_strips(subject.model, subject.manifest, examples) if isinstance(subject.model, VideoModel) else []
 
 
 def _notes(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -173,7 +188,10 @@ def _notes(subjects: Sequence[_Subject], documents: Sequence[Mapping[str, Any]])
     orders = "; ".join(
         " ".join(str(t + 1) for t in order) for name, order in first["orders"].items() if name.startswith("shuffled")
     )
+    exported = [document["name"] for document in documents if "not_measured" in document]
+    skipped = f"Exported without gradients and layers, so these are not measured: {', '.join(NOT_MEASURED)}."
     return [
+        *([f"{' and '.join(exported)}: {skipped}"] if exported else []),
         f"{subjects[0].manifest.source}: {first['n']} videos{unreadable}; one centre view each.",
         f"Every clip is read once, then its frames are reordered. \u201cOne frame, repeated\u201d is frame {frozen} of "
         f"{first['frames']}. Permutations used for \u201cshuffled\u201d, the same for all videos: {orders}.",

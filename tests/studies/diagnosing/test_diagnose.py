@@ -83,7 +83,7 @@ def test_a_model_instead_of_its_checkpoint(data: Path, checkpoints: dict[str, Pa
     reference = diagnose(checkpoints["tsn"], data, out=tmp_path)
     assert found["checkpoint"] == model.name
     assert {**found, "checkpoint": ""} == {**reference, "checkpoint": ""}
-    with pytest.raises(SpatempoError, match="needs a checkpoint or a VideoModel, got Identity"):
+    with pytest.raises(SpatempoError, match=r"needs a checkpoint, .* or an Engine, got Identity"):
         diagnose(torch.nn.Identity(), data, out=tmp_path)  # pyright: ignore
 
 
