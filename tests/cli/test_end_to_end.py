@@ -56,7 +56,7 @@ def test_compare(document, capsys, data, tmp_path):
     captured = capsys.readouterr()
     assert "direction (within the pair)" in captured.out
     assert f"report: {out / 'report.html'}" in captured.out
-    assert captured.err.count("taken from") == 2
+    assert captured.err.count("result read from") == 2
     assert (out / "tsm_smallresnet" / "best" / "model.safetensors").stat().st_mtime_ns == before
 
     assert main([*map(str, words), "--set", "dropout=0.3"]) == 2  # a different comparison cannot use this folder
