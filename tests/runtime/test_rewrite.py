@@ -1,0 +1,145 @@
+"""The rewritten network computes the same numbers as the model: all forms, any B and T, clips and steps."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import clips, randomise, small
+from torch import Tensor, nn
+
+from spatempo import SpatempoError, create_model, register_design
+from spatempo.models.build import Build, Parts
+from spatempo.models.design import DESIGNS
+from spatempo.models.seams import cut_after, plug_after
+from spatempo.models.video_model import VideoModel
+from spatempo.operators.shift import TemporalShift, temporal_shift
+from spatempo.runtime.rewrite import Rewritten, rewrite
+from spatempo.runtime.rules import FORMS, Form
+from spatempo.runtime.time_major import time_major
+
+EXACT = 1e-10  # of the largest value, in float64
+SHIFTS: dict[str, dict[str, Any]] = {
+    "residual": {},
+    "inplace": {"placement": "inplace"},
+    "causal": {"causal": True},
+    "causal inplace": {"causal": True, "placement": "inplace"},
+    "circulant": {"padding": "circulant"},
+    "all channels move": {"shift_div": 2},
+    "half of the channels move": {"shift_div": 4},
+    "all channels but one group stay": {"shift_div": 2, "causal": True},
+    "every second block": {"every": 2},
+    "non_local": {"non_local": True},
+    "temporal_pool": {"temporal_pool": True},
+}
+# the smallest test configurations of each design, as in tests/models/test_contract.py
+SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
+
+
+def largest_difference(got: Tensor, want: Tensor) -> float:
+    """Largest difference as a fraction of the largest value."""
+    assert got.shape == want.shape
+    return float((got - want).abs().max() / want.abs().max())
+
+
+@torch.no_grad()
+def check_clips(model: VideoModel, rewritten: Rewritten, size: int, times: tuple[int, ...] = (1, 2, 5, 8)) -> None:
+    """Asserts equal logits for B = 1, 2, 3 and the given T, and that these depend on the order of frames."""
+    for frames in times:
+        for batch in (1, 2, 3):
+            clip = clips(frames, batch, size).double()
+            want = model(clip)
+            assert largest_difference(rewritten.module(clip), want) < EXACT, (batch, frames)
+            if frames > 2:
+                assert largest_difference(model(clip.flip(2)), want) > 1e-3, "frame order has no effect"
+
+
+@torch.no_grad()
+def check_steps(model: VideoModel, rewritten: Rewritten, size: int, frames: int = 5) -> None:
+    """Asserts that steps give the logits of whole clips, after the last frame and before."""
+    for batch in (1, 2, 3):
+        clip = clips(frames * model.step_frames, batch, size).double()
+        assert largest_difference(model(clip.flip(2)), model(clip)) > 1e-3, "frame order has no effect"
+        state, expected = model.init_state(batch, size), model.init_state(batch, size)
+        for count, part in enumerate(clip.split(model.step_frames, 2), 1):
+            logits, state = rewritten.module(part, state)
+            _, expected = model.step(part, expected)
+            for got, want in zip(state, expected, strict=True):
+                torch.testing.assert_close(got, want, rtol=0, atol=EXACT * max(1.0, float(want.abs().max())))
+            so_far = clip[:, :, : count * model.step_frames]
+            assert largest_difference(logits, model(so_far)) < EXACT, count
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", SHIFTS)
+def test_tsm_in_every_variant_and_form(variant: str, form: Form) -> None:
+    model = small("tsm_smallresnet", **SHIFTS[variant]).double()
+    rewritten = rewrite(model, form)
+    others = {"non_local": {"NonLocal"}, "temporal_pool": {"TemporalPool"}}.get(variant, set())
+    assert set(rewritten.own_mix) == others
+    check_clips(model, rewritten, 32)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", ["causal", "causal inplace", "all channels but one group stay"])
+def test_steps_of_tsm_in_every_form(variant: str, form: Form) -> None:
+    model = small("tsm_smallresnet", **SHIFTS[variant]).double()
+    check_steps(model, rewrite(model, form, streaming=True), 32)
+
+
+@torch.no_grad()
+def test_a_shift_that_moves_no_channel() -> None:
+    model = small("tsm_smallresnet", shift_div=1000).double()
+    clip = clips(4).double()
+    rewritten = rewrite(model)
+    assert largest_difference(rewritten.module(clip), model(clip)) < EXACT
+    causal = small("tsm_smallresnet", shift_div=1000, causal=True).double()
+    state = causal.init_state(2, 32)
+    logits, _ = rewrite(causal, streaming=True).module(clip[:, :, :1], state)
+    assert largest_difference(logits, causal(clip[:, :, :1])) < EXACT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["tsm_mobilenet_v2", "tsm_bninception", "tsm_resnet50"])
+def test_tsm_on_other_backbones(name: str, form: Form) -> None:
+    model = small(name, size=64).double()
+    check_clips(model, rewrite(model, form), 64, (1, 5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_steps_of_mobilenet(form: Form) -> None:
+    model = small("tsm_mobilenet_v2", size=64, causal=True).double()
+    check_steps(model, rewrite(model, form, streaming=True), 64, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", sorted(SMALL))
+def test_the_smallest_configuration_of_every_design(design: str) -> None:
+    backbone, options = SMALL[design]
+    model = small(design.split()[0], backbone=backbone, **options).double()
+    rewritten = rewrite(model)
+    free = rewritten.dynamic_shapes[0].keys()
+    with torch.no_grad():
+        for batch in (1, 2, 3):
+            for frames in (4, 5, 8) if 2 in free else (4,):
+                clip = clips(frames, batch).double()
+                want = model(clip)
+                assert largest_difference(rewritten.module(clip), want) < EXACT
+                changed = largest_difference(model(clip.flip(2)), want)
+                assert (changed > 1e-3) != DESIGNS[design.split()[0]].order_blind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", [d for d in sorted(SMALL) if DESIGNS[d.split()[0]].has_causal_form])
+def test_steps_of_every_design_with_a_causal_form(design: str) -> None:
+    if design == "tsm non_local":
+        return  # uses the whole clip
+    backbone, options = SMALL[design]
+    model = small(design.split()[0], backbone=backbone, **options, causal=True).double()
+    check_steps(model, rewrite(model, streaming=True), 32)
