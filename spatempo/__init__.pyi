@@ -13,6 +13,8 @@ from .models.checkpoint import load, save_checkpoint
 from .models.design import register_design
 from .models.info import describe
 from .models.registry import create_model, list_models
+from .runtime.engines.load_engine import load_engine
+from .runtime.export import export
 from .studies.comparing.compare import compare
 from .studies.diagnosing.diagnose import diagnose
 from .version import __version__
@@ -29,9 +31,11 @@ __all__ = [
     "describe",
     "diagnose",
     "evaluate",
+    "export",
     "fuse",
     "list_models",
     "load",
+    "load_engine",
     "load_manifest",
     "make_data",
     "measure_latency",

@@ -93,6 +93,7 @@ LIMITS: dict[str, Limit] = {
     # machine
     "workers": Limit(0, 512),
     "devices": Limit(1, 64),
+    "threads": Limit(1, 4096),
     "nodes": Limit(1, 4096),
     # predictions
     "top": Limit(1, 1_000_000),

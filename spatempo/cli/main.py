@@ -32,6 +32,7 @@ COMMANDS = {
     "predict": "Label videos with a checkpoint.",
     "diagnose": "Measure accuracy with frames in order, shuffled, reversed and frozen; write a report page.",
     "compare": "Train and test several models under the same conditions; write a table and a report page.",
+    "export": "Write a trained model as an ONNX or OpenVINO file, and compare it with the model.",
     "models": "List the catalogue of models.",
     "info": "Show one model: parameters, MACs, output shape of each stage, published figures.",
     "data make": "Render the generated data set as real video files.",

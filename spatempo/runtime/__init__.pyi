@@ -1,4 +1,16 @@
+from .engines.engine import Engine
+from .engines.load_engine import load_engine
+from .export import Exported, export
 from .rewrite import Rewritten, rewrite
 from .spec import ExportSpec, StateTensor
 
-__all__ = ["ExportSpec", "Rewritten", "StateTensor", "rewrite"]
+__all__ = [
+    "Engine",
+    "ExportSpec",
+    "Exported",
+    "Rewritten",
+    "StateTensor",
+    "export",
+    "load_engine",
+    "rewrite",
+]

@@ -11,14 +11,16 @@ from torch import Tensor, fx
 from torch.export import Dim
 
 from spatempo.errors import SpatempoError
+from spatempo.models.frame_model import FrameModel
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.context import State
 from spatempo.runtime.fold_norms import fold_norms
 from spatempo.runtime.graph import Graph, trace
-from spatempo.runtime.rules import FORMS, Form, Site, rule_of
+from spatempo.runtime.rules import FORMS, Form, Layout, Site, rule_of
 from spatempo.runtime.streams import Streams
 from spatempo.runtime.time_major import ClipNetwork, StepNetwork, time_major
+from spatempo.runtime.volumes import Volumes, layout_of
 
 BATCH = 2  # clips of the example that is traced: with one, torch would take the number of clips for a constant
 MAX_BATCH = 65536  # torch wants an upper end; no engine is held to it
@@ -43,7 +45,7 @@ class Rewritten:
     own_mix: dict[str, int]
 
 
-def rewrite(model: VideoModel, form: Form = "sum", *, streaming: bool = False) -> Rewritten:
+def rewrite(model: VideoModel, form: Form = "sum", *, layout: Layout = "frames", streaming: bool = False) -> Rewritten:
     """Rewrites a model for inference; the model itself stays as it is.
 
     Frames are in time-major order ``[T*B, C, H, W]``, batch norms are folded into convolutions, and operators with a
@@ -53,6 +55,7 @@ def rewrite(model: VideoModel, form: Form = "sum", *, streaming: bool = False) -
     Args:
         model: any video model; of a design with keyword inputs there is no inference network.
         form: how the residual stream is carried to operators that move some of its channels.
+        layout: shape of the maps, see :data:`~spatempo.runtime.rules.rule.Layout`; of steps always ``frames``.
         streaming: the causal form for the next frames of streams instead of whole clips.
 
     Returns:
@@ -76,10 +79,12 @@ def rewrite(model: VideoModel, form: Form = "sum", *, streaming: bool = False) -
         example = (_clips(model),)
         network = ClipNetwork(copied, _has_rule)
         one_t = model.fixed_frames is not None or any(operator.one_frame_count for operator in copied.operators)
-        shapes = {"clip": {0: batch} if one_t else {0: batch, 2: Dim.AUTO}}
+        shapes = {"clip": {0: batch} if one_t else {0: batch, 2: Dim.AUTO(min=1)}}
     with torch.no_grad():
         graph = trace(network, example, shapes)
         fold_norms(graph)
+        if layout == "clips" and isinstance(model, FrameModel) and not streaming:
+            Volumes(graph).lift()
         _apply_rules(graph, network.replaced, form)
         module = graph.finish()
     own = [operator for operator in copied.operators if operator not in network.replaced]
@@ -105,11 +110,11 @@ def _apply_rules(graph: Graph, operators: list[TemporalOperator], form: Form) ->
         rule = rule_of(operators[index])
         assert rule is not None
         if call.target is torch.ops.spatempo.operator.default:
-            rule.clip(Site(graph, streams, call, operators[index], x, second, form))
+            rule.clip(Site(graph, streams, call, operators[index], x, second, form, layout_of(x)))
         else:
             assert rule.step is not None
             assert isinstance(second, fx.Node)
-            rule.step(Site(graph, streams, call, operators[index], x, 1, form), second)
+            rule.step(Site(graph, streams, call, operators[index], x, 1, form, "frames"), second)
     streams.finish()
 
 

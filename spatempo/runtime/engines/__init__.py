@@ -1,0 +1,1 @@
+"""Inference engines that run exported models without torch."""

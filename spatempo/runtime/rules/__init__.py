@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spatempo.operators.base import TemporalOperator
 from spatempo.operators.shift import TemporalShift
-from spatempo.runtime.rules.rule import FORMS, Form, Rule, Site
+from spatempo.runtime.rules.rule import FORMS, Form, Layout, Rule, Site
 from spatempo.runtime.rules.shift import SHIFT
 
 RULES: dict[type[TemporalOperator], Rule] = {TemporalShift: SHIFT}
@@ -16,4 +16,4 @@ def rule_of(operator: TemporalOperator) -> Rule | None:
     return rule if rule is not None and rule.applies(operator) else None
 
 
-__all__ = ["FORMS", "RULES", "Form", "Rule", "Site", "rule_of"]
+__all__ = ["FORMS", "RULES", "Form", "Layout", "Rule", "Site", "rule_of"]

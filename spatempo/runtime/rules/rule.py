@@ -17,6 +17,9 @@ Form = Literal["whole", "concat", "sum"]
 at the operator; ``concat``, the groups of channels apart and joined before the next convolution; ``sum``, the groups
 apart, and the next convolution as the sum of one over the moved and one over the resting channels."""
 FORMS: tuple[str, ...] = get_args(Form)
+Layout = Literal["frames", "clips"]
+"""Shape of the maps: ``frames``, time-major ``[T*B, C, H, W]``, or ``clips``, ``[B, C, T, H, W]`` with convolutions of
+depth 1."""
 
 
 @dataclass
@@ -27,9 +30,10 @@ class Site:
         graph, streams: the graph, and its tensors' groups of channels.
         call: the call; its uses are to be replaced.
         operator: the operator.
-        x: the call's input, time-major ``[T*B, C, H, W]``.
+        x: the call's input, time-major ``[T*B, C, H, W]``, or ``[B, C, T, H, W]``.
         clips: B, a number or the node that computes it.
         form: how the stream is carried.
+        layout: of ``x``: ``frames`` or ``clips``.
     """
 
     graph: Graph
@@ -39,6 +43,7 @@ class Site:
     x: fx.Node
     clips: Any
     form: Form
+    layout: Layout
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from torch import fx
 
 from spatempo.operators.shift import TemporalShift
-from spatempo.runtime.graph import Graph, aten, channels
+from spatempo.runtime.graph import aten, channels
 from spatempo.runtime.rules.rule import Rule, Site
 from spatempo.runtime.streams import conv_of_groups, cut, is_plain_conv
 
@@ -30,8 +30,7 @@ def shift_clip(site: Site) -> None:
     moves = ["previous"] if shift.causal else ["next", "previous"]
     with site.graph.before(site.call):
         moved = [
-            _move(site.graph, group, site.clips, move, shift.padding == "circulant")
-            for group, move in zip(groups, moves, strict=False)
+            _move(site, group, move, shift.padding == "circulant") for group, move in zip(groups, moves, strict=False)
         ]
     _join(site, site.call, moved, groups[len(moves) :], sizes)
 
@@ -64,15 +63,17 @@ def _groups(site: Site, sizes: Sequence[int]) -> list[fx.Node]:
         return cut(site.graph, site.x, sizes)
 
 
-def _move(graph: Graph, x: fx.Node, clips: Any, direction: str, circulant: bool) -> fx.Node:
+def _move(site: Site, x: fx.Node, direction: str, circulant: bool) -> fx.Node:
     """Each frame's channels from its next or previous frame; outside the clip zeros, or the other end's."""
-    back = graph.call(operator.neg, clips) if isinstance(clips, fx.Node) else -clips
+    graph = site.graph
+    axis, width = (0, site.clips) if site.layout == "frames" else (2, 1)
+    back = graph.call(operator.neg, width) if isinstance(width, fx.Node) else -width
     if circulant:
-        split = clips if direction == "next" else back
-        first = graph.call(aten.slice.Tensor, x, 0, split, 2**63 - 1)
-        return graph.call(aten.cat.default, [first, graph.call(aten.slice.Tensor, x, 0, 0, split)], 0)
-    ends = [back, clips] if direction == "next" else [clips, back]  # a negative width crops
-    return graph.call(aten.constant_pad_nd.default, x, [0, 0, 0, 0, 0, 0, *ends])
+        split = width if direction == "next" else back
+        first = graph.call(aten.slice.Tensor, x, axis, split, 2**63 - 1)
+        return graph.call(aten.cat.default, [first, graph.call(aten.slice.Tensor, x, axis, 0, split)], axis)
+    ends = [back, width] if direction == "next" else [width, back]  # a negative width crops
+    return graph.call(aten.constant_pad_nd.default, x, [0, 0, 0, 0, *([0, 0] if axis == 0 else []), *ends])
 
 
 def _join(site: Site, old: fx.Node, moved: list[fx.Node], rest: list[fx.Node], sizes: Sequence[int]) -> None:
