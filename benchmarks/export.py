@@ -304,10 +304,15 @@ def compare(name: str, work: Path, given: argparse.Namespace) -> None:
     variants = sorted({best if v == "tsm" else v for a, b, _ in rows for v in (a, b)})
     words = [sys.executable, __file__, "--race", name, ",".join(variants), "--work", str(work)]
     words += ["--rounds", str(given.rounds), "--threads", str(given.threads)]
-    done = [json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout) for _ in range(given.processes)]
+    done = [
+        json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+        for _ in range(given.processes)
+    ]
     loads = ", ".join(f"{one['other_load']:.2f}" for one in done)
     errors = ", ".join(f"{v} {max(one['errors'][v] for one in done):.1e}" for v in done[0]["errors"])
-    times = ", ".join(f"{v} {1e3 * statistics.median(statistics.median(o['times'][v]) for o in done):.1f}" for v in variants)
+    times = ", ".join(
+        f"{v} {1e3 * statistics.median(statistics.median(o['times'][v]) for o in done):.1f}" for v in variants
+    )
     print(f"{name}: ms {times}; error {errors}; cores used by other processes {loads}")
     for over, under, target in rows:
         a, b = (best if v == "tsm" else v for v in (over, under))
@@ -325,7 +330,9 @@ def compare(name: str, work: Path, given: argparse.Namespace) -> None:
 def _cpu() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    return f"{found.get('model name', platform.machine())} (family {found.get('cpu family')}, model {found.get('model')})"
+    return (
+        f"{found.get('model name', platform.machine())} (family {found.get('cpu family')}, model {found.get('model')})"
+    )
 
 
 if __name__ == "__main__":

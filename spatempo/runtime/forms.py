@@ -10,7 +10,7 @@ OpenVINO 2026.4.1, ONNX Runtime 1.32.0, the lowest of all rounds because the mac
     MobileNetV2, 112  OpenVINO f32  1.08     1.17   1.20    1.06
                       ONNX Runtime  1.07     1.19   1.35    1.05
 
-The same order in wall time on all cores: ``python benchmarks/export.py --forms``.
+Wall time on all cores of an idle machine: ``python benchmarks/export.py --forms``.
 
 In a ResNet the groups of channels that move are 32 or more wide from the second block on, and a convolution of them
 costs little more than its part of the whole convolution. In MobileNetV2 they are 3 to 20 wide: convolutions that narrow
@@ -31,5 +31,9 @@ WIDE = 256  # channels; between MobileNetV2 (at most 160 where shifted) and ResN
 def best_form(model: VideoModel) -> Form:
     """The form with the lowest measured time, which is the same in ONNX Runtime and OpenVINO."""
     shifted = [plug.module for plug in model.plugs if isinstance(plug.operator, TemporalShift)]
-    widths = [conv.in_channels for module in shifted for conv in module.modules() if isinstance(conv, nn.Conv2d)]
-    return "sum" if max(widths, default=0) >= WIDE else "whole"
+    return "sum" if max(map(_in_channels, shifted), default=0) >= WIDE else "whole"
+
+
+def _in_channels(module: nn.Module) -> int:
+    """Input channels of a convolution or of a block; 0 for a module without convolutions."""
+    return next((conv.in_channels for conv in module.modules() if isinstance(conv, nn.Conv2d)), 0)

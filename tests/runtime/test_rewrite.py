@@ -9,18 +9,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import clips, randomise, small
-from torch import Tensor, nn
+from networks import clips, small
+from torch import Tensor, fx, nn
 
-from spatempo import SpatempoError, create_model, register_design
+from spatempo import SpatempoError, register_design
 from spatempo.models.build import Build, Parts
 from spatempo.models.design import DESIGNS
-from spatempo.models.seams import cut_after, plug_after
+from spatempo.models.seams import cut_after, plug_at_conv
 from spatempo.models.video_model import VideoModel
-from spatempo.operators.shift import TemporalShift, temporal_shift
+from spatempo.operators.context import ForwardContext
+from spatempo.operators.shift import Padding, TemporalShift, temporal_shift
+from spatempo.runtime.graph import trace
 from spatempo.runtime.rewrite import Rewritten, rewrite
-from spatempo.runtime.rules import FORMS, Form
-from spatempo.runtime.time_major import time_major
+from spatempo.runtime.rules import FORMS, Form, Site
+from spatempo.runtime.rules.shift import SHIFT
+from spatempo.runtime.streams import Streams
+from spatempo.runtime.time_major import operator_call
 
 EXACT = 1e-10  # of the largest value, in float64
 SHIFTS: dict[str, dict[str, Any]] = {
@@ -157,19 +161,78 @@ def test_steps_of_every_design_with_a_causal_form(design: str) -> None:
     check_steps(model, rewrite(model, streaming=True), 32)
 
 
-@pytest.mark.parametrize("layer", ["layer1.0", "layer2.0", "layer2.1", "layer3.0", "layer3.1"])
+BLOCKS = {"layer1.0": 32, "layer2.0": 64, "layer2.1": 64, "layer3.0": 128, "layer3.1": 128}  # and their widths
+
+
 @pytest.mark.parametrize("form", FORMS)
 @torch.no_grad()
-def test_every_block_in_float32(layer: str, form: Form, unregister_designs: None) -> None:
-    @register_design("ending", source="a test", backbones=("smallresnet",))
-    def ending(build: Build) -> Parts:
-        for name in ("layer1.0", "layer2.0", "layer2.1", "layer3.0", "layer3.1"):
-            plug_at_conv(build, f"{name}.conv1", TemporalShift(build.context))
-        cut_after(build, layer)
-        width = {"layer1": 32, "layer2": 64, "layer3": 128}[layer.split(".")[0]]
-        return Parts(head=build.linear_head(width), feature_maps=nn.Identity())
+def test_every_block_in_float32(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, (last, width) in enumerate(BLOCKS.items(), 1):
+        monkeypatch.delitem(DESIGNS, "ending", raising=False)
 
-    model = small("ending_smallresnet")
-    clip = clips()
-    maps, compared = model.forward_features(clip), rewrite(_Features(model), form)  # pyright: ignore
-    assert largest_difference(compared.module(clip), maps) < 1e-5
+        @register_design("ending", source="a test", backbones=("smallresnet",))
+        def ending(build: Build, last: str = last, width: int = width, number: int = number) -> Parts:
+            cut_after(build, last)
+            for name in list(BLOCKS)[:number]:
+                plug_at_conv(build, f"{name}.conv1", TemporalShift(build.context))
+            return Parts(head=build.linear_head(width))
+
+        model = small("ending_smallresnet")
+        want = model(clips())
+        assert largest_difference(model(clips().flip(2)), want) > 1e-3, "frame order has no effect"
+        assert largest_difference(rewrite(model, form).module(clips()), want) < 1e-5, last
+    monkeypatch.delitem(DESIGNS, "ending")
+
+
+@torch.no_grad()
+def test_the_model_itself_does_not_change() -> None:
+    model = small("tsm_smallresnet").train()
+    weights, context = copy.deepcopy(model.state_dict()), model.context
+    rewrite(model)
+    assert model.training
+    assert model.context is context
+    assert all(operator.context is context for operator in model.operators)
+    assert all("forward" not in vars(operator) for operator in model.operators)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(SpatempoError, match=r"form 'fast' is not known; choose from whole, concat, sum"):
+        rewrite(small("tsm_smallresnet"), "fast")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(SpatempoError, match="future frames"):
+        rewrite(small("tsm_smallresnet"), streaming=True)
+
+
+class _OneShift(nn.Module):
+    """A graph of one call of an operator on time-major maps."""
+
+    def __init__(self, clips: int) -> None:
+        super().__init__()
+        self.clips = clips
+
+    def forward(self, x: Tensor) -> Tensor:
+        return operator_call(x, self.clips, 0)
+
+
+@given(
+    batch=st.integers(1, 3), frames=st.integers(1, 6), channels=st.integers(1, 20), div=st.integers(2, 24),
+    causal=st.booleans(), circulant=st.booleans(), form=st.sampled_from(FORMS),
+)  # fmt: skip
+@settings(max_examples=40)
+def test_the_rule_of_the_shift(
+    batch: int, frames: int, channels: int, div: int, causal: bool, circulant: bool, form: Form
+) -> None:
+    padding: Padding = "circulant" if circulant and not causal else "zero"
+    clip = torch.randn(batch, frames, channels, 2, 3)
+    x = clip.transpose(0, 1).flatten(0, 1)
+    graph = trace(_OneShift(batch), (x,), None)
+    (call,) = graph.nodes(torch.ops.spatempo.operator.default)
+    shift = TemporalShift(ForwardContext(), div=div, causal=causal, padding=padding)
+    source = call.args[0]
+    assert isinstance(source, fx.Node)
+    streams = Streams(graph)
+    SHIFT.clip(Site(graph, streams, call, shift, source, batch, form, "frames"))
+    streams.finish()
+    got = graph.finish()(x).unflatten(0, (frames, batch)).transpose(0, 1)
+    assert torch.equal(got, temporal_shift(clip, div, causal=causal, padding=padding))
