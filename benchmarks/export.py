@@ -32,8 +32,6 @@ from typing import Any
 
 import numpy as np
 
-from spatempo.runtime.forms import best_form
-
 FORMS = ("whole", "concat", "sum")
 FRAMES, CLASSES = 8, 174
 Run = Callable[[int], np.ndarray]  # logits of the clip, or of a stream after frame t
@@ -79,9 +77,12 @@ TARGETS = [
 # --- files, made once ------------------------------------------------------------------------------------------------
 
 
-def make_files(work: Path, network: str) -> None:
-    """ONNX files of one network, its weights, clips, and the logits of the eager model."""
+def make_files(work: Path, network: str) -> str:
+    """Writes ONNX files of one network, its weights, a clip and the eager logits; returns the form that export uses."""
     import torch
+
+    from spatempo import export
+    from spatempo.runtime.forms import best_form
 
     folder = work / network
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,14 +99,22 @@ def make_files(work: Path, network: str) -> None:
         np.save(folder / "logits.npy", logits.numpy())
         np.save(folder / "clip.npy", clip.numpy())
     for form in FORMS:
-        _write(folder / f"{form}.onnx", tsm, form, streaming)
-    if not streaming:
+        if not (file := folder / f"{form}.onnx").exists():
+            export(tsm, file, form=form, streaming=streaming)
+    if streaming:
+        first = zip(tsm.state_names, tsm.init_state(1), strict=True)
+        np.savez(folder / "state.npz", **{name: value.numpy() for name, value in first})  # pyright: ignore
+        return best_form(tsm)
+    if not (file := folder / "plain.onnx").exists():
         plain = _model(f"tsn_{backbone}", size)
         plain.load_state_dict(tsm.state_dict())
-        _write(folder / "plain.onnx", plain, "whole", False)
-        if not (folder / "5d.onnx").exists():
-            clips = torch.zeros(2, 3, FRAMES, size, size)
-            _to_onnx(folder / "5d.onnx", tsm, (clips,), ({0: torch.export.Dim("batch")},), ["clip"], ["logits"])
+        export(plain, file)
+    if not (file := folder / "5d.onnx").exists():
+        torch.onnx.export(
+            tsm, (torch.zeros(2, 3, FRAMES, size, size),), file, dynamo=True, external_data=False, verbose=False,
+            dynamic_shapes=({0: torch.export.Dim("batch")},), input_names=["clip"], output_names=["logits"],
+        )  # fmt: skip
+    return best_form(tsm)
 
 
 def _model(name: str, size: int, **options: Any) -> Any:
@@ -125,31 +134,6 @@ def _model(name: str, size: int, **options: Any) -> Any:
         model.head.fc.weight.normal_(0, 0.1)
         model.train()(torch.randn(2, 3, FRAMES, size, size))
     return model.eval()
-
-
-def _write(path: Path, model: Any, form: Any, streaming: bool) -> None:
-    from spatempo.runtime.rewrite import rewrite
-
-    if path.exists():
-        return
-    new = rewrite(model, form, streaming=streaming)
-    states = list(model.state_names) if streaming else []
-    inputs = ["frames", *states] if streaming else ["clip"]
-    _to_onnx(path, new.module, new.example, new.dynamic_shapes, inputs, ["logits", *(f"next_{s}" for s in states)])
-    if streaming:
-        first = {name: value.numpy() for name, value in zip(states, model.init_state(1), strict=True)}
-        np.savez(path.parent / "state.npz", **first)
-
-
-def _to_onnx(path: Path, module: Any, example: Any, shapes: Any, inputs: list[str], outputs: list[str]) -> None:
-    import torch
-
-    made = torch.onnx.export(
-        module, example, dynamo=True, dynamic_shapes=shapes, external_data=False, input_names=inputs,
-        output_names=outputs, verbose=False,
-    )  # fmt: skip
-    assert made is not None
-    made.save(path, external_data=False)
 
 
 # --- variants in a fresh process -------------------------------------------------------------------------------------
@@ -284,23 +268,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = given.work or Path(temporary)
         names = given.only.split(",")
-        for network in sorted({RACES[name].network for name in names}):
-            make_files(work, network)
+        best = {network: make_files(work, network) for network in sorted({RACES[name].network for name in names})}
         packages = ", ".join(f"{p} {version(p)}" for p in ("torch", "onnx", "onnxruntime", "openvino"))
         print(f"{_cpu()}, {given.threads} threads, Python {platform.python_version()}, {packages}")
         print(f"{given.processes} processes of {given.rounds} rounds, load {os.getloadavg()[0]:.1f} before\n")
         for name in names:
-            compare(name, work, given)
+            compare(name, work, best[RACES[name].network], given)
 
 
-def compare(name: str, work: Path, given: argparse.Namespace) -> None:
+def compare(name: str, work: Path, best: str, given: argparse.Namespace) -> None:
     """Measures one comparison and prints its rows."""
     race = RACES[name]
     rows = [(a, b, target) for n, a, b, target in TARGETS if n == name]
     if given.forms:
         base = "authors" if race.network == "step" else "plain"
         rows = [(form, base, "") for form in FORMS]
-    best = best_form(race.engine)
     variants = sorted({best if v == "tsm" else v for a, b, _ in rows for v in (a, b)})
     words = [sys.executable, __file__, "--race", name, ",".join(variants), "--work", str(work)]
     words += ["--rounds", str(given.rounds), "--threads", str(given.threads)]
@@ -313,7 +295,7 @@ def compare(name: str, work: Path, given: argparse.Namespace) -> None:
     times = ", ".join(
         f"{v} {1e3 * statistics.median(statistics.median(o['times'][v]) for o in done):.1f}" for v in variants
     )
-    print(f"{name}: ms {times}; error {errors}; cores used by other processes {loads}")
+    print(f"{name}, form {best}: ms {times}; error {errors}; cores used by other processes {loads}")
     for over, under, target in rows:
         a, b = (best if v == "tsm" else v for v in (over, under))
         ratios = [np.divide(one["times"][a], one["times"][b]) for one in done]
