@@ -103,7 +103,7 @@ def export(
     check_folder(path.parent)
     clips = real_clips(model, videos)
     plain = copy.deepcopy(model).float().cpu().eval()
-    rewritten = rewrite(plain, form or best_form(kind), streaming=streaming)
+    rewritten = rewrite(plain, form or best_form(plain), streaming=streaming)
     with torch.no_grad():
         program = torch.export.export(
             rewritten.module, rewritten.example, dynamic_shapes=rewritten.dynamic_shapes, strict=False

@@ -98,7 +98,7 @@ def _has_step_rule(operator: TemporalOperator) -> bool:
 
 
 def _apply_rules(graph: Graph, operators: list[TemporalOperator], form: Form) -> None:
-    streams = Streams(graph)
+    streams = Streams(graph, sum_convs=form == "sum")
     for call in graph.nodes(torch.ops.spatempo.operator.default, torch.ops.spatempo.operator_step.default):
         x = call.args[0]
         assert isinstance(x, fx.Node)

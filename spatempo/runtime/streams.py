@@ -26,10 +26,17 @@ PER_CHANNEL = (
 
 
 class Streams:
-    """The groups of channels of the tensors of one graph, made once for each tensor."""
+    """The groups of channels of the tensors of one graph, made once for each tensor.
 
-    def __init__(self, graph: Graph) -> None:
+    Args:
+        graph: the graph.
+        sum_convs: how :meth:`finish` gives a tensor in groups to a convolution: as the sum of two convolutions, or
+            joined.
+    """
+
+    def __init__(self, graph: Graph, *, sum_convs: bool = False) -> None:
         self.graph = graph
+        self.sum_convs = sum_convs
         self._made: dict[tuple[fx.Node, tuple[int, ...]], list[fx.Node] | None] = {}
 
     def groups(self, node: fx.Node, sizes: Sequence[int]) -> list[fx.Node]:
@@ -44,16 +51,27 @@ class Streams:
         """Joins groups where a tensor is still used as a whole, and drops what nothing uses."""
         self.graph.clean()
         position = {node: i for i, node in enumerate(self.graph.fx.nodes)}
-        made = [(node, groups) for (node, _), groups in self._made.items() if groups is not None and node in position]
-        for node, groups in sorted(made, key=lambda item: -position[item[0]]):  # users before what they use
+        made = [(key, groups) for key, groups in self._made.items() if groups is not None and key[0] in position]
+        for (node, sizes), groups in sorted(made, key=lambda item: -position[item[0][0]]):  # users before their inputs
             self.graph.clean()
             present = set(self.graph.fx.nodes)
             if not node.users or node not in present or not present.issuperset(groups):
                 continue  # used no longer as a whole, or not in groups
+            if self.sum_convs:
+                self._sum_convolutions(node, sizes, groups)
+            if not node.users:
+                continue
             with self.graph.after(groups):
                 whole = self.graph.call(aten.cat.default, groups, 1)
             node.replace_all_uses_with(whole)
         self.graph.clean()
+
+    def _sum_convolutions(self, whole: fx.Node, sizes: tuple[int, ...], groups: list[fx.Node]) -> None:
+        for conv in list(whole.users):
+            if is_plain_conv(conv) and conv.args[0] is whole:
+                bundles, widths = [groups[:-1], groups[-1:]], [sum(sizes[:-1]), sizes[-1]]
+                conv.replace_all_uses_with(conv_of_groups(self.graph, conv, bundles, widths))
+                self.graph.fx.erase_node(conv)
 
     def _computed(self, node: fx.Node, sizes: tuple[int, ...]) -> list[fx.Node] | None:
         key = node, sizes
