@@ -1,4 +1,4 @@
-"""Which form of the residual stream is fastest for a model.
+"""Which form of the residual stream and which layout of the maps is fastest for a model.
 
 CPU seconds of TSM over the plain network, 8 frames, one thread, one fresh process (Intel Xeon, family 6 model 207,
 OpenVINO 2026.4.1, ONNX Runtime 1.32.0, the lowest of all rounds because the machine was not idle)::
@@ -23,7 +23,7 @@ from torch import nn
 
 from spatempo.models.video_model import VideoModel
 from spatempo.operators.shift import TemporalShift
-from spatempo.runtime.rules import Form
+from spatempo.runtime.rules import Form, Layout, rule_of
 
 WIDE = 256  # channels; between MobileNetV2 (at most 160 where shifted) and ResNet-50 (2048), which were measured
 
@@ -32,6 +32,15 @@ def best_form(model: VideoModel) -> Form:
     """The form with the lowest measured time, which is the same in ONNX Runtime and OpenVINO."""
     shifted = [plug.module for plug in model.plugs if isinstance(plug.operator, TemporalShift)]
     return "sum" if max(map(_in_channels, shifted), default=0) >= WIDE else "whole"
+
+
+def best_layout(model: VideoModel, format: str) -> Layout:  # noqa: A002
+    """``clips`` in OpenVINO for operators that have a fast form in this layout only; otherwise ``frames``.
+
+    OpenVINO runs a convolution of depth 1 as fast as the 2D convolution; ONNX Runtime has no fast 3D convolution.
+    """
+    only_clips = (rule_of(operator, "clips") and not rule_of(operator, "frames") for operator in model.operators)
+    return "clips" if format == "openvino" and any(only_clips) else "frames"
 
 
 def _in_channels(module: nn.Module) -> int:
