@@ -17,7 +17,7 @@ from spatempo.errors import SpatempoError
 from spatempo.files import check_folder
 from spatempo.models.video_model import VideoModel
 from spatempo.runtime.compare import compare_clips, compare_steps, real_clips
-from spatempo.runtime.forms import best_form
+from spatempo.runtime.forms import best_form, best_layout
 from spatempo.runtime.rewrite import Rewritten, rewrite
 from spatempo.runtime.rules import Form
 from spatempo.runtime.spec import INPUT, OUTPUT, STEP_INPUT, ExportSpec, StateTensor
@@ -103,7 +103,7 @@ def export(
     check_folder(path.parent)
     clips = real_clips(model, videos)
     plain = copy.deepcopy(model).float().cpu().eval()
-    rewritten = rewrite(plain, form or best_form(plain), streaming=streaming)
+    rewritten = rewrite(plain, form or best_form(plain), layout=best_layout(plain, kind), streaming=streaming)
     with torch.no_grad():
         program = torch.export.export(
             rewritten.module, rewritten.example, dynamic_shapes=rewritten.dynamic_shapes, strict=False
