@@ -16,7 +16,7 @@ from spatempo.models.video_model import VideoModel
 from spatempo.runtime.engines.load_engine import load_engine
 from spatempo.runtime.export import export
 
-SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
+SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.test_configurations.items()}
 FORMATS = {"onnx": "model.onnx", "openvino": "model"}
 FULL = (
     *("tsn_resnet50", "tsm_resnet50", "tsm_resnet50_nl", "tsm_mobilenet_v2", "tsm_bninception", "vsn_resnet50"),

@@ -41,7 +41,7 @@ SHIFTS: dict[str, dict[str, Any]] = {
     "temporal_pool": {"temporal_pool": True},
 }
 # the smallest test configurations of each design, as in tests/models/test_contract.py
-SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.small.items()}
+SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.test_configurations.items()}
 
 
 def largest_difference(got: Tensor, want: Tensor) -> float:
@@ -207,12 +207,12 @@ def test_wrong_arguments() -> None:
 class _OneShift(nn.Module):
     """A graph of one call of an operator on time-major maps."""
 
-    def __init__(self, clips: int) -> None:
+    def __init__(self, clips: int, frames: int) -> None:
         super().__init__()
-        self.clips = clips
+        self.clips, self.frames = clips, frames
 
     def forward(self, x: Tensor) -> Tensor:
-        return operator_call(x, self.clips, 0)
+        return operator_call(x, self.clips, self.frames, 0, x.shape[1], 1)
 
 
 @given(
@@ -226,13 +226,13 @@ def test_the_rule_of_the_shift(
     padding: Padding = "circulant" if circulant and not causal else "zero"
     clip = torch.randn(batch, frames, channels, 2, 3)
     x = clip.transpose(0, 1).flatten(0, 1)
-    graph = trace(_OneShift(batch), (x,), None)
+    graph = trace(_OneShift(batch, frames), (x,), None)
     (call,) = graph.nodes(torch.ops.spatempo.operator.default)
     shift = TemporalShift(ForwardContext(), div=div, causal=causal, padding=padding)
     source = call.args[0]
     assert isinstance(source, fx.Node)
     streams = Streams(graph)
-    SHIFT.clip(Site(graph, streams, call, shift, source, batch, form, "frames"))
+    SHIFT.clip(Site(graph, streams, call, shift, source, batch, frames, form, "frames"))
     streams.finish()
     got = graph.finish()(x).unflatten(0, (frames, batch)).transpose(0, 1)
     assert torch.equal(got, temporal_shift(clip, div, causal=causal, padding=padding))
