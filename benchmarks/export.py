@@ -33,31 +33,30 @@ from typing import Any
 import numpy as np
 
 FORMS = ("whole", "concat", "sum")
-FRAMES, CLASSES = 8, 174
 Run = Callable[[int], np.ndarray]  # logits of the clip, or of a stream after frame t
 
 
 @dataclass(frozen=True)
 class Race:
-    """Variants of one network that alternate in one process: names of files, ``authors``, or ``<file>@<engine>``."""
+    """A comparison: variants of one network that alternate in one process."""
 
     network: str
     engine: str
     precision: str
-    variants: tuple[str, ...]
     calls: int = 1  # per measurement
 
 
 RACES = {
-    "openvino-f32": Race("resnet50", "openvino", "f32", ("plain", "tsm", "5d", "authors")),
-    "openvino-bf16": Race("resnet50", "openvino", "bf16", ("plain", "tsm", "5d", "authors")),
-    "onnxruntime-f32": Race("resnet50", "onnxruntime", "f32", ("plain", "tsm", "5d")),
-    "mobilenet-openvino-f32": Race("mobilenet_v2", "openvino", "f32", ("plain", "tsm", "5d"), 5),
-    "mobilenet-onnxruntime-f32": Race("mobilenet_v2", "onnxruntime", "f32", ("plain", "tsm", "5d"), 5),
-    "step-openvino-f32": Race("step", "openvino", "f32", ("tsm", "authors"), 5),
-    "step-onnxruntime-f32": Race("step", "onnxruntime", "f32", ("tsm", "authors"), 5),
+    "openvino-f32": Race("resnet50", "openvino", "f32"),
+    "openvino-bf16": Race("resnet50", "openvino", "bf16"),
+    "onnxruntime-f32": Race("resnet50", "onnxruntime", "f32"),
+    "mobilenet-openvino-f32": Race("mobilenet_v2", "openvino", "f32", 5),
+    "mobilenet-onnxruntime-f32": Race("mobilenet_v2", "onnxruntime", "f32", 5),
+    "step-openvino-f32": Race("step", "openvino", "f32", 5),
+    "step-onnxruntime-f32": Race("step", "onnxruntime", "f32", 5),
 }
-# race, variant whose time is divided by that of the other, and the target
+# comparison, variant whose time is divided by that of the other, and the target; a variant is the name of a file, "tsm"
+# for the form that export chooses, or "authors"
 TARGETS = [
     ("openvino-f32", "tsm", "plain", "<= 1.06"),
     ("openvino-bf16", "tsm", "plain", "<= 1.06"),
@@ -74,68 +73,6 @@ TARGETS = [
 ]
 
 
-# --- files, made once ------------------------------------------------------------------------------------------------
-
-
-def make_files(work: Path, network: str) -> str:
-    """Writes ONNX files of one network, its weights, a clip and the eager logits; returns the form that export uses."""
-    import torch
-
-    from spatempo import export
-    from spatempo.runtime.forms import best_form
-
-    folder = work / network
-    folder.mkdir(parents=True, exist_ok=True)
-    streaming = network == "step"
-    size = 112 if network == "mobilenet_v2" else 224
-    backbone = "mobilenet_v2" if streaming else network
-    tsm = _model(f"tsm_{backbone}", size, causal=True) if streaming else _model(f"tsm_{backbone}", size)
-    if not (folder / "clip.npy").exists():
-        clip = torch.randn(1, 3, FRAMES, size, size, generator=torch.Generator().manual_seed(1))
-        with torch.no_grad():
-            logits, backwards = tsm(clip), tsm(clip.flip(2))
-        assert (backwards - logits).abs().max() > 1e-2 * logits.abs().max(), "the order of frames has no effect"
-        torch.save({"backbone": tsm.backbone.state_dict(), "head": tsm.head.fc.state_dict()}, folder / "weights.pt")
-        np.save(folder / "logits.npy", logits.numpy())
-        np.save(folder / "clip.npy", clip.numpy())
-    for form in FORMS:
-        if not (file := folder / f"{form}.onnx").exists():
-            export(tsm, file, form=form, streaming=streaming)
-    if streaming:
-        first = zip(tsm.state_names, tsm.init_state(1), strict=True)
-        np.savez(folder / "state.npz", **{name: value.numpy() for name, value in first})  # pyright: ignore
-        return best_form(tsm)
-    if not (file := folder / "plain.onnx").exists():
-        plain = _model(f"tsn_{backbone}", size)
-        plain.load_state_dict(tsm.state_dict())
-        export(plain, file)
-    if not (file := folder / "5d.onnx").exists():
-        torch.onnx.export(
-            tsm, (torch.zeros(2, 3, FRAMES, size, size),), file, dynamo=True, external_data=False, verbose=False,
-            dynamic_shapes=({0: torch.export.Dim("batch")},), input_names=["clip"], output_names=["logits"],
-        )  # fmt: skip
-    return best_form(tsm)
-
-
-def _model(name: str, size: int, **options: Any) -> Any:
-    """A model with random weights whose batch norms are calibrated, so that no layer's biases hide the signal."""
-    import torch
-
-    from spatempo.models.registry import create_model
-
-    torch.manual_seed(0)
-    model = create_model(name, num_classes=CLASSES, dropout=0.0, size=size, frames=FRAMES, **options)
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    with torch.no_grad():
-        for norm in norms:
-            norm.weight.uniform_(0.5, 1.5)
-            norm.bias.uniform_(-0.2, 0.2)
-            norm.momentum = 1.0
-        model.head.fc.weight.normal_(0, 0.1)
-        model.train()(torch.randn(2, 3, FRAMES, size, size))
-    return model.eval()
-
-
 # --- variants in a fresh process -------------------------------------------------------------------------------------
 
 
@@ -149,12 +86,12 @@ def load(race: Race, variant: str, work: Path, threads: int) -> Run:
     if race.network != "step":
         run, _ = _engine(race, path, {"clip": clip}, threads)
         return lambda t: run({"clip": clip})[0]
-    frames = [np.ascontiguousarray(clip[:, :, t : t + 1]) for t in range(FRAMES)]
+    frames = [np.ascontiguousarray(clip[:, :, t : t + 1]) for t in range(clip.shape[2])]
     state = dict(np.load(folder / "state.npz"))
     run, names = _engine(race, path, {"frames": frames[0], **state}, threads)
 
     def step(t: int) -> np.ndarray:
-        found = dict(zip(names, run({"frames": frames[t % FRAMES], **state}), strict=True))
+        found = dict(zip(names, run({"frames": frames[t % len(frames)], **state}), strict=True))
         state.update({name: found[f"next_{name}"] for name in state})
         return found["logits"]
 
@@ -199,15 +136,15 @@ def _authors(network: str, folder: Path, clip: np.ndarray, threads: int) -> Run:
     head.load_state_dict(saved["head"])
     x = torch.from_numpy(clip)
     if network != "step":
-        net = ClipNet(saved["backbone"], head, FRAMES).eval()
+        net = ClipNet(saved["backbone"], head, clip.shape[2]).eval()
         return lambda t: net(x).numpy()
     online = OnlineNet(saved["backbone"], head).eval()
-    frames = [x[:, :, t].contiguous() for t in range(FRAMES)]
-    buffers, total, count = online.first_buffers(frames[0]), torch.zeros(1, CLASSES), 0
+    frames = [x[:, :, t].contiguous() for t in range(clip.shape[2])]
+    buffers, total, count = online.first_buffers(frames[0]), torch.zeros(1, head.out_features), 0
 
     def step(t: int) -> np.ndarray:
         nonlocal buffers, total, count
-        logits, buffers = online(frames[t % FRAMES], *buffers)
+        logits, buffers = online(frames[t % len(frames)], *buffers)
         total, count = total + logits, count + 1
         return (total / count).numpy()
 
@@ -217,12 +154,13 @@ def _authors(network: str, folder: Path, clip: np.ndarray, threads: int) -> Run:
 def measure(race: Race, variants: list[str], work: Path, threads: int, rounds: int) -> dict[str, Any]:
     """Seconds of every variant in every round, the differences of their logits, and the load of other processes."""
     runs = {variant: load(race, variant, work, threads) for variant in variants}
+    frames = np.load(work / race.network / "clip.npy").shape[2]
     want = np.load(work / race.network / "logits.npy")
     errors: dict[str, float] = {}
     for variant, run in runs.items():
         if variant == "plain":
             continue
-        for t in range(FRAMES if race.network == "step" else 1):
+        for t in range(frames if race.network == "step" else 1):
             got = run(t)
         errors[variant] = float(np.abs(got - want).max() / np.abs(want).max())
         limit = 1e-4 if race.precision == "f32" or variant == "authors" else 0.1
@@ -268,6 +206,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = given.work or Path(temporary)
         names = given.only.split(",")
+        from export_files import make_files  # imports torch, which the processes of the engines do not
+
         best = {network: make_files(work, network) for network in sorted({RACES[name].network for name in names})}
         packages = ", ".join(f"{p} {version(p)}" for p in ("torch", "onnx", "onnxruntime", "openvino"))
         print(f"{_cpu()}, {given.threads} threads, Python {platform.python_version()}, {packages}")
