@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from spatempo.errors import SpatempoError
 from spatempo.files import check_folder
 from spatempo.models.video_model import VideoModel
-from spatempo.runtime.compare import compare_clips, compare_steps, real_clips
+from spatempo.runtime.agreement import compare_clips, compare_steps, real_clips
 from spatempo.runtime.forms import best_form, best_layout
 from spatempo.runtime.rewrite import Rewritten, rewrite
 from spatempo.runtime.rules import Form

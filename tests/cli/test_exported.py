@@ -136,7 +136,7 @@ def test_diagnose_of_a_file_with_a_fixed_number_of_frames_leaves_out_the_others(
     file = exported.write_clip_onnx(tmp_path / "fixed.onnx", exported.spec_of(frames=(4, 4)), frames=4)
     found = document("diagnose", file, folder / "test.csv", "--workers", 0, "--out", tmp_path / "page")
     assert [row["frames"] for row in found["by_frames"]] == [4]
-    assert [int(count) for count in found["refused_frames"]] == [1, 2, 8]
+    assert [int(count) for count in found["unsupported_frames"]] == [1, 2, 8]
 
 
 @pytest.mark.parametrize("command", ["predict", "test", "diagnose"])

@@ -81,7 +81,7 @@ def test_out_of_range(command, name, kind, failure, tmp_path, monkeypatch):
         (("train", "D", "--model", "tsm_smallresnet", "--set", "flip=up"), "--set flip=up: choose from none, plain"),
         (
             ("compare", "D", "--models", "tsm_smallresnet", "--budget", "epochs=99999999"),
-            "99999999': give",
+            "99999999': epochs must be",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from spatempo.runtime.rules.gate_shift import GATE
 from spatempo.runtime.rules.rule import FORMS, Form, Layout, Rule, Site
 from spatempo.runtime.rules.shift import SHIFT
 from spatempo.runtime.rules.shuffle import SHUFFLE
-from spatempo.runtime.rules.sth import STH
+from spatempo.runtime.rules.sth_branches import STH
 
 RULES: dict[type[TemporalOperator], Rule] = {
     TemporalShift: SHIFT,
