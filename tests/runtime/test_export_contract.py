@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +25,17 @@ FULL = (
 )
 
 
-def small_of(design: str, **options: object) -> VideoModel:
+# 50 narrow 3D layers with random batch norms multiply rounding errors: float32 and float64 differ by 6e-5 of the
+# largest logit in torch alone. With its own start, which depends on frame order too, they differ by 1e-6.
+AS_CREATED = ("r2plus1d bottleneck",)
+
+
+def small_of(design: str, **options: Any) -> VideoModel:
     backbone, fixed = SMALL[design]
+    if design in AS_CREATED:
+        torch.manual_seed(0)
+        settings: dict[str, Any] = {**fixed, **options, "size": 32, "frames": 4, "dropout": 0.0}
+        return create_model(design.split()[0], backbone=backbone, num_classes=3, **settings).eval()
     return small(design.split()[0], backbone=backbone, **fixed, **options)
 
 
