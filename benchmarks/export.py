@@ -82,7 +82,7 @@ def load(race: Race, variant: str, work: Path, threads: int) -> Run:
     clip = np.load(folder / "clip.npy")
     if variant == "authors":
         return _authors(race.network, folder, clip, threads)
-    path = folder / f"{variant}.onnx"
+    path = folder / "taps" / "model.xml" if variant == "taps" else folder / f"{variant}.onnx"
     if race.network != "step":
         run, _ = _engine(race, path, {"clip": clip}, threads)
         return lambda t: run({"clip": clip})[0]
@@ -213,7 +213,7 @@ def main() -> None:
         print(f"{_cpu()}, {given.threads} threads, Python {platform.python_version()}, {packages}")
         print(f"{given.processes} processes of {given.rounds} rounds, load {os.getloadavg()[0]:.1f} before\n")
         for name in names:
-            compare(name, work, best[RACES[name].network], given)
+            compare(name, work, best[RACES[name].network][RACES[name].engine], given)
 
 
 def compare(name: str, work: Path, best: str, given: argparse.Namespace) -> None:
@@ -222,7 +222,8 @@ def compare(name: str, work: Path, best: str, given: argparse.Namespace) -> None
     rows = [(a, b, target) for n, a, b, target in TARGETS if n == name]
     if given.forms:
         base = "authors" if race.network == "step" else "plain"
-        rows = [(form, base, "") for form in FORMS]
+        taps = ("taps",) if race.engine == "openvino" and race.network != "step" else ()
+        rows = [(form, base, "") for form in (*FORMS, *taps)]
     variants = sorted({best if v == "tsm" else v for a, b, _ in rows for v in (a, b)})
     words = [sys.executable, __file__, "--race", name, ",".join(variants), "--work", str(work)]
     words += ["--rounds", str(given.rounds), "--threads", str(given.threads)]

@@ -16,8 +16,11 @@ FORMS = ("whole", "concat", "sum")
 FRAMES, CLASSES = 8, 174
 
 
-def make_files(work: Path, network: str) -> str:
-    """Writes ONNX files of one network, its weights, a clip and the eager logits; returns the form that export uses."""
+def make_files(work: Path, network: str) -> dict[str, str]:
+    """Writes the files of one network, its weights, a clip and the eager logits; returns the form that export uses.
+
+    The form ``taps`` is an OpenVINO folder, the others are ONNX files, which both engines read.
+    """
     folder = work / network
     folder.mkdir(parents=True, exist_ok=True)
     streaming = network == "step"
@@ -38,7 +41,9 @@ def make_files(work: Path, network: str) -> str:
     if streaming:
         first = zip(tsm.state_names, tsm.init_state(1), strict=True)
         np.savez(folder / "state.npz", **{name: value.numpy() for name, value in first})  # pyright: ignore
-        return best_form(tsm)
+        return {"openvino": "whole", "onnxruntime": "whole"}  # of narrow shifts; in steps nothing is moved along time
+    if not (folder / "taps").exists():
+        export(tsm, folder / "taps", form="taps")
     if not (file := folder / "plain.onnx").exists():
         plain = _model(f"tsn_{backbone}", size)
         plain.load_state_dict(tsm.state_dict())
@@ -48,7 +53,7 @@ def make_files(work: Path, network: str) -> str:
             tsm, (torch.zeros(2, 3, FRAMES, size, size),), file, dynamo=True, external_data=False, verbose=False,
             dynamic_shapes=({0: torch.export.Dim("batch")},), input_names=["clip"], output_names=["logits"],
         )  # fmt: skip
-    return best_form(tsm)
+    return {"openvino": best_form(tsm, "openvino"), "onnxruntime": best_form(tsm, "onnx")}
 
 
 def _model(name: str, size: int, **options: Any) -> Any:

@@ -96,14 +96,15 @@ def export(
     path = Path(path)
     kind = _format(path, format)
     if streaming and not model.causal:
-        how = "train it with causal=True" if "causal" in model.options else f"{model.design} has no causal form"
+        how = "train it with `causal=True`" if "causal" in model.options else f"{model.design} has no causal form"
         raise SpatempoError(f"{model.name} needs future frames, so it has no streaming form: {how}")
     if kind != "pt2":
         _require(kind)
     check_folder(path.parent)
     clips = real_clips(model, videos)
     plain = copy.deepcopy(model).float().cpu().eval()
-    rewritten = rewrite(plain, form or best_form(plain), layout=best_layout(plain, kind), streaming=streaming)
+    form = form or best_form(plain, kind)
+    rewritten = rewrite(plain, form, layout=best_layout(plain, kind, form), streaming=streaming)
     with torch.no_grad():
         program = torch.export.export(
             rewritten.module, rewritten.example, dynamic_shapes=rewritten.dynamic_shapes, strict=False

@@ -199,7 +199,7 @@ def test_a_previous_export_is_replaced_and_other_folders_are_not(model: VideoMod
 
 
 def test_wrong_use(model: VideoModel, tmp_path: Path) -> None:
-    with pytest.raises(SpatempoError, match=r"needs future frames.*train it with causal=True"):
+    with pytest.raises(SpatempoError, match=r"needs future frames.*train it with `causal=True`"):
         export(small("tsm_smallresnet"), tmp_path / "model.onnx", streaming=True)
     with pytest.raises(SpatempoError, match=r"sth has no causal form"):
         export(small("sth_smallresnet"), tmp_path / "model.onnx", streaming=True)

@@ -152,13 +152,17 @@ def test_tsm_in_onnx_has_no_5d_tensors_and_cuts_no_channels(name: str, form: str
 
 def test_the_form_of_a_model_depends_on_the_width_of_its_shifts() -> None:
     chosen = {
-        name: best_form(create_model(name, num_classes=2))
-        for name in ("tsm_resnet50", "tsm_mobilenet_v2", "tsm_bninception", "tsn_resnet50")
+        "tsm_resnet50": ("sum", "sum"),
+        "gsm_resnet50": ("sum", "sum"),
+        "tsm_mobilenet_v2": ("whole", "taps"),
+        "tsm_bninception": ("whole", "taps"),
+        "tsn_resnet50": ("whole", "whole"),
     }
-    assert chosen == {
-        "tsm_resnet50": "sum", "tsm_mobilenet_v2": "whole", "tsm_bninception": "whole", "tsn_resnet50": "whole",
-    }  # fmt: skip
-    assert best_form(create_model("tsm_mobilenet_v2", num_classes=2, placement="inplace")) == "whole"
+    for name, forms in chosen.items():
+        model = create_model(name, num_classes=2)
+        assert (best_form(model, "onnx"), best_form(model, "openvino")) == forms, name
+    inplace = create_model("tsm_mobilenet_v2", num_classes=2, placement="inplace")
+    assert best_form(inplace, "onnx") == "whole"
 
 
 def operations(graph: Graph) -> dict[str, int]:

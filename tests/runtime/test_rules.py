@@ -96,6 +96,17 @@ def test_the_released_shuffle_of_gsm_has_no_rule() -> None:
     check(model, rewritten)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"causal": True}, {"shift_div": 2}, {"shift_div": 4}, {"padding": "circulant"}]
+)
+def test_the_shift_as_a_convolution_over_time(options: dict[str, Any]) -> None:
+    model = small("tsm_smallresnet", **options).double()
+    rewritten = rewrite(model, "taps", layout="clips")
+    check(model, rewritten)
+    groups = [node.args[6] for node in rewritten.module.graph.nodes if node.target is aten.conv3d.default]
+    assert sum(count > 1 for count in groups) == (0 if "padding" in options else 5)
+
+
 @pytest.mark.parametrize("options", [{}, {"placement": "headtail"}, {"shift": "off", "blocks": "all"}])
 def test_vsn(options: dict[str, Any]) -> None:
     model = small("vsn_smallresnet", **options).double()
@@ -127,4 +138,6 @@ def test_maps_of_clips(name: str) -> None:
     ],
 )
 def test_the_layout_of_a_file(name: str, kind: str, layout: Layout) -> None:
-    assert best_layout(small(name), kind) == layout
+    model = small(name)
+    assert best_layout(model, kind, "sum") == layout
+    assert best_layout(model, kind, "taps") == ("clips" if kind == "openvino" else "frames")

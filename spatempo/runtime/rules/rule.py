@@ -11,11 +11,12 @@ from torch import fx
 from spatempo.runtime.graph import Graph, aten
 from spatempo.runtime.streams import Streams
 
-Form = Literal["whole", "concat", "sum"]
+Form = Literal["whole", "concat", "sum", "taps"]
 """How the residual stream is carried to an operator that moves some of its channels: ``whole``, one tensor that is cut
 at the operator; ``concat``, the groups of channels apart and joined before the next convolution; ``sum``, the groups
-apart, and each convolution of them as the sum of one over the moving and one over the resting channels. See
-:func:`spatempo.runtime.forms.best_form`."""
+apart, and each convolution of them as the sum of one over the moving and one over the resting channels; ``taps``, one
+tensor that a depthwise convolution over time with weights 0 and 1 shifts, in the layout ``clips`` (elsewhere as
+``whole``). See :func:`spatempo.runtime.forms.best_form`."""
 FORMS: tuple[str, ...] = get_args(Form)
 Layout = Literal["frames", "clips"]
 """Shape of the maps: ``frames``, time-major ``[T*B, C, H, W]``, or ``clips``, ``[B, C, T, H, W]`` with convolutions of

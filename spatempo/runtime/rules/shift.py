@@ -1,7 +1,8 @@
 """TSM's shift in time-major order: a group of channels moves by one frame, which is a move by B along the batch axis.
 
 No call has five dimensions, and no channels are cut where the producers write the groups apart (form ``concat`` or
-``sum``). In the form ``sum`` the next convolution is ``W_moved [next, previous] + W_rest rest``.
+``sum``). In the form ``sum`` the next convolution is ``W_moved [next, previous] + W_rest rest``. In the form ``taps``
+the shift is what its definition says: a convolution of three taps along time with fixed weights 0 and 1.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import fx
 
 from spatempo.operators.shift import TemporalShift
@@ -26,12 +28,31 @@ def shift_clip(site: Site) -> None:
     if len(sizes) == 1:
         site.call.replace_all_uses_with(site.x)
         return
+    if site.form == "taps" and site.layout == "clips" and shift.padding == "zero":
+        _convolve(site, sizes)
+        return
     groups = _groups(site, sizes)
     moves = ["previous"] if shift.causal else ["next", "previous"]
     with site.graph.before(site.call):
         circulant = shift.padding == "circulant"
         moved = [move(site, group, way, circulant) for group, way in zip(groups, moves, strict=False)]
     join(site, site.call, moved, groups[len(moves) :], sizes)
+
+
+def _convolve(site: Site, sizes: Sequence[int]) -> None:
+    """The shift as a depthwise convolution over time: one weight of 1 per channel, at t+1, t-1 or t."""
+    total = channels(site.x)
+    taps = torch.zeros(total, 1, 3, 1, 1, dtype=site.x.meta["val"].dtype)
+    moving = [0] if site.operator.causal else [2, 0]
+    first = 0
+    for size, tap in zip(sizes, [*moving, 1], strict=False):
+        taps[first : first + size, 0, tap] = 1
+        first += size
+    with site.graph.before(site.call):
+        weight = site.graph.add_constant("shift_taps", taps)
+        ones = [1, 1, 1]
+        y = site.graph.call(aten.conv3d.default, site.x, weight, None, ones, [1, 0, 0], ones, total)
+    site.call.replace_all_uses_with(y)
 
 
 def shift_step(site: Site, past: fx.Node) -> None:
@@ -56,7 +77,7 @@ def _sizes(total: int, shift: Any) -> list[int]:
 
 
 def _groups(site: Site, sizes: Sequence[int]) -> list[fx.Node]:
-    if site.form != "whole":
+    if site.form in ("concat", "sum"):
         return site.streams.groups(site.x, sizes)
     with site.graph.before(site.call):
         return cut(site.graph, site.x, sizes)
