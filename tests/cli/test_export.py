@@ -40,7 +40,7 @@ def test_the_text(checkpoint, tmp_path, capsys):
 
 
 def test_wrong_use_is_one_line(failure, checkpoint, exported, data, tmp_path):
-    assert "train it with --option causal=true" in failure("export", checkpoint, tmp_path / "x.onnx", "--streaming")
+    assert "train it with `causal=True`" in failure("export", checkpoint, tmp_path / "x.onnx", "--streaming")
     assert "no such checkpoint" in failure("export", tmp_path / "nothing", tmp_path / "x.onnx")
     assert "needs a name that ends in .onnx" in failure("export", checkpoint, tmp_path / "x", "--format", "onnx")
     assert "x.mp4" in failure("export", checkpoint, tmp_path / "x.onnx", "--video", tmp_path / "x.mp4")

@@ -21,11 +21,12 @@ from spatempo.operators.context import ForwardContext
 from spatempo.operators.shift import Padding, TemporalShift, temporal_shift
 from spatempo.runtime.graph import trace
 from spatempo.runtime.rewrite import Rewritten, rewrite
-from spatempo.runtime.rules import FORMS, Form, Site
+from spatempo.runtime.rules import Form, Site
 from spatempo.runtime.rules.shift import SHIFT
 from spatempo.runtime.streams import Streams
 from spatempo.runtime.time_major import operator_call
 
+FORMS: tuple[Form, ...] = ("whole", "concat", "sum")  # "taps" is for another layout, see test_rules.py
 EXACT = 1e-10  # of the largest value, in float64
 SHIFTS: dict[str, dict[str, Any]] = {
     "residual": {},
@@ -164,24 +165,25 @@ def test_steps_of_every_design_with_a_causal_form(design: str) -> None:
 BLOCKS = {"layer1.0": 32, "layer2.0": 64, "layer2.1": 64, "layer3.0": 128, "layer3.1": 128}  # and their widths
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["whole", "sum"])
 @torch.no_grad()
-def test_every_block_in_float32(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_in_float32(form: Form) -> None:
     for number, (last, width) in enumerate(BLOCKS.items(), 1):
-        monkeypatch.delitem(DESIGNS, "ending", raising=False)
+        try:
 
-        @register_design("ending", source="a test", backbones=("smallresnet",))
-        def ending(build: Build, last: str = last, width: int = width, number: int = number) -> Parts:
-            cut_after(build, last)
-            for name in list(BLOCKS)[:number]:
-                plug_at_conv(build, f"{name}.conv1", TemporalShift(build.context))
-            return Parts(head=build.linear_head(width))
+            @register_design("ending", source="a test", backbones=("smallresnet",))
+            def ending(build: Build, last: str = last, width: int = width, number: int = number) -> Parts:
+                cut_after(build, last)
+                for name in list(BLOCKS)[:number]:
+                    plug_at_conv(build, f"{name}.conv1", TemporalShift(build.context))
+                return Parts(head=build.linear_head(width))
 
-        model = small("ending_smallresnet")
+            model = small("ending_smallresnet")
+        finally:
+            DESIGNS.pop("ending", None)
         want = model(clips())
         assert largest_difference(model(clips().flip(2)), want) > 1e-3, "frame order has no effect"
         assert largest_difference(rewrite(model, form).module(clips()), want) < 1e-5, last
-    monkeypatch.delitem(DESIGNS, "ending")
 
 
 @torch.no_grad()
@@ -219,7 +221,7 @@ class _OneShift(nn.Module):
     batch=st.integers(1, 3), frames=st.integers(1, 6), channels=st.integers(1, 20), div=st.integers(2, 24),
     causal=st.booleans(), circulant=st.booleans(), form=st.sampled_from(FORMS),
 )  # fmt: skip
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_the_rule_of_the_shift(
     batch: int, frames: int, channels: int, div: int, causal: bool, circulant: bool, form: Form
 ) -> None:
