@@ -87,7 +87,7 @@ def test_tsm_in_every_variant(variant: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "sum"])
-@pytest.mark.parametrize("variant", SHIFTS)
+@pytest.mark.parametrize("variant", ["residual", "inplace", "causal", "circulant"])
 def test_tsm_in_the_other_forms(variant: str, form: Form) -> None:
     check_variant(variant, form)
 
@@ -149,17 +149,6 @@ def test_the_smallest_configuration_of_every_design(design: str) -> None:
                 assert largest_difference(rewritten.module(clip), want) < EXACT
                 changed = largest_difference(model(clip.flip(2)), want)
                 assert (changed > 1e-3) != DESIGNS[design.split()[0]].order_blind
-
-
-CAUSAL = [d for d in sorted(SMALL) if DESIGNS[d.split()[0]].has_causal_form and d != "tsm non_local"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("design", CAUSAL)
-def test_steps_of_every_design_with_a_causal_form(design: str) -> None:
-    backbone, options = SMALL[design]
-    model = small(design.split()[0], backbone=backbone, **options, causal=True).double()
-    check_steps(model, rewrite(model, streaming=True), 32)
 
 
 BLOCKS = {"layer1.0": 32, "layer2.0": 64, "layer2.1": 64, "layer3.0": 128, "layer3.1": 128}  # and their widths
