@@ -10,6 +10,14 @@ import torch
 from torch import Tensor, fx, nn
 
 aten = torch.ops.aten
+ELEMENTWISE = (
+    aten.relu.default,
+    aten.hardtanh.default,
+    aten.hardswish.default,
+    aten.silu.default,
+    aten.gelu.default,
+    aten.sigmoid.default,
+)
 
 
 class Graph:

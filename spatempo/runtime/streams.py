@@ -11,17 +11,11 @@ from collections.abc import Sequence
 
 from torch import fx
 
-from spatempo.runtime.graph import Graph, aten
+from spatempo.runtime.graph import ELEMENTWISE, Graph, aten
 
 PER_CHANNEL = (
-    aten.relu.default,
-    aten.hardtanh.default,
-    aten.hardswish.default,
-    aten.silu.default,
-    aten.gelu.default,
-    aten.sigmoid.default,
-    aten.max_pool2d.default,
-    aten.avg_pool2d.default,
+    *ELEMENTWISE,
+    *(aten.max_pool2d.default, aten.avg_pool2d.default, aten.max_pool3d.default, aten.avg_pool3d.default),
 )
 
 

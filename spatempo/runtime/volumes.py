@@ -12,17 +12,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from spatempo.runtime.graph import Graph, aten
+from spatempo.runtime.graph import ELEMENTWISE, Graph, aten
 from spatempo.runtime.rules import Layout
-
-ELEMENTWISE = (
-    aten.relu.default,
-    aten.hardtanh.default,
-    aten.hardswish.default,
-    aten.silu.default,
-    aten.gelu.default,
-    aten.sigmoid.default,
-)
 
 
 class Volumes:
