@@ -19,9 +19,10 @@ from spatempo.runtime.export import export
 
 SMALL = {f"{d.name} {label}".strip(): case for d in DESIGNS.values() for label, case in d.test_configurations.items()}
 FORMATS = {"onnx": "model.onnx", "openvino": "model"}
+# without gsm_resnet50: with random gates its float32 logits differ from float64 by 4e-4 of the largest in torch alone
 FULL = (
     *("tsn_resnet50", "tsm_resnet50", "tsm_resnet50_nl", "tsm_mobilenet_v2", "tsm_bninception", "vsn_resnet50"),
-    *("sth_resnet50", "gsm_bninception", "gsm_resnet50", "gsf_resnet50", "r2plus1d_18", "r3d_18", "mc3_18"),
+    *("sth_resnet50", "gsm_bninception", "gsf_resnet50", "r2plus1d_18", "r3d_18", "mc3_18"),
 )
 
 
