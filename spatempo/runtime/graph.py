@@ -97,3 +97,8 @@ def trace(module: nn.Module, example: tuple[Any, ...], dynamic_shapes: Any) -> G
 def channels(node: fx.Node) -> int:
     """C of a call that gives maps ``[N, C, ...]``."""
     return int(node.meta["val"].shape[1])
+
+
+def map_sizes(node: fx.Node) -> list[int]:
+    """C, H and W of a call that gives folded maps ``[N, C, H, W]``."""
+    return [int(size) for size in node.meta["val"].shape[1:]]

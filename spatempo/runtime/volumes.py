@@ -12,8 +12,16 @@ from typing import Any
 import torch
 from torch import fx
 
-from spatempo.runtime.graph import ELEMENTWISE, Graph, aten
+from spatempo.runtime.graph import ELEMENTWISE, Graph, aten, map_sizes
 from spatempo.runtime.rules import Layout
+from spatempo.runtime.time_major import operator_call  # noqa: F401  (registers spatempo::operator)
+
+# calls whose other arguments are the same for clips
+SAME_ARGUMENTS = (
+    *ELEMENTWISE,
+    aten._native_batch_norm_legit_no_training.default,
+    torch.ops.spatempo.operator.default,
+)
 
 
 class Volumes:
@@ -45,14 +53,10 @@ class Volumes:
         with self.graph.before(node):
             if node.target is aten.conv2d.default:
                 return self._conv(node, args[0])
-            if node.target in ELEMENTWISE:
+            if node.target in SAME_ARGUMENTS:
                 return self._call(node, node.target, args[0], *node.args[1:])
             if node.target is aten.add.Tensor and len(args) == 2 and args[1] is not None:
                 return self._call(node, node.target, args[0], args[1])
-            if node.target is torch.ops.spatempo.operator.default:
-                return self._call(node, node.target, args[0], *node.args[1:])
-            if node.target is aten._native_batch_norm_legit_no_training.default:
-                return self._call(node, node.target, args[0], *node.args[1:])
             if node.target is operator.getitem and node.args[1] == 0:
                 return self._call(node, operator.getitem, args[0], 0)
             if node.target in (aten.max_pool2d.default, aten.avg_pool2d.default):
@@ -79,8 +83,7 @@ class Volumes:
 
     def _call(self, node: fx.Node, target: Any, *args: Any) -> fx.Node:
         made = self.graph.call(target, *args)
-        value = node.meta["val"]
-        made.meta["val"] = value  # folded shape: only its channels are read
+        made.meta["val"] = node.meta["val"]  # folded shape: only its channels are read
         made.meta["layout"] = "clips"
         return made
 
@@ -93,7 +96,7 @@ class Volumes:
                 continue
             with self.graph.after([volume]):
                 major = self.graph.call(aten.permute.default, volume, [2, 0, 1, 3, 4])
-                folded = self.graph.call(aten.reshape.default, major, [-1, *_tail(node)])
+                folded = self.graph.call(aten.reshape.default, major, [-1, *map_sizes(node)])
             for user in users:
                 user.replace_input_with(node, folded)
         self.graph.clean()
@@ -115,7 +118,3 @@ def layout_of(node: fx.Node) -> Layout:
 def _pair(value: Any, default: int) -> list[int]:
     values = [default] if value is None else list(value) if isinstance(value, list | tuple) else [value]
     return values * 2 if len(values) == 1 else values
-
-
-def _tail(node: fx.Node) -> list[int]:
-    return [int(size) for size in node.meta["val"].shape[1:]]

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from torch import fx
 
-from spatempo.runtime.graph import Graph, aten
+from spatempo.runtime.graph import Graph, aten, map_sizes
 from spatempo.runtime.streams import Streams
 
 Form = Literal["whole", "concat", "sum", "taps"]
@@ -51,7 +51,7 @@ class Site:
         """``x`` as ``[B, C, T, H, W]``, at the current insertion point."""
         if self.layout == "clips":
             return self.x
-        apart = self.graph.call(aten.reshape.default, self.x, [self.frames, self.clips, *_sizes(self.x)])
+        apart = self.graph.call(aten.reshape.default, self.x, [self.frames, self.clips, *map_sizes(self.x)])
         return self.graph.call(aten.permute.default, apart, [1, 2, 0, 3, 4])
 
     def from_clip_maps(self, y: fx.Node) -> fx.Node:
@@ -59,12 +59,7 @@ class Site:
         if self.layout == "clips":
             return y
         major = self.graph.call(aten.permute.default, y, [2, 0, 1, 3, 4])
-        return self.graph.call(aten.reshape.default, major, [-1, *_sizes(self.call)])
-
-
-def _sizes(node: fx.Node) -> list[int]:
-    """C, H and W of folded maps."""
-    return [int(size) for size in node.meta["val"].shape[1:]]
+        return self.graph.call(aten.reshape.default, major, [-1, *map_sizes(self.call)])
 
 
 @dataclass(frozen=True)
